@@ -1,0 +1,3 @@
+"""Knowledge distillation of language models: exact, small, executed."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,91 @@
+"""One training phase under way, in one safetensors file: weights, optimiser, randomness, position.
+
+One file, so that an atomic rename keeps all of it in step. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from kdlib.errors import UserError
+
+FORMAT = "kdlib-checkpoint-1"
+
+
+class Position(NamedTuple):
+    """Where a phase stands: optimiser steps done and seconds spent on them."""
+
+    step: int
+    seconds: float
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, owner: str, position: Position
+) -> None:
+    """`owner` names the run and its phase; only the same owner may load the file again."""
+    tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+    tensors["rng.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["rng.cuda"] = torch.cuda.get_rng_state()
+    metadata = {"format": FORMAT, "owner": owner, **{k: str(v) for k, v in position._asdict().items()}}
+    draft = path.with_name(f".{path.name}.draft")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
+    os.replace(draft, path)
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, owner: str
+) -> Position | None:
+    """Put model, optimiser and randomness back; None where this phase has no checkpoint.
+
+    Raises UserError for a file that is damaged, of another format, or another run's.
+    """
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"checkpoint: {path} is damaged ({error}); delete it to redo the phase") from error
+    if metadata.get("format") != FORMAT:
+        raise UserError(f"checkpoint: {path} was not written by this version; delete it to redo the phase")
+    run, phase = owner.split("/")
+    its_run, its_phase = metadata["owner"].split("/")
+    if its_run != run:
+        raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
+    if its_phase != phase:
+        return None
+    _restore_model(model, tensors, path)
+    _restore_optimizer(optimizer, tensors)
+    torch.set_rng_state(tensors["rng.cpu"])
+    if "rng.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["rng.cuda"])
+    return Position(int(metadata["step"]), float(metadata["seconds"]))
+
+
+@torch.no_grad()
+def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    for name, parameter in model.named_parameters():
+        saved = tensors.get(f"model.{name}")
+        if saved is None or saved.shape != parameter.shape:
+            raise UserError(f"checkpoint: {path} does not fit the model at {name}; delete it")
+        parameter.copy_(saved)
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

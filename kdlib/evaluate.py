@@ -1,0 +1,198 @@
+"""Students against their teacher and their controls, on documents that nobody has trained on.
+
+Every quantity is kept as sums per test block, so that one pass gives the means, and resampling the
+blocks gives their uncertainty.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from kdlib.data import Blocks
+from kdlib.divergences import forward_kl, reverse_kl
+from kdlib.models import parameter_count
+from kdlib.objectives import log_softmax, next_token
+from kdlib.progress import bar
+
+BATCH = 8
+CALIBRATION_BINS = 15
+RESAMPLES = 2000
+
+
+class BlockSums(NamedTuple):
+    """One model's sums over the counted tokens of each block: (blocks,), float64.
+
+    nll, forward_kl, reverse_kl in nats; top1, top5 in tokens; bins (blocks, 3, CALIBRATION_BINS):
+    tokens, summed confidence and correct answers by confidence.
+    """
+
+    tokens: np.ndarray
+    nll: np.ndarray
+    forward_kl: np.ndarray
+    reverse_kl: np.ndarray
+    top1: np.ndarray
+    top5: np.ndarray
+    bins: np.ndarray
+    seconds: np.ndarray
+
+
+@torch.no_grad()
+def score(
+    models: dict[str, nn.Module], teacher: str, blocks: Blocks, accelerator: Accelerator
+) -> dict[str, BlockSums]:
+    """Run every model over the blocks side by side; `teacher` names the one to compare with."""
+    for model in models.values():
+        model.to(accelerator.device).eval()
+    rows: dict[str, list[BlockSums]] = {name: [] for name in models}
+    starts = range(0, len(blocks), BATCH)
+    with bar("evaluation", len(starts)) as progress:
+        for start in starts:
+            ids = blocks.ids[start : start + BATCH].to(accelerator.device)
+            mask = blocks.mask[start : start + BATCH].to(accelerator.device)
+            outputs = {name: _timed_logits(model, ids, accelerator) for name, model in models.items()}
+            log_p = log_softmax(next_token(outputs[teacher][0], ids, mask)[0])
+            for name, (logits, seconds) in outputs.items():
+                logits, labels, counted = next_token(logits, ids, mask)
+                rows[name].append(_block_sums(log_p, log_softmax(logits), labels, counted, seconds))
+            progress.update()
+    return {name: BlockSums(*map(np.concatenate, zip(*parts))) for name, parts in rows.items()}
+
+
+def _timed_logits(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> tuple[Tensor, float]:
+    """(B, S, V) logits and the seconds that they took."""
+    _wait_for(accelerator)
+    started = time.perf_counter()
+    with accelerator.autocast():
+        logits = model(input_ids=ids).logits
+    _wait_for(accelerator)
+    return logits, time.perf_counter() - started
+
+
+def _wait_for(accelerator: Accelerator) -> None:
+    if accelerator.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _block_sums(
+    log_p: Tensor, log_q: Tensor, labels: Tensor, counted: Tensor, seconds: float
+) -> BlockSums:
+    weight = counted.double()
+    confidence, guess = log_q.max(-1)
+    top5_p, top5_q = log_p.topk(5).indices, log_q.topk(5).indices
+    shared = (top5_p.unsqueeze(-1) == top5_q.unsqueeze(-2)).any(-1).double().mean(-1)
+    per_token = (
+        -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1),
+        forward_kl(log_p, log_q),
+        reverse_kl(log_p, log_q),
+        top5_p[..., 0] == guess,
+        shared,
+    )
+    sums = [(weight * quantity.double()).sum(-1).cpu().numpy() for quantity in per_token]
+    bins = _calibration_bins(confidence.exp(), guess == labels, weight).cpu().numpy()
+    tokens = weight.sum(-1).cpu().numpy()
+    return BlockSums(tokens, *sums, bins, np.full(len(tokens), seconds / len(tokens)))
+
+
+def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Tensor:
+    index = (confidence * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
+    bins = torch.zeros(len(weight), 3, CALIBRATION_BINS, dtype=torch.float64, device=weight.device)
+    for row, quantity in enumerate((weight, weight * confidence, weight * correct)):
+        bins[:, row].scatter_add_(1, index, quantity)
+    return bins
+
+
+# --- From sums to a report ----------------------------------------------------------------------
+
+
+def summarise(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict:
+    """The measured quantities of one model, named as in the report."""
+    tokens = sums.tokens.sum()
+    cross_entropy = sums.nll.sum() / tokens
+    summary = {
+        "cross_entropy": cross_entropy,
+        "perplexity": math.exp(cross_entropy),
+        "bits_per_byte": sums.nll.sum() / math.log(2) / text_bytes,
+        "tokens_per_second": tokens / sums.seconds.sum(),
+        "ece": expected_calibration_error(sums.bins.sum(0)),
+        "calibration": _calibration(sums.bins.sum(0)),
+    }
+    if not is_teacher:
+        summary |= {
+            "forward_kl": sums.forward_kl.sum() / tokens,
+            "reverse_kl": sums.reverse_kl.sum() / tokens,
+            "top1_agreement": sums.top1.sum() / tokens,
+            "top5_agreement": sums.top5.sum() / tokens,
+        }
+    return {name: float(v) if isinstance(v, np.floating) else v for name, v in summary.items()}
+
+
+def describe(model: nn.Module, folder: Path) -> dict:
+    """What a model weighs."""
+    return {
+        "parameters": parameter_count(model),
+        "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
+    }
+
+
+def expected_calibration_error(bins: np.ndarray) -> float:
+    """ECE: the mean over tokens of |accuracy - confidence| of the token's bin (Guo et al. 2017,
+    equation 3). bins (3, B): tokens, summed confidence, correct answers."""
+    tokens, confidence, correct = bins
+    return float(np.abs(correct - confidence).sum() / tokens.sum())
+
+
+def _calibration(bins: np.ndarray) -> dict:
+    tokens, confidence, correct = bins
+    filled = tokens > 0
+    mean = lambda total: [float(t / n) if f else None for t, n, f in zip(total, tokens, filled)]
+    return {
+        "confidence": mean(confidence),
+        "accuracy": mean(correct),
+        "share": [float(n / tokens.sum()) for n in tokens],
+    }
+
+
+def advantage(student: BlockSums, control: BlockSums) -> dict:
+    """Control's cross-entropy minus the student's, nats per token, with its interval."""
+    return _interval(lambda w: _cross_entropy(control, w) - _cross_entropy(student, w), len(student.tokens))
+
+
+def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> dict | None:
+    """(control - student) / (control - teacher) in cross-entropy: 0 is the control, 1 the teacher.
+
+    None where the teacher is no better than the control: there is no gap to close.
+    """
+
+    def closed(weights: np.ndarray) -> np.ndarray:
+        control_loss = _cross_entropy(control, weights)
+        gap = control_loss - _cross_entropy(teacher, weights)
+        return (control_loss - _cross_entropy(student, weights)) / gap
+
+    one = np.ones((1, len(student.tokens)))
+    if _cross_entropy(control, one)[0] <= _cross_entropy(teacher, one)[0]:
+        return None
+    return _interval(closed, len(student.tokens))
+
+
+def _cross_entropy(sums: BlockSums, weights: np.ndarray) -> np.ndarray:
+    return (weights @ sums.nll) / (weights @ sums.tokens)
+
+
+def _interval(statistic, blocks: int) -> dict:
+    """The statistic on all blocks, and its 95 % percentile interval when blocks are resampled.
+
+    statistic: (R, blocks) weights -> (R,). Models are resampled together, so what makes a block
+    hard for all of them cancels in their difference.
+    """
+    generator = np.random.default_rng(0)
+    weights = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES)
+    low, high = np.quantile(statistic(weights), [0.025, 0.975])
+    return {"value": float(statistic(np.ones((1, blocks)))[0]), "low": float(low), "high": float(high)}

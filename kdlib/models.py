@@ -1,0 +1,172 @@
+"""Teachers and students: small Llama models from scratch, or causal language models from a folder.
+
+A model from scratch is a `LlamaForCausalLM`, so it saves, loads, generates and shards like any other.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from kdlib.data import END_OF_TEXT
+from kdlib.errors import UserError
+from kdlib.runs import atomic_folder
+
+POCKET_TEACHER = Path(__file__).parent / "pocket_teacher"
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The shape of a Llama model built from scratch."""
+
+    width: int
+    """Width of the residual stream."""
+    layers: int
+    """Number of transformer blocks."""
+    heads: int
+    """Attention heads; must divide the width into an even number."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)} is not a size; use 1 or more")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise UserError(
+                f"heads: {self.heads} heads do not divide a width of {self.width} into even parts;"
+                " choose heads so that width / heads is an even number"
+            )
+
+    @property
+    def mlp_width(self) -> int:
+        """8/3 of the width (a gated MLP has three matrices where a plain one of 4x has two),
+        rounded down to a multiple of 32 for the matrix units."""
+        return max(32, self.width * 8 // 3 // 32 * 32)
+
+
+def new_model(size: ModelSize, vocabulary: int, context: int, seed: int) -> nn.Module:
+    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=size.width,
+        intermediate_size=size.mlp_width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        max_position_embeddings=context,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def load_model(folder: Path | str) -> nn.Module:
+    """A causal language model out of a folder, in float32. Only safetensors are read."""
+    from transformers import AutoModelForCausalLM
+
+    _require_model_folder(Path(folder))
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+    except Exception as error:  # whatever a damaged file makes the loader raise
+        raise UserError(f"model: {folder} cannot be loaded: {_first_line(error)}") from error
+
+
+def load_tokenizer(folder: Path | str):
+    """The tokenizer of a model folder, as transformers' `PreTrainedTokenizerFast`."""
+    from transformers import AutoTokenizer
+
+    _require_model_folder(Path(folder))
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise UserError(f"tokenizer: {folder} cannot be loaded: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _require_model_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"model: {folder} is not a model folder (no config.json in it);"
+            " give a folder written by save_pretrained"
+        )
+
+
+def wrap_tokenizer(tokenizer: Tokenizer, context: int):
+    """A trained tokenizer in the form that `AutoTokenizer` loads."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END_OF_TEXT,
+        bos_token=END_OF_TEXT,
+        model_max_length=context,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def save_model(model: nn.Module, tokenizer, folder: Path, dtype: torch.dtype | None = None) -> None:
+    """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
+    with atomic_folder(folder) as draft:
+        stored = model if dtype is None else copy.deepcopy(model).to(dtype)
+        stored.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Parameters, a tied matrix counted once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def freeze(teacher: nn.Module) -> nn.Module:
+    """Eval mode and no gradients. `eval()` alone would still build a graph for backward."""
+    return teacher.eval().requires_grad_(False)
+
+
+def check_pair(teacher: nn.Module, student: nn.Module) -> None:
+    """Refuse a pair that would train without complaint and teach nothing.
+
+    Raises UserError where the teacher is in training mode or would receive gradients, where the two
+    share parameters, and where their vocabularies differ in size.
+    """
+    if teacher.training:
+        raise UserError("teacher: it is in training mode, so dropout would blur it; call freeze()")
+    if any(p.requires_grad for p in teacher.parameters()):
+        raise UserError("teacher: its parameters require gradients; call freeze()")
+    if {p.data_ptr() for p in teacher.parameters()} & {p.data_ptr() for p in student.parameters()}:
+        raise UserError("student: it shares parameters with the teacher; build or load it apart")
+    sizes = teacher.config.vocab_size, student.config.vocab_size
+    if sizes[0] != sizes[1]:
+        raise UserError(
+            f"student: its vocabulary has {sizes[1]} entries, the teacher's {sizes[0]};"
+            " both must use the teacher's tokenizer"
+        )
+
+
+def check_same_tokens(teacher_tokenizer, student_tokenizer) -> None:
+    """Compare the token-to-id maps. Equal sizes prove nothing: two tokenizers of 32,000 entries
+    may agree on hardly one."""
+    teacher, student = teacher_tokenizer.get_vocab(), student_tokenizer.get_vocab()
+    differing = [t for t in teacher.keys() | student.keys() if teacher.get(t) != student.get(t)]
+    if differing:
+        example = min(differing)
+        raise UserError(
+            f"student: its tokenizer differs from the teacher's in {len(differing)} entries"
+            f" (for example {example!r}: {teacher.get(example)} and {student.get(example)});"
+            " a student must use the teacher's tokenizer"
+        )

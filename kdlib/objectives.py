@@ -1,0 +1,273 @@
+"""From logits to a loss: next-token alignment, masks, temperature and the weight of the teacher.
+
+The loss of a batch is a *sum* over its counted tokens together with their number, never a mean.
+Whoever trains adds up the sums and the counts of all micro-batches and processes and divides once.
+So no way of splitting, padding or packing the same tokens changes the gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdlib.divergences import get_divergence
+
+IGNORE_INDEX = -100
+
+
+class Loss(NamedTuple):
+    """A sum over tokens, the (weighted) number of tokens it runs over, and its unweighted parts.
+
+    total: scalar, nats; the quantity to minimise.  count: scalar.
+    parts: detached scalars in nats: "cross_entropy" and "distillation" (with its T² where it has
+    one), each before its weight.
+    """
+
+    total: Tensor
+    count: Tensor
+    parts: dict[str, Tensor]
+
+    @property
+    def mean(self) -> Tensor:
+        """Nats per token; 0 for an empty batch, with a gradient of 0."""
+        return self.total / self.count.clamp(min=torch.finfo(self.total.dtype).tiny)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the student minimises, per token:
+
+        label_weight * CE(label, Q)  +  teacher_weight * T² * D(P_T, Q_T)
+
+    P_T and Q_T are teacher and student at temperature T. The factor T² keeps the size of the
+    distillation gradient as T grows (Hinton, Vinyals, Dean 2015, section 2).
+
+    Two ways to weigh are in use; build either with `from_lambda` or `from_alpha`.
+    """
+
+    label_weight: float = 0.0
+    teacher_weight: float = 1.0
+    divergence: str = "forward_kl"
+    divergence_parameters: dict[str, float] = field(default_factory=dict)
+    temperature: float = 1.0
+    scale_by_t_squared: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("label_weight", "teacher_weight"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} is {value}; it must be finite and at least 0")
+        if self.label_weight == self.teacher_weight == 0:
+            raise ValueError("label_weight and teacher_weight are both 0: nothing would be learned")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; it must be finite and above 0")
+        get_divergence(self.divergence, **self.divergence_parameters)
+
+    @classmethod
+    def from_lambda(cls, lambda_: float, **settings) -> Objective:
+        """CE + lambda * KD: the source's combined objective, turned round so that it is minimised.
+
+        lambda in [0, inf).  lambda = 0 is training without a teacher.
+        """
+        if not 0 <= lambda_ < float("inf"):
+            raise ValueError(f"lambda_ is {lambda_}; it must be finite and at least 0")
+        return cls(label_weight=1.0, teacher_weight=lambda_, **settings)
+
+    @classmethod
+    def from_alpha(cls, alpha: float, **settings) -> Objective:
+        """(1 - alpha) * CE + alpha * KD, alpha in [0, 1].  alpha = 1 is pure distillation."""
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha is {alpha}; it must lie in [0, 1]")
+        return cls(label_weight=1.0 - alpha, teacher_weight=alpha, **settings)
+
+
+def alpha_of_lambda(lambda_: float) -> float:
+    """alpha = lambda / (1 + lambda): the same minimiser; the loss is (1 + lambda) times smaller."""
+    if not lambda_ >= 0:
+        raise ValueError(f"lambda_ is {lambda_}; it must be at least 0")
+    return 1.0 if lambda_ == float("inf") else lambda_ / (1 + lambda_)
+
+
+def lambda_of_alpha(alpha: float) -> float:
+    """lambda = alpha / (1 - alpha); infinite at alpha = 1, where the labels have no say."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}; it must lie in [0, 1]")
+    return float("inf") if alpha == 1 else alpha / (1 - alpha)
+
+
+def next_token(logits: Tensor, ids: Tensor, mask: Tensor | None = None):
+    """Pair each position's logits with the token that comes next: the only shift in the project.
+
+    logits (..., S, V), ids (..., S), mask (..., S) with 1 for a real token, taken from the
+    attention mask (never from `ids == pad`: the pad id may also be the end-of-text id).
+    Returns logits (..., S-1, V), labels (..., S-1) and mask (..., S-1), which counts a position
+    only where both the token read and the token predicted are real, so padding may stand on
+    either side.
+    """
+    if mask is None:
+        mask = torch.ones_like(ids)
+    mask = mask.bool()
+    return logits[..., :-1, :], ids[..., 1:], mask[..., :-1] & mask[..., 1:]
+
+
+def distillation_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor | None = None,
+    labels: Tensor | None = None,
+    mask: Tensor | None = None,
+    *,
+    objective: Objective,
+    token_weights: Tensor | None = None,
+    ignore_index: int = IGNORE_INDEX,
+) -> Loss:
+    """The objective summed over aligned positions (see `next_token`).
+
+    student_logits, teacher_logits (..., V); labels, mask, token_weights (...).
+    teacher_logits may be left out where `teacher_weight` is 0, labels where `label_weight` is 0.
+    A position does not count where mask is 0 or its label is `ignore_index`; its logits may hold
+    anything, even NaN, and receive a gradient of exactly 0. A vocabulary slot that does not exist
+    has logit -inf. Softmaxes are taken in float32 or better.
+
+    Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
+    """
+    _check(student_logits, teacher_logits, labels, mask, token_weights, objective)
+    counted = _counted(student_logits, labels, mask, ignore_index)
+    weights = counted.to(_accumulation_dtype(student_logits))
+    if token_weights is not None:
+        weights = torch.where(counted, token_weights.to(weights.dtype), 0.0)
+
+    student = _blank(student_logits, counted)
+    parts = {}
+    if labels is not None:
+        safe_labels = labels.masked_fill(~counted, 0)
+        parts["cross_entropy"] = (weights * label_cross_entropy(student, safe_labels)).sum()
+    if teacher_logits is not None:
+        per_token = teacher_divergence(_blank(teacher_logits, counted), student, objective)
+        parts["distillation"] = (weights * per_token).sum()
+
+    total = sum(
+        weight * parts[name]
+        for name, weight in (
+            ("cross_entropy", objective.label_weight),
+            ("distillation", objective.teacher_weight),
+        )
+        if weight > 0
+    )
+    return Loss(total, weights.sum(), {name: part.detach() for name, part in parts.items()})
+
+
+def label_cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """-log Q(label) per position: (..., V), (...) -> (...), nats."""
+    log_q = log_softmax(student_logits)
+    return -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+
+
+def teacher_divergence(
+    teacher_logits: Tensor, student_logits: Tensor, objective: Objective
+) -> Tensor:
+    """T² * D(P_T, Q_T) per position: (..., V), (..., V) -> (...), nats."""
+    temperature = objective.temperature
+    divergence = get_divergence(objective.divergence, **objective.divergence_parameters)
+    per_token = divergence(
+        log_softmax(teacher_logits, temperature), log_softmax(student_logits, temperature)
+    )
+    return per_token * temperature**2 if objective.scale_by_t_squared else per_token
+
+
+def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """log softmax(logits / T) over the last dimension, in float32 or better.
+
+    Half precision is widened first: in bfloat16 the rounding of the log-probabilities alone can
+    double a small KL.
+    """
+    logits = logits.to(_accumulation_dtype(logits))
+    return F.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
+
+
+# --- Closed forms -------------------------------------------------------------------------------
+
+
+def best_student(label: Tensor, p: Tensor, lambda_: float) -> Tensor:
+    """The distribution that minimises CE(label, Q) + lambda KL(P‖Q): (label + lambda P)/(1 + lambda).
+
+    label, p (..., V): probabilities (a label may be one-hot or noisy). Both terms are
+    cross-entropies in Q up to a constant, so their sum is (1 + lambda) times the cross-entropy
+    against the mixture, which is least where Q equals it (Gibbs' inequality).
+    """
+    return (label + lambda_ * p) / (1 + lambda_)
+
+
+def combined_logit_gradient(
+    label: Tensor, teacher_logits: Tensor, student_logits: Tensor, objective: Objective
+) -> Tensor:
+    """Gradient of one position's loss in the student's logits, for the forward KL:
+
+        label_weight * (Q - label) + teacher_weight * T * (Q_T - P_T)
+
+    The T in front is T² (from the objective) over T (from the chain rule); it is 1/T without the
+    factor T². label (..., V) are probabilities, logits (..., V).
+    """
+    if objective.divergence != "forward_kl":
+        raise ValueError(f"divergence is {objective.divergence!r}; the closed form is forward_kl's")
+    temperature = objective.temperature
+    scale = temperature if objective.scale_by_t_squared else 1 / temperature
+    q = log_softmax(student_logits).exp()
+    q_t = log_softmax(student_logits, temperature).exp()
+    p_t = log_softmax(teacher_logits, temperature).exp()
+    return objective.label_weight * (q - label) + objective.teacher_weight * scale * (q_t - p_t)
+
+
+def logit_matching(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
+    """The limit T -> infinity of T² KL(P_T‖Q_T): half the variance, over the vocabulary, of the
+    difference of the logits, sum over v of (d_v - mean d)² / (2 V) with d = teacher - student.
+
+    (..., V), (..., V) -> (...). (Hinton, Vinyals, Dean 2015, section 2.1, there for logits of
+    zero mean.)
+    """
+    difference = teacher_logits - student_logits
+    return difference.var(dim=-1, correction=0) / 2
+
+
+# --- Checks and masks ---------------------------------------------------------------------------
+
+
+def _accumulation_dtype(logits: Tensor) -> torch.dtype:
+    return torch.promote_types(logits.dtype, torch.float32)
+
+
+def _blank(logits: Tensor, counted: Tensor) -> Tensor:
+    """Zeros where nothing counts: there even a NaN must reach neither the sum nor the gradient."""
+    return torch.where(counted.unsqueeze(-1), logits, 0.0)
+
+
+def _counted(
+    logits: Tensor, labels: Tensor | None, mask: Tensor | None, ignore_index: int
+) -> Tensor:
+    counted = torch.ones(logits.shape[:-1], dtype=torch.bool, device=logits.device)
+    if mask is not None:
+        counted = counted & mask.bool()
+    if labels is not None:
+        counted = counted & (labels != ignore_index)
+    return counted
+
+
+def _check(student, teacher, labels, mask, token_weights, objective: Objective) -> None:
+    if teacher is None and objective.teacher_weight > 0:
+        raise ValueError("teacher_logits is None, but teacher_weight is above 0: pass the logits")
+    if labels is None and objective.label_weight > 0:
+        raise ValueError("labels is None, but label_weight is above 0: pass the labels")
+    if teacher is not None and teacher.shape != student.shape:
+        raise ValueError(
+            f"teacher_logits has shape {tuple(teacher.shape)}, student_logits"
+            f" {tuple(student.shape)}; they must be equal (map the vocabularies first)"
+        )
+    for name, value in (("labels", labels), ("mask", mask), ("token_weights", token_weights)):
+        if value is not None and value.shape != student.shape[:-1]:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}; it must be {tuple(student.shape[:-1])},"
+                " the logits' without the vocabulary (see next_token)"
+            )

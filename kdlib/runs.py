@@ -1,0 +1,143 @@
+"""A run's folder on disk: claimed by one process, written so that nothing is ever half there.
+
+    recipe.toml                  what was asked for
+    state.json                   which phases are done, and what they took
+    metrics.jsonl                the course of every training phase
+    checkpoint.safetensors       the training phase under way
+    teacher/ student/ control_equal_steps/ control_equal_time/    finished models
+    report.json  report.html     the result
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from kdlib.errors import UserError
+
+RECIPE, STATE, METRICS = "recipe.toml", "state.json", "metrics.jsonl"
+CHECKPOINT, LOCK = "checkpoint.safetensors", ".lock"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """The old content or the new one, never a part: write beside it, then rename."""
+    draft = path.with_name(f".{path.name}.draft")
+    data = content.encode() if isinstance(content, str) else content
+    with open(draft, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A draft folder to write into; it takes its name only when everything has been written."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(draft, folder)
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / RECIPE).is_file() and (folder / STATE).is_file()
+
+
+def prepare(folder: Path, recipe: str, *, resume: bool, overwrite: bool) -> None:
+    """Make the folder, or refuse it. Only a run's own folder is ever emptied by `overwrite`."""
+    if resume:
+        if not is_run(folder):
+            raise UserError(f"resume: {folder} holds no run (no {STATE}); check the folder's name")
+        return
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"out: {folder} is a file; give a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise UserError(f"out: {folder} is not empty; add --resume, --overwrite or another --out")
+        if not is_run(folder):
+            raise UserError(f"overwrite: {folder} holds something that is no run; nothing was deleted")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / RECIPE, recipe)
+        write_state(folder, {"seconds": {}, "steps": {}, "training_tokens": {}})
+    except OSError as error:
+        raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process. The lock goes with the process, however that ends."""
+    with open(folder / LOCK, "w") as file:
+        if not _lock(file):
+            raise UserError(f"out: another run is using {folder}; wait for it or give another --out")
+        yield
+
+
+def _lock(file) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def read_state(folder: Path) -> dict:
+    """What the run's finished phases have recorded."""
+    path = folder / STATE
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"resume: {path} is damaged; start anew with --overwrite") from error
+
+
+def write_state(folder: Path, state: dict) -> None:
+    write_atomically(folder / STATE, json.dumps(state, indent=2) + "\n")
+
+
+class Metrics:
+    """`metrics.jsonl`: one line per logged step of each training phase.
+
+    Going on from a checkpoint first drops what was logged after it, so that no step stands twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / METRICS
+
+    def rows(self) -> list[dict]:
+        if not self.path.exists():
+            return []
+        rows = []
+        for line in self.path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):  # a line cut short by a kill
+                rows.append(json.loads(line))
+        return rows
+
+    def rewind(self, phase: str, step: int) -> None:
+        kept = [r for r in self.rows() if r["phase"] != phase or r["step"] <= step]
+        write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def append(self, **row) -> None:
+        with open(self.path, "a") as file:
+            file.write(json.dumps(row) + "\n")
