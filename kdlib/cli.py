@@ -67,7 +67,7 @@ def distill(arguments: list[str]) -> None:
     title = Path(name).stem
     out = asked.out or Path("runs") / title
     text = recipes.to_toml(recipe)
-    runs.prepare(out, text, resume=asked.resume, overwrite=asked.overwrite)
+    runs.prepare(out, title, text, resume=asked.resume, overwrite=asked.overwrite)
     print(text)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -107,16 +107,47 @@ def _go_on(name: str, flags: list[str]) -> str:
 
 
 def evaluate(arguments: list[str]) -> None:
-    """`kdlib evaluate RUN`."""
-    raise NotImplementedError
+    """`kdlib evaluate RUN`: load the run's models and measure them again."""
+    from kdlib import recipes
+    from kdlib.distill import evaluate as run
+    from kdlib.report import terminal_table
+
+    options = recipes.parse(recipes.EvaluateOptions, arguments, prog="kdlib evaluate")
+    print(terminal_table(run(_run_folder(options.run))))
+    print(f"\nReport:  {options.run / 'report.html'}")
 
 
 def generate(arguments: list[str]) -> None:
-    raise NotImplementedError
+    """`kdlib generate RUN PROMPT`: how each of the run's models goes on."""
+    from kdlib import recipes
+    from kdlib.distill import continuations
+
+    options = recipes.parse(recipes.GenerateOptions, arguments, prog="kdlib generate")
+    texts = continuations(_run_folder(options.run), options.prompt, options.tokens, options.seed)
+    for name, text in texts.items():
+        print(f"--- {name}\n{options.prompt}{text}\n")
+
+
+def _run_folder(folder: Path) -> Path:
+    from kdlib import runs
+    from kdlib.errors import UserError
+
+    if not runs.is_run(folder):
+        raise UserError(f"run: {folder} is not the folder of a run; `kdlib distill` makes one")
+    return folder
 
 
 def doctor(arguments: list[str]) -> None:
-    raise NotImplementedError
+    """`kdlib doctor`: what this machine offers; exit code 1 where something is missing."""
+    from kdlib import recipes
+    from kdlib.doctor import examine
+
+    recipes.parse(recipes.DoctorOptions, arguments, prog="kdlib doctor")
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<12} {finding.text}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
 
 
 COMMANDS = {"distill": distill, "evaluate": evaluate, "generate": generate, "doctor": doctor}

@@ -35,6 +35,33 @@ def distill(recipe: Recipe, name: str, folder: Path) -> dict | None:
         return _Run(recipe, name, folder).go()
 
 
+def evaluate(folder: Path) -> dict:
+    """Measure a run's finished models again and write its report anew."""
+    with runs.claimed(folder):
+        run = _Run(recipes.of_run(folder), runs.read_state(folder)["name"], folder)
+        return run.report()
+
+
+def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
+    """How each of a run's models goes on from the prompt."""
+    folders = model_folders(recipes.of_run(folder), folder)
+    tokenizer = models.load_tokenizer(folders["teacher"])
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    return {
+        name: generate(models.load_model(path), tokenizer, ids, tokens, seed)
+        for name, path in folders.items()
+    }
+
+
+def model_folders(recipe: Recipe, folder: Path) -> dict[str, Path]:
+    """The teacher's folder, wherever it is, and those of the students that are finished."""
+    teacher = {"train": folder / "teacher", "pocket": models.POCKET_TEACHER}.get(
+        recipe.teacher.source, Path(recipe.teacher.source).expanduser()
+    )
+    finished = {name: folder / name for name in STUDENTS if (folder / name).is_dir()}
+    return {"teacher": teacher} | finished
+
+
 class _Run:
     """What the phases of one run share."""
 
@@ -52,22 +79,18 @@ class _Run:
         if self.recipe.until == "teacher":
             return None
         self._train_students()
-        return self._report()
+        return self.report()
 
     # --- Phases ---------------------------------------------------------------------------------
 
     def _make_teacher(self) -> None:
-        source = self.recipe.teacher.source
-        self.teacher_folder = {
-            "train": self.folder / "teacher",
-            "pocket": models.POCKET_TEACHER,
-        }.get(source, Path(source).expanduser())
-        if source == "train" and not self.teacher_folder.exists():
-            self._train_teacher()
-        self.tokenizer = models.load_tokenizer(self.teacher_folder)
-        self.teacher = models.freeze(models.load_model(self.teacher_folder))
+        folder = model_folders(self.recipe, self.folder)["teacher"]
+        if self.recipe.teacher.source == "train" and not folder.exists():
+            self._train_teacher(folder)
+        self.tokenizer = models.load_tokenizer(folder)
+        self.teacher = models.freeze(models.load_model(folder))
 
-    def _train_teacher(self) -> None:
+    def _train_teacher(self, folder: Path) -> None:
         settings, block = self.recipe.teacher, self.recipe.data.block
         started = time.perf_counter()
         raw = data.train_tokenizer(self.documents.training, self.recipe.data.vocabulary)
@@ -75,7 +98,7 @@ class _Run:
         self._record("tokenizer", time.perf_counter() - started)
         teacher = models.new_model(settings.size, len(self.tokenizer), 2 * block, self.recipe.seed)
         self._train("teacher", teacher, self.documents.training, WITHOUT_TEACHER, settings.training)
-        models.save_model(teacher, self.tokenizer, self.teacher_folder, STORED_AS[settings.precision_on_disk])
+        models.save_model(teacher, self.tokenizer, folder, STORED_AS[settings.precision_on_disk])
 
     def _train_students(self) -> None:
         settings, objective = self.recipe.student, self.recipe.objective.objective()
@@ -129,14 +152,13 @@ class _Run:
 
     # --- The report -----------------------------------------------------------------------------
 
-    def _report(self) -> dict:
+    def report(self) -> dict:
+        """Measure what was saved: every model is loaded from its folder."""
         from kdlib.report import FORMAT, write_report
 
+        self.tokenizer = models.load_tokenizer(model_folders(self.recipe, self.folder)["teacher"])
         started = time.perf_counter()
-        folders = {"teacher": self.teacher_folder} | {
-            name: self.folder / name for name in STUDENTS if self._is_done(name)
-        }
-        # What is measured is what was saved: every model is loaded from its folder.
+        folders = model_folders(self.recipe, self.folder)
         loaded = {name: models.load_model(folder) for name, folder in folders.items()}
         test = self._blocks(self.documents.test)
         sums = evaluate.score(loaded, "teacher", test, self.accelerator)

@@ -12,18 +12,19 @@ import hashlib
 import json
 import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
 import tyro
-from tyro._errors import InstantiationFailure, ParseErrorEvent, UnrecognizedArgs, on_parse_error
+from tyro._errors import InstantiationFailure, MissingArgs, ParseErrorEvent, UnrecognizedArgs, on_parse_error
 
 from kdlib.divergences import DIVERGENCES
 from kdlib.errors import UserError
 from kdlib.models import ModelSize
 from kdlib.objectives import Objective
+from kdlib.runs import RECIPE
 from kdlib.train import Training
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -144,6 +145,39 @@ class DistillOptions:
     """Delete the run in --out first."""
 
 
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Load a run's models and measure them again on its test documents."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Let the teacher, the student and the controls of a run go on from a prompt."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    prompt: tyro.conf.Positional[str]
+    """The text to go on from."""
+    tokens: int = 60
+    """How many tokens to add."""
+    seed: int = 0
+    """The same seed, the same texts."""
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise UserError("prompt: it is empty; give some words to go on from")
+        if self.tokens < 1:
+            raise UserError(f"tokens: {self.tokens} is too few; use 1 or more")
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Say what this machine offers for distillation and what is missing."""
+
+
 def load(name: str) -> Recipe:
     """A built-in recipe by its name, or a recipe file by its path."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
@@ -160,6 +194,11 @@ def load(name: str) -> Recipe:
 
 def built_in() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def of_run(folder: Path) -> Recipe:
+    """The recipe that a run was started with."""
+    return load(str(folder / RECIPE))
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -210,6 +249,9 @@ def _explain(event: ParseErrorEvent, shape: type) -> str:
     if isinstance(event, InstantiationFailure):
         field_name = _argument_name(event.argument)
         return f"{field_name}: {event.message}" if field_name else event.message
+    if isinstance(event, MissingArgs):
+        missing = ", ".join(m.arg.field.extern_name for m in event.missing_arguments)
+        return f"missing: {missing}; see --help"
     allowed = getattr(event, "choices", None)
     field_name = _argument_name(getattr(event, "argument", None))
     if field_name and allowed:
@@ -223,11 +265,8 @@ def _argument_name(argument) -> str:
     return ".".join(part for part in (argument.extern_prefix, argument.field.extern_name) if part)
 
 
-def _field_names(shape: type, prefix: str = "") -> list[str]:
-    names = []
-    for f in dataclasses.fields(shape):
-        kind = f.default_factory() if f.default is dataclasses.MISSING and f.default_factory is not dataclasses.MISSING else f.default
-        nested = dataclasses.is_dataclass(kind)
-        own = "" if isinstance(kind, Recipe) else f"{f.name}."
-        names += _field_names(type(kind), prefix + own) if nested else [prefix + f.name]
-    return names
+def _field_names(shape: type) -> list[str]:
+    """The dotted names of all fields, for suggestions."""
+    if shape not in (Recipe, DistillOptions):
+        return [field.name for field in dataclasses.fields(shape)]
+    return ["out", "resume", "overwrite", *_flatten(dataclasses.asdict(Recipe()))]

@@ -54,7 +54,7 @@ def is_run(folder: Path) -> bool:
     return (folder / RECIPE).is_file() and (folder / STATE).is_file()
 
 
-def prepare(folder: Path, recipe: str, *, resume: bool, overwrite: bool) -> None:
+def prepare(folder: Path, name: str, recipe: str, *, resume: bool, overwrite: bool) -> None:
     """Make the folder, or refuse it. Only a run's own folder is ever emptied by `overwrite`."""
     if resume:
         if not is_run(folder):
@@ -71,7 +71,7 @@ def prepare(folder: Path, recipe: str, *, resume: bool, overwrite: bool) -> None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / RECIPE, recipe)
-        write_state(folder, {"seconds": {}, "steps": {}, "training_tokens": {}})
+        write_state(folder, {"name": name, "seconds": {}, "steps": {}, "training_tokens": {}})
     except OSError as error:
         raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
 

@@ -1,0 +1,77 @@
+"""What a machine offers for distillation, and what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from kdlib import machine, models
+from kdlib.data import sotu_folder
+from kdlib.errors import UserError
+
+ROOM_NEEDED_BYTES = 500_000_000
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def examine() -> list[Finding]:
+    """Every check, each on its own: one that fails does not hide the others."""
+    return [_examined(name, check) for name, check in CHECKS.items()]
+
+
+def _examined(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except UserError as error:
+        return Finding(name, False, str(error))
+
+
+def _versions() -> str:
+    return ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+
+
+def _device() -> str:
+    device = machine.pick_device("auto")
+    precision = machine.pick_precision("auto", device)
+    gpu = f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""
+    return f"{device}{gpu}, {precision}; no GPU is needed for pocket and tiny"
+
+
+def _processor() -> str:
+    return f"{machine.processor()}, {torch.get_num_threads()} threads"
+
+
+def _corpus() -> str:
+    return f"sotu, {len(list(sotu_folder().glob('*.txt')))} documents"
+
+
+def _teacher() -> str:
+    teacher = models.load_model(models.POCKET_TEACHER)
+    return f"pocket, {models.parameter_count(teacher):,} parameters"
+
+
+def _room() -> str:
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < ROOM_NEEDED_BYTES:
+        raise UserError(f"{free / 1e9:.1f} GB free here; a run wants {ROOM_NEEDED_BYTES / 1e9} GB")
+    return f"{free / 1e9:.1f} GB free here"
+
+
+CHECKS = {
+    "versions": _versions,
+    "processor": _processor,
+    "device": _device,
+    "corpus": _corpus,
+    "teacher": _teacher,
+    "disk": _room,
+}

@@ -1,0 +1,319 @@
+"""Distributions over whole sequences: count, enumerate, sample, score, search; sums and means (F8).
+
+A language model gives the probability of the next token; the losses of distillation are about whole
+outputs y. This file goes from one to the other; `sequence_losses` compares two models with it.
+
+What an outcome is. With a length limit L, an outcome is either a sequence that ends with the
+end-of-sequence token (eos) within its first L tokens, or L tokens without one. The second kind is
+an outcome too: its probability is that of the event "the text begins with these L tokens". Nothing
+is renormalised, the probabilities of all outcomes sum to 1, and a sequence loss at limit L is
+exactly the loss over the first L tokens. After eos a row is filled with eos; lengths count the eos,
+not the filling. Tensors live on the CPU: this file is for models small enough to be understood
+completely.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LIMIT = 1_000_000  # more outcomes than this take minutes and gigabytes, not seconds
+
+
+class AutoregressiveModel(Protocol):
+    """Anything that gives next-token log-probabilities: a toy language, a student, a wrapped LLM.
+
+    A context is handed to the model untouched, so it may be whatever that model reads. A model may
+    also offer `position_log_probs(tokens, context) -> (N, L, V)`, all positions in one pass; the
+    function of that name below uses it where it exists.
+    """
+
+    vocab_size: int
+    eos_id: int | None  # None: sequences never end, every one of them has L tokens
+
+    def next_log_probs(self, prefixes: Tensor, context: Any = None) -> Tensor:
+        """Log-probabilities (N, V) of the token after each prefix (N, t) of int64 ids, t >= 0."""
+
+
+class Sequences(NamedTuple):
+    """N sequences: tokens (N, L) filled with eos, lengths (N,) with eos, log-probabilities (N,)."""
+
+    tokens: Tensor
+    lengths: Tensor
+    log_probs: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """True (N, L) where a token belongs to its sequence, the closing eos included."""
+        return torch.arange(self.tokens.shape[1]) < self.lengths[:, None]
+
+
+class BestSequence(NamedTuple):
+    """The most probable sequence: tokens (k,) up to and with its eos, and its log-probability."""
+
+    tokens: Tensor
+    log_prob: Tensor
+
+
+# ---------------------------------------------------------------- how many, and all of them
+
+
+def count_sequences(vocab_size: int, length: int, has_eos: bool = True) -> int:
+    """Number of terms in the sum of F2: V^L without eos, sum over k = 0..L of (V-1)^k with it.
+
+    With eos, one of the V tokens, (V-1)^(k-1) sequences end at token k, for each k up to L, and
+    (V-1)^L have not ended. An exact Python integer, however large (F3).
+
+    Raises: ValueError for vocab_size < 1 or length < 1.
+    """
+    at_least("vocab_size", vocab_size, 1)
+    at_least("length", length, 1)
+    if not has_eos:
+        return vocab_size**length
+    return sum((vocab_size - 1) ** k for k in range(length + 1))
+
+
+def enumerate_sequences(
+    model: AutoregressiveModel,
+    length: int,
+    context: Any = None,
+    *,
+    possible_only: bool = False,
+    limit: int = LIMIT,
+) -> Sequences:
+    """All outcomes of up to `length` tokens with their log-probabilities, which sum to 1.
+
+    The order depends on V, eos and L only (ended after 1 token, after 2, ..., never ended), so the
+    rows of two models agree. `possible_only` drops what has probability 0: a grammar in which few
+    words may follow each other then has few sequences, and the limit applies to those.
+
+    Raises: ValueError, before any work, when there are more than `limit` outcomes, with their
+    number and what to do instead; with `possible_only`, at the first length where there are too
+    many.
+    """
+    count = count_sequences(model.vocab_size, length, model.eos_id is not None)
+    if not possible_only:
+        refuse_above(limit, count, f"{count:,} sequences of up to {length} tokens")
+    eos = eos_or_none(model.eos_id)
+    live, log_p = torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1)
+    rows: list[tuple[Tensor, Tensor]] = []
+    for position in range(length):
+        if len(live) == 0:
+            break
+        joint = log_p[:, None] + model.next_log_probs(live, context)
+        keep = (joint > -torch.inf) | (not possible_only)
+        size = int(keep.sum()) + sum(len(tokens) for tokens, _ in rows)
+        refuse_above(limit, size, f"{size:,} possible sequences of up to {position + 1} tokens")
+        live, log_p = extend(live, joint, keep)
+        ended = live[:, -1] == eos
+        rows.append((live[ended], log_p[ended]))
+        live, log_p = live[~ended], log_p[~ended]
+    rows.append((live, log_p))
+    tokens = torch.cat([F.pad(y, (0, length - y.shape[1]), value=eos) for y, _ in rows])
+    log_probs = torch.cat([p for _, p in rows])
+    return Sequences(tokens, sequence_lengths(tokens, model.eos_id), log_probs)
+
+
+def sample_sequences(
+    model: AutoregressiveModel,
+    length: int,
+    samples: int,
+    generator: torch.Generator,
+    context: Any = None,
+) -> Sequences:
+    """`samples` independent sequences of at most `length` tokens from the model; no gradient.
+
+    Raises: ValueError for length < 1 or samples < 1.
+    """
+    at_least("length", length, 1)
+    at_least("samples", samples, 1)
+    tokens, log_p = torch.zeros(samples, 0, dtype=torch.int64), torch.zeros(samples)
+    ended, eos = torch.zeros(samples, dtype=torch.bool), eos_or_none(model.eos_id)
+    with torch.no_grad():
+        for _ in range(length):
+            step = _eos_after_eos(model, model.next_log_probs(tokens, context), ended)
+            drawn = torch.multinomial(step.exp(), 1, generator=generator)
+            log_p = log_p + step.gather(1, drawn).squeeze(1)
+            tokens = torch.cat([tokens, drawn], dim=1)
+            ended = drawn.squeeze(1) == eos  # and remains so, as eos is followed by eos
+    return Sequences(tokens, sequence_lengths(tokens, model.eos_id), log_p)
+
+
+# ---------------------------------------------------------------- scores of given sequences
+
+
+def sequence_lengths(tokens: Tensor, eos_id: int | None) -> Tensor:
+    """Number of tokens (N,) of each row of (N, L) up to and with its first eos; L without one."""
+    before_eos = (tokens == eos_or_none(eos_id)).cumsum(dim=1) == 0
+    return (before_eos.sum(dim=1) + 1).clamp(max=tokens.shape[1])
+
+
+def position_log_probs(model: AutoregressiveModel, tokens: Tensor, context: Any = None) -> Tensor:
+    """Log-probabilities (N, L, V) at each position t, given the tokens before t (teacher forcing).
+
+    Raises: ValueError when tokens is not (N, L), L >= 1, of ids in 0..V-1.
+    """
+    shaped = tokens.ndim == 2 and tokens.shape[1] > 0 and not tokens.is_floating_point()
+    if not shaped or ((tokens < 0) | (tokens >= model.vocab_size)).any():
+        raise ValueError(
+            f"tokens has shape {tuple(tokens.shape)} and type {tokens.dtype}: pass integer ids of "
+            f"shape (sequences, length), each in 0..{model.vocab_size - 1}"
+        )
+    if hasattr(model, "position_log_probs"):
+        return model.position_log_probs(tokens, context)
+    steps = [model.next_log_probs(tokens[:, :t], context) for t in range(tokens.shape[1])]
+    return torch.stack(steps, dim=1)
+
+
+def token_log_probs(model: AutoregressiveModel, tokens: Tensor, context: Any = None) -> Tensor:
+    """log Q(y_t | y_<t, x') of each token, (N, L); 0 in the filling after eos."""
+    log_q = position_log_probs(model, tokens, context).gather(2, tokens[:, :, None]).squeeze(2)
+    lengths = sequence_lengths(tokens, model.eos_id)
+    return torch.where(torch.arange(tokens.shape[1]) < lengths[:, None], log_q, 0)
+
+
+def sequence_log_probs(model: AutoregressiveModel, tokens: Tensor, context: Any = None) -> Tensor:
+    """log Q(y | x') of each row, (N,): the sum of its `token_log_probs` up to and with eos.
+
+    Its negative is a sequence loss in the sense of F8. Raises: as `position_log_probs`.
+    """
+    return token_log_probs(model, tokens, context).sum(dim=1)
+
+
+# ---------------------------------------------------------------- the best sequence
+
+
+def best_sequence(
+    model: AutoregressiveModel,
+    length: int,
+    context: Any = None,
+    *,
+    beam: int | None = None,
+    limit: int = LIMIT,
+) -> BestSequence:
+    """The most probable outcome, y^ = argmax_y log P(y|x) of F4: exact, or by beam search.
+
+    Without `beam` all possible sequences are compared. With it the `beam` most probable prefixes
+    are kept at each length, ended ones among them: cheap, and possibly wrong, unless the beam is as
+    wide as the number of sequences. Outcomes of different length compete by their plain
+    probability.
+
+    Raises: ValueError when the exact search would meet more than `limit` sequences; beam < 1.
+    """
+    with torch.no_grad():
+        if beam is None:
+            found = enumerate_sequences(model, length, context, possible_only=True, limit=limit)
+        else:
+            found = _beam_search(model, length, context, beam)
+    best = found.log_probs.argmax()
+    return BestSequence(found.tokens[best, : found.lengths[best]], found.log_probs[best])
+
+
+def _beam_search(model: AutoregressiveModel, length: int, context: Any, beam: int) -> Sequences:
+    at_least("length", length, 1)
+    at_least("beam", beam, 1)
+    tokens, log_p = torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1)
+    ended = torch.zeros(1, dtype=torch.bool)
+    for _ in range(length):
+        step = _eos_after_eos(model, model.next_log_probs(tokens, context), ended)
+        joint = (log_p[:, None] + step).flatten()
+        log_p, chosen = joint.topk(min(beam, int((joint > -torch.inf).sum())))
+        rows, added = chosen // model.vocab_size, chosen % model.vocab_size
+        tokens = torch.cat([tokens[rows], added[:, None]], dim=1)
+        ended = ended[rows] | (added == eos_or_none(model.eos_id))
+    return Sequences(tokens, sequence_lengths(tokens, model.eos_id), log_p)
+
+
+# ---------------------------------------------------------------- sums and means (F8)
+
+
+def sequence_sum(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Loss of a sequence, the sum of its token losses under the mask: (..., L) -> (...) (F8).
+
+    Raises: TypeError when the mask is not boolean; ValueError when its shape differs.
+    """
+    if mask is None:
+        return token_losses.sum(dim=-1)
+    return torch.where(_checked(mask, token_losses), token_losses, 0).sum(dim=-1)
+
+
+def sequence_mean(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean loss per token, sum / length, (..., L) -> (...): comparable between lengths (F8).
+
+    Raises: as `sequence_sum`; ValueError for a sequence without a single token, which has no mean.
+    """
+    counted = torch.ones_like(token_losses) if mask is None else _checked(mask, token_losses)
+    count = counted.sum(dim=-1)
+    if (count == 0).any():
+        raise ValueError(
+            "mask counts no token in at least one sequence: drop that row, it has no mean loss"
+        )
+    return sequence_sum(token_losses, mask) / count
+
+
+def subsequence_sum(
+    token_losses: Tensor, start: int, stop: int, mask: Tensor | None = None
+) -> Tensor:
+    """Loss of positions start..stop-1 within their sequence, given what precedes them (F8).
+
+    The sums of neighbouring sub-sequences add up to the sequence's. (..., L) -> (...), in nats.
+
+    Raises: as `sequence_sum`; ValueError unless 0 <= start < stop <= L.
+    """
+    length = token_losses.shape[-1]
+    if not 0 <= start < stop <= length:
+        raise ValueError(
+            f"start, stop are {start}, {stop}: 0 <= start < stop <= {length} must hold"
+        )
+    inside = None if mask is None else _checked(mask, token_losses)[..., start:stop]
+    return sequence_sum(token_losses[..., start:stop], inside)
+
+
+def _checked(mask: Tensor, token_losses: Tensor) -> Tensor:
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"mask has type {mask.dtype}: pass booleans, True where a token counts (mask.bool())"
+        )
+    if mask.shape != token_losses.shape:
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}, token_losses "
+            f"{tuple(token_losses.shape)}: they must agree"
+        )
+    return mask
+
+
+# ---------------------------------------------------------------- parts shared with sequence_losses
+
+
+def extend(prefixes: Tensor, values: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Each prefix (M, t) with each of its kept tokens, (K, t+1); their `values` (M, V) -> (K,)."""
+    rows, added = keep.nonzero(as_tuple=True)
+    return torch.cat([prefixes[rows], added[:, None]], dim=1), values[rows, added]
+
+
+def eos_or_none(eos_id: int | None) -> int:
+    """The eos id, or -1, which no token has, for a language whose sequences never end."""
+    return -1 if eos_id is None else eos_id
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """Raises ValueError when value < least."""
+    if value < least:
+        raise ValueError(f"{name} is {value}: it must be {least} or more")
+
+
+def refuse_above(limit: int, count: int, what: str) -> None:
+    """Raises ValueError when count > limit, with the cheaper ways to get an answer."""
+    if count > limit:
+        raise ValueError(
+            f"limit is {limit:,} and there are {what}: shorten them, raise limit, or use "
+            "stepwise_loss or sampled_loss for a loss, best_sequence(beam=...) for a search"
+        )
+
+
+def _eos_after_eos(model: AutoregressiveModel, log_probs: Tensor, ended: Tensor) -> Tensor:
+    """After eos comes eos, with probability 1, so ended sequences keep their probability."""
+    only_eos = torch.full_like(log_probs[0], -torch.inf)
+    only_eos[eos_or_none(model.eos_id)] = 0
+    return torch.where(ended[:, None], only_eos, log_probs)
