@@ -57,35 +57,26 @@ def _dispatch(arguments: list[str]) -> None:
 
 def distill(arguments: list[str]) -> None:
     """`kdlib distill RECIPE [flags]`."""
-    from kdlib import recipes, runs
+    from kdlib import recipes
+    from kdlib.distill import distill as run
+    from kdlib.report import terminal_table
     from kdlib.train import Interrupted
 
     name, flags = _recipe_and_flags(arguments)
     defaults = recipes.DistillOptions(recipes.load(name))
     asked = recipes.parse(recipes.DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
-    recipe = asked.recipe
     title = Path(name).stem
     out = asked.out or Path("runs") / title
-    text = recipes.to_toml(recipe)
-    runs.prepare(out, title, text, resume=asked.resume, overwrite=asked.overwrite)
-    print(text)
+    print(recipes.to_toml(asked.recipe))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _distill(recipe, title, out)
+        report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
     except (Interrupted, KeyboardInterrupt) as stopped:
         print(f"kdlib: {str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}", file=sys.stderr)
         sys.exit(130)
-
-
-def _distill(recipe, title: str, out: Path) -> None:
-    from kdlib.distill import distill as run
-
-    report = run(recipe, title, out)
     if report is None:
         print(f"Teacher: {out / 'teacher'}")
         return
-    from kdlib.report import terminal_table
-
     print(terminal_table(report))
     print(f"\nReport:  {out / 'report.html'}\nStudent: {out / 'student'}")
 
@@ -113,7 +104,7 @@ def evaluate(arguments: list[str]) -> None:
     from kdlib.report import terminal_table
 
     options = recipes.parse(recipes.EvaluateOptions, arguments, prog="kdlib evaluate")
-    print(terminal_table(run(_run_folder(options.run))))
+    print(terminal_table(run(options.run)))
     print(f"\nReport:  {options.run / 'report.html'}")
 
 
@@ -123,18 +114,9 @@ def generate(arguments: list[str]) -> None:
     from kdlib.distill import continuations
 
     options = recipes.parse(recipes.GenerateOptions, arguments, prog="kdlib generate")
-    texts = continuations(_run_folder(options.run), options.prompt, options.tokens, options.seed)
+    texts = continuations(options.run, options.prompt, options.tokens, options.seed)
     for name, text in texts.items():
         print(f"--- {name}\n{options.prompt}{text}\n")
-
-
-def _run_folder(folder: Path) -> Path:
-    from kdlib import runs
-    from kdlib.errors import UserError
-
-    if not runs.is_run(folder):
-        raise UserError(f"run: {folder} is not the folder of a run; `kdlib distill` makes one")
-    return folder
 
 
 def doctor(arguments: list[str]) -> None:

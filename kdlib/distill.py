@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from kdlib import data, evaluate, machine, models, recipes, runs, teachers
+from kdlib.errors import UserError
 from kdlib.objectives import Objective
 from kdlib.recipes import Recipe
 from kdlib.train import Phase, Training, train
@@ -25,25 +26,44 @@ STORED_AS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE_PROMPT_TOKENS, SAMPLE_NEW_TOKENS, SAMPLES = 24, 48, 3
 
 
-def distill(recipe: Recipe, name: str, folder: Path) -> dict | None:
-    """Run the recipe in `folder` (made by `runs.prepare`) and return its report.
+def distill(
+    recipe: Recipe, name: str, folder: Path, *, resume: bool = False, overwrite: bool = False
+) -> dict | None:
+    """Run the recipe in `folder` and return its report; None where it stops before the report.
 
-    None where the recipe stops before the report. Raises UserError for input that cannot be used,
-    Interrupted after a signal.
+    Whatever can be refused is refused before the folder is touched. Raises UserError for input that
+    cannot be used, Interrupted after a signal.
     """
+    if resume:
+        runs.require(folder)
+        _refuse_another_recipe(recipe, recipes.of_run(folder))
+    run = _Run(recipe, folder)
+    if not resume:
+        runs.prepare(folder, name, recipes.to_toml(recipe), overwrite=overwrite)
     with runs.claimed(folder):
-        return _Run(recipe, name, folder).go()
+        return run.go()
+
+
+def _refuse_another_recipe(asked: Recipe, saved: Recipe) -> None:
+    differing = recipes.differing_fields(saved, asked)
+    if differing:
+        raise UserError(
+            f"resume: {', '.join(differing)} is other than in the run; leave it as it was, or start"
+            " a new run with another --out"
+        )
 
 
 def evaluate(folder: Path) -> dict:
     """Measure a run's finished models again and write its report anew."""
+    runs.require(folder)
+    run = _Run(recipes.of_run(folder), folder)
     with runs.claimed(folder):
-        run = _Run(recipes.of_run(folder), runs.read_state(folder)["name"], folder)
         return run.report()
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
+    runs.require(folder)
     folders = model_folders(recipes.of_run(folder), folder)
     tokenizer = models.load_tokenizer(folders["teacher"])
     ids = tokenizer(prompt, return_tensors="pt").input_ids
@@ -65,32 +85,37 @@ def model_folders(recipe: Recipe, folder: Path) -> dict[str, Path]:
 class _Run:
     """What the phases of one run share."""
 
-    def __init__(self, recipe: Recipe, name: str, folder: Path) -> None:
-        self.recipe, self.name, self.folder = recipe, name, folder
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe, self.folder = recipe, folder
         device = machine.pick_device(recipe.device)
         self.precision = machine.pick_precision(recipe.precision, device)
-        self.accelerator: Accelerator = machine.make_accelerator(device, self.precision)
         self.documents = data.load_splits(recipe.data.text)
         self.seen = data.take_fraction(self.documents.training, recipe.data.fraction)
-        self.state = runs.read_state(folder)
+        if recipe.teacher.source != "train":
+            self._load_teacher()
+            for documents in (self.seen, self.documents.validation, self.documents.test):
+                self._blocks(documents)  # refuses what is too short
+        self.accelerator: Accelerator = machine.make_accelerator(device, self.precision)
 
     def go(self) -> dict | None:
-        self._make_teacher()
+        self.state = runs.read_state(self.folder)
+        if self.recipe.teacher.source == "train":
+            if not self._is_done("teacher"):
+                self._train_teacher()
+            self._load_teacher()
         if self.recipe.until == "teacher":
             return None
         self._train_students()
         return self.report()
 
-    # --- Phases ---------------------------------------------------------------------------------
-
-    def _make_teacher(self) -> None:
+    def _load_teacher(self) -> None:
         folder = model_folders(self.recipe, self.folder)["teacher"]
-        if self.recipe.teacher.source == "train" and not folder.exists():
-            self._train_teacher(folder)
         self.tokenizer = models.load_tokenizer(folder)
         self.teacher = models.freeze(models.load_model(folder))
 
-    def _train_teacher(self, folder: Path) -> None:
+    # --- Phases ---------------------------------------------------------------------------------
+
+    def _train_teacher(self) -> None:
         settings, block = self.recipe.teacher, self.recipe.data.block
         started = time.perf_counter()
         raw = data.train_tokenizer(self.documents.training, self.recipe.data.vocabulary)
@@ -98,7 +123,8 @@ class _Run:
         self._record("tokenizer", time.perf_counter() - started)
         teacher = models.new_model(settings.size, len(self.tokenizer), 2 * block, self.recipe.seed)
         self._train("teacher", teacher, self.documents.training, WITHOUT_TEACHER, settings.training)
-        models.save_model(teacher, self.tokenizer, folder, STORED_AS[settings.precision_on_disk])
+        dtype = STORED_AS[settings.precision_on_disk]
+        models.save_model(teacher, self.tokenizer, self.folder / "teacher", dtype)
 
     def _train_students(self) -> None:
         settings, objective = self.recipe.student, self.recipe.objective.objective()
@@ -156,7 +182,7 @@ class _Run:
         """Measure what was saved: every model is loaded from its folder."""
         from kdlib.report import FORMAT, write_report
 
-        self.tokenizer = models.load_tokenizer(model_folders(self.recipe, self.folder)["teacher"])
+        self.state = runs.read_state(self.folder)
         started = time.perf_counter()
         folders = model_folders(self.recipe, self.folder)
         loaded = {name: models.load_model(folder) for name, folder in folders.items()}
@@ -172,7 +198,7 @@ class _Run:
         self._record("evaluation", time.perf_counter() - started)
         report = {
             "format": FORMAT,
-            "name": self.name,
+            "name": self.state["name"],
             "recipe": dataclasses.asdict(self.recipe),
             "seed": self.recipe.seed,
             "versions": machine.versions(),

@@ -6,7 +6,6 @@ A model from scratch is a `LlamaForCausalLM`, so it saves, loads, generates and 
 from __future__ import annotations
 
 import copy
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def load_model(folder: Path | str) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
     _require_model_folder(Path(folder))
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    _quiet()
     try:
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
@@ -93,6 +92,14 @@ def load_tokenizer(folder: Path | str):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise UserError(f"tokenizer: {folder} cannot be loaded: {_first_line(error)}") from error
+
+
+def _quiet() -> None:
+    """No bars and no advice from transformers: a model of some megabytes loads in an instant."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
 
 
 def _first_line(error: Exception) -> str:
@@ -122,6 +129,7 @@ def wrap_tokenizer(tokenizer: Tokenizer, context: int):
 
 def save_model(model: nn.Module, tokenizer, folder: Path, dtype: torch.dtype | None = None) -> None:
     """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
+    _quiet()
     with atomic_folder(folder) as draft:
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(draft)

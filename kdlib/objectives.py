@@ -34,7 +34,7 @@ class Loss(NamedTuple):
     @property
     def mean(self) -> Tensor:
         """Nats per token; 0 for an empty batch, with a gradient of 0."""
-        return self.total / self.count.clamp(min=torch.finfo(self.total.dtype).tiny)
+        return self.total / self.count.masked_fill(self.count == 0, 1)
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,15 @@ def distillation_loss(
 
     student_logits, teacher_logits (..., V); labels, mask, token_weights (...).
     teacher_logits may be left out where `teacher_weight` is 0, labels where `label_weight` is 0.
-    A position does not count where mask is 0 or its label is `ignore_index`; its logits may hold
-    anything, even NaN, and receive a gradient of exactly 0. A vocabulary slot that does not exist
-    has logit -inf. Softmaxes are taken in float32 or better.
+    A position does not count where mask or token weight is 0 or its label is `ignore_index`; its
+    logits may hold anything, even NaN, and receive a gradient of exactly 0. The teacher receives
+    none at all. A vocabulary slot that does not exist has logit -inf. Softmaxes are taken in
+    float32 or better.
 
     Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
     """
     _check(student_logits, teacher_logits, labels, mask, token_weights, objective)
-    counted = _counted(student_logits, labels, mask, ignore_index)
+    counted = _counted(student_logits, labels, mask, token_weights, ignore_index)
     weights = counted.to(_accumulation_dtype(student_logits))
     if token_weights is not None:
         weights = torch.where(counted, token_weights.to(weights.dtype), 0.0)
@@ -146,7 +147,8 @@ def distillation_loss(
         safe_labels = labels.masked_fill(~counted, 0)
         parts["cross_entropy"] = (weights * label_cross_entropy(student, safe_labels)).sum()
     if teacher_logits is not None:
-        per_token = teacher_divergence(_blank(teacher_logits, counted), student, objective)
+        teacher = _blank(teacher_logits.detach(), counted)
+        per_token = teacher_divergence(teacher, student, objective)
         parts["distillation"] = (weights * per_token).sum()
 
     total = sum(
@@ -245,13 +247,19 @@ def _blank(logits: Tensor, counted: Tensor) -> Tensor:
 
 
 def _counted(
-    logits: Tensor, labels: Tensor | None, mask: Tensor | None, ignore_index: int
+    logits: Tensor,
+    labels: Tensor | None,
+    mask: Tensor | None,
+    token_weights: Tensor | None,
+    ignore_index: int,
 ) -> Tensor:
     counted = torch.ones(logits.shape[:-1], dtype=torch.bool, device=logits.device)
     if mask is not None:
         counted = counted & mask.bool()
     if labels is not None:
         counted = counted & (labels != ignore_index)
+    if token_weights is not None:
+        counted = counted & (token_weights != 0)  # 0 times an infinite loss would be NaN
     return counted
 
 

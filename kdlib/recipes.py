@@ -122,6 +122,7 @@ class Recipe:
     until: Literal["teacher", "report"] = "report"
     """The last thing to make: 'teacher' stops once the teacher is trained."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU where there is one."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the hardware multiplies bf16 matrices faster, else fp32."""
     seed: int = 0

@@ -54,12 +54,8 @@ def is_run(folder: Path) -> bool:
     return (folder / RECIPE).is_file() and (folder / STATE).is_file()
 
 
-def prepare(folder: Path, name: str, recipe: str, *, resume: bool, overwrite: bool) -> None:
-    """Make the folder, or refuse it. Only a run's own folder is ever emptied by `overwrite`."""
-    if resume:
-        if not is_run(folder):
-            raise UserError(f"resume: {folder} holds no run (no {STATE}); check the folder's name")
-        return
+def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
+    """Make the folder of a new run, or refuse it. Only a run that nobody is using is overwritten."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):
@@ -67,13 +63,20 @@ def prepare(folder: Path, name: str, recipe: str, *, resume: bool, overwrite: bo
             raise UserError(f"out: {folder} is not empty; add --resume, --overwrite or another --out")
         if not is_run(folder):
             raise UserError(f"overwrite: {folder} holds something that is no run; nothing was deleted")
-        shutil.rmtree(folder)
+        with claimed(folder):
+            shutil.rmtree(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / RECIPE, recipe)
-        write_state(folder, {"name": name, "seconds": {}, "steps": {}, "training_tokens": {}})
+        with atomic_folder(folder) as draft:
+            write_atomically(draft / RECIPE, recipe)
+            write_state(draft, {"name": name, "seconds": {}, "steps": {}, "training_tokens": {}})
     except OSError as error:
         raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
+
+
+def require(folder: Path) -> None:
+    """Refuse a folder that holds no run."""
+    if not is_run(folder):
+        raise UserError(f"{folder} is not the folder of a run; `kdlib distill` makes one")
 
 
 @contextlib.contextmanager

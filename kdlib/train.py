@@ -144,6 +144,7 @@ def train(
                 save(window.position)
             if stop.is_set and not last:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
+    accelerator.free_memory()
     return window.position
 
 

@@ -1,0 +1,117 @@
+"""Exercises that are tested against mistakes.
+
+For a reader, all there is:
+
+    from kdlib.exercises import exercise
+
+    exercise("soften")                  # the task
+    exercise("soften").check(soften)    # correct, wrong (and which mistake), not attempted, error
+    exercise("soften").hint()           # hint(2), hint(3): closer and closer
+    exercise("soften").solution()
+
+For an author: how to write exercises
+-------------------------------------
+An exercise belongs to the book by standing in `chapter_NN.py`. There are five kinds. A code
+exercise is its reference function, decorated:
+
+    @code(
+        source=("Q03",), difficulty=2, minutes=5,
+        prompt="Write `soften`: ...",
+        hints=("the idea", "the place", "nearly the code"),
+        explanation="Shown with the solution and when the answer is right.",
+    )
+    def soften(logits, temperature):
+        '''Probabilities of `logits` at `temperature`, over the last dimension.'''
+        return torch.softmax(logits / temperature, dim=-1)
+
+    soften.probe("temperature 4", normal(3, 5, seed=1), 4.0)
+    soften.probe("huge logits", normal(2, 4, seed=2, scale=1e4), 2.0, points_to="softmax-overflow")
+
+    @soften.also                                  # another correct solution
+    def soften_by_hand(logits, temperature): ...
+
+    @soften.wrong("temperature-inverted",         # an id of misconceptions.toml
+        seen="at temperature 4 the result is sharper than at 1",
+        expected="a higher temperature flattens")
+    def soften_times(logits, temperature): ...
+
+The id is the function's name with dashes. The stub that the reader starts from is made of the
+function's head and docstring, so keep types and shapes in the docstring and no solution. Its first
+line says what a right answer does; verdicts quote it. The solution must run in the chapter's
+notebook: use torch, math and F, or import inside the function.
+
+`number` decorates a function without arguments that computes the value; its mistakes are
+`name.wrong(id, value, seen=..., expected=...)`. `choice`, `ordering` and `derivation` are calls;
+chapter_01.py has an example of each.
+
+Rules of thumb:
+- Probes: choose sizes that differ from each other (B other than T other than V), a temperature
+  other than 1, exact zeros, huge logits, unequal padding. Every named mistake must fail at least
+  one probe, and two named mistakes must differ on one. The tests check that.
+- A probe that tests care only (zeros, huge numbers, ties) gets `points_to`: code that fails there
+  and nowhere else is named, whatever it looks like, and such a slip does not hide another mistake.
+- measure=f makes a probe call f(answer, *args) instead of the answer: for gradients, for two calls
+  that should agree, for a property that several right answers share.
+- Write down every mistake you can think of, also dull ones: naming works by likeness of behaviour.
+  A mistake that takes many forms gets a rule: `@name.symptom(id, seen=..., expected=...)` over the
+  dictionary {probe name: result}; results are numpy arrays, tuples of them, or text.
+- A sign, another base of the logarithm, a constant factor, and two kept mistakes at once are
+  recognised without your help.
+- `seen` is true of every answer that makes the mistake, `expected` does not give the answer away.
+- A new mistake is a new entry in misconceptions.toml, with an id in kebab-case.
+- Try answers that you have not kept: tests/exercises/test_unseen_answers.py.
+
+In the chapter's percent file an exercise is two code cells: `exercise("soften")`, which shows the
+task, and the cell that `print(exercise("soften").cell())` prints, pasted as it is. Its first line,
+`# exercise: soften`, marks it; the solved copy has `exercise("soften").cell(solved=True)` there.
+Chapters begin with `from kdlib.exercises import exercise`. While a chapter is built or tested, set
+KDLIB_PROGRESS_DIR=off.
+
+How an answer is judged: sandbox.py runs it, diagnosis.py names the mistake, verdict.py shows it.
+"""
+
+from kdlib.exercises.catalogue import misconception, misconceptions
+from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.derivations import derivation
+from kdlib.exercises.functions import code
+from kdlib.exercises.grading import grade
+from kdlib.exercises.numbers import number
+from kdlib.exercises.orderings import ordering
+from kdlib.exercises.registry import chapters, coverage, exercise, exercises
+from kdlib.exercises.solved import marked_cells, solve, start
+from kdlib.exercises.tables import (
+    coverage_table,
+    export_json,
+    grade_table,
+    print_coverage,
+    print_progress,
+    progress_table,
+)
+from kdlib.exercises.verdict import Verdict
+
+__all__ = [
+    "Verdict",
+    "chapters",
+    "choice",
+    "code",
+    "coverage",
+    "coverage_table",
+    "derivation",
+    "exercise",
+    "exercises",
+    "export_json",
+    "grade",
+    "grade_table",
+    "marked_cells",
+    "misconception",
+    "misconceptions",
+    "number",
+    "ordering",
+    "print_coverage",
+    "print_progress",
+    "progress_table",
+    "right",
+    "solve",
+    "start",
+    "wrong",
+]

@@ -1,0 +1,146 @@
+"""What every exercise has, whatever its kind: a prompt, a check, hints and a solution."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdlib.exercises import progress, sandbox
+from kdlib.exercises.catalogue import misconception
+from kdlib.exercises.verdict import ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
+
+SECONDS = 5.0  # a check may take; a right answer needs far less than one
+VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line to that file
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer that is known by name.
+
+    seen: the property that gives it away. expected: the property of a right answer.
+    example: an answer that makes the mistake; what it is depends on the kind of exercise.
+    """
+
+    misconception: str
+    seen: str
+    expected: str
+    example: Any = None
+
+    def __post_init__(self) -> None:
+        misconception(self.misconception)  # an unknown id is an error of the author: say so at once
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class Exercise:
+    """One exercise. `code`, `number`, `choice`, `ordering` and `derivation` make them.
+
+    Each kind adds: `judge(answer)` -> Verdict, `right_answers()` for the tests, `answer_stub` and
+    `answer_solved` (the text of the exercise's cell before and after), and `explanation`.
+    """
+
+    id: str
+    source: tuple[str, ...]
+    difficulty: int
+    minutes: int
+    prompt: str
+    hints: tuple[str, ...]
+    explanation: str = ""
+    wrongs: list[Wrong] = field(default_factory=list)
+
+    kind = "exercise"
+    stub_answer = ...  # what the untouched cell hands to `check`
+    answer_name = "answer"
+
+    def __post_init__(self) -> None:
+        if self.difficulty not in range(1, 6):
+            raise ValueError(f"{self.id}: difficulty is {self.difficulty}; it must be 1 to 5")
+        if isinstance(self.source, str) or isinstance(self.hints, str):
+            raise ValueError(f"{self.id}: source and hints must be tuples of texts")
+        if not self.hints:
+            raise ValueError(f"{self.id}: give at least one hint")
+
+    def judge(self, answer: Any) -> Verdict:
+        raise NotImplementedError
+
+    def check(self, *answer: Any, seconds: float = SECONDS) -> Verdict:
+        """Judge an answer. Several arguments are one answer of several parts."""
+        one = answer[0] if len(answer) == 1 else list(answer)
+        verdict = self._judged(one, seconds) if answer else self.untouched()
+        return _recorded(verdict)
+
+    def hint(self, number: int = 1) -> Text:
+        """The hint of that number: 1 gives the idea, the last is nearly the answer."""
+        if number not in range(1, len(self.hints) + 1):
+            raise ValueError(f"{self.id} has hints 1 to {len(self.hints)}, no hint {number}")
+        more = f"\nMore: hint({number + 1})" if number < len(self.hints) else ""
+        return Text(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}{more}")
+
+    def solution(self) -> Text:
+        """The reference answer, with what there is to say about it."""
+        return Text("\n\n".join(filter(None, (self.answer_solved, self.explanation))))
+
+    def cell(self, solved: bool = False) -> str:
+        """The exercise's notebook cell: its marker line, the stub or the solution, the check."""
+        body = self.answer_solved if solved else self.answer_stub
+        gap = "\n\n\n" if self.kind == "code" else "\n"
+        return f'# exercise: {self.id}\n{body}{gap}exercise("{self.id}").check({self.answer_name})'
+
+    def untouched(self, note: str = "") -> Verdict:
+        return Verdict(self.id, NOT_ATTEMPTED, note=note)
+
+    def verdict_of(self, wrong: Wrong) -> Verdict:
+        return Verdict(self.id, WRONG, wrong.misconception, wrong.seen, wrong.expected)
+
+    def unknown(self, seen: str, expected: str) -> Verdict:
+        """A wrong answer without a name."""
+        return Verdict(self.id, WRONG, None, seen, expected)
+
+    def _judged(self, answer: Any, seconds: float) -> Verdict:
+        try:
+            return sandbox.within(seconds, lambda: self.judge(answer))
+        except TimeoutError as late:
+            note = f"It was stopped after {seconds:g} seconds: is there a loop that never ends?"
+            if str(late) == "still running":
+                note += "\nIt could not be stopped and still runs: restart the kernel."
+            return Verdict(self.id, ERROR, note=note)
+
+    def __repr__(self) -> str:
+        return f"{self.id} ({self._effort()})\n{self.prompt}"
+
+    def _repr_markdown_(self) -> str:
+        return f"**Exercise** `{self.id}` ({self._effort()})\n\n{self.prompt}"
+
+    def _effort(self) -> str:
+        stars = "●" * self.difficulty + "○" * (5 - self.difficulty)
+        return f"{self.kind}, difficulty {stars}, about {self.minutes} min"
+
+
+def _recorded(verdict: Verdict) -> Verdict:
+    """Progress is a convenience: where it cannot be written, the verdict says so and stands."""
+    if path := os.environ.get(VERDICT_FILE):
+        _append_line(Path(path), as_dict(verdict))
+        return verdict
+    try:
+        said = progress.record(verdict.exercise, verdict.outcome)
+    except OSError as error:
+        said = f"Your progress could not be saved: {error.strerror or error}"
+    return verdict.with_note(said) if said else verdict
+
+
+def _append_line(path: Path, entry: dict) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def as_dict(verdict: Verdict) -> dict[str, Any]:
+    names = ("exercise", "outcome", "misconception", "seen", "expected", "note")
+    return {name: getattr(verdict, name) for name in names}
+
+
+def id_of(function: Callable) -> str:
+    """The id of an exercise that is written as a function: its name, with dashes."""
+    return function.__name__.replace("_", "-")

@@ -1,0 +1,188 @@
+"""Exercises whose answer is code: a function, judged by what it does on seeded probes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdlib.exercises import sandbox
+from kdlib.exercises.base import Exercise, Wrong, id_of
+from kdlib.exercises.diagnosis import Case, Finding, Outcomes, Probe, Symptom, diagnose, exact
+from kdlib.exercises.sandbox import Failure
+from kdlib.exercises.source import definition, stub
+from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+
+RTOL, ATOL = 1e-4, 1e-6
+
+
+def code(
+    *,
+    source: tuple[str, ...],
+    difficulty: int,
+    minutes: int,
+    prompt: str,
+    hints: tuple[str, ...],
+    explanation: str = "",
+    rtol: float = RTOL,
+    atol: float = ATOL,
+) -> Callable[[Callable], CodeExercise]:
+    """Make the decorated function the reference of an exercise, with the function's name as its id.
+
+    The stub is made from the function too: its first lines and its docstring.
+    """
+
+    def make(reference: Callable) -> CodeExercise:
+        return CodeExercise(
+            id=id_of(reference),
+            reference=reference,
+            source=source,
+            difficulty=difficulty,
+            minutes=minutes,
+            prompt=prompt,
+            hints=hints,
+            explanation=explanation,
+            rtol=rtol,
+            atol=atol,
+        )
+
+    return make
+
+
+@dataclass(eq=False, kw_only=True, repr=False)
+class CodeExercise(Exercise):
+    reference: Callable
+    rtol: float
+    atol: float
+    probes: list[Probe] = field(default_factory=list)
+    alternatives: list[Callable] = field(default_factory=list)
+    symptoms: list[Symptom] = field(default_factory=list)
+
+    kind = "code"
+
+    # What an author calls.
+
+    def probe(
+        self,
+        name: str,
+        *args: Any,
+        measure: Callable | None = None,
+        points_to: str | None = None,
+        expected: str = "",
+    ) -> None:
+        """Add an input. measure(function, *args) may replace the plain call, e.g. by a gradient.
+
+        points_to: the mistake that is named when nothing but such probes fails.
+        """
+        if any(probe.name == name for probe in self.probes):
+            raise ValueError(f"{self.id}: two probes are called {name!r}")
+        self.probes.append(Probe(name, args, measure, points_to, expected))
+
+    def also(self, function: Callable) -> Callable:
+        """Decorator: another correct solution."""
+        self.alternatives.append(function)
+        return function
+
+    def wrong(self, misconception: str, *, seen: str, expected: str) -> Callable:
+        """Decorator: a named wrong answer."""
+
+        def add(function: Callable) -> Callable:
+            self.wrongs.append(Wrong(misconception, seen, expected, function))
+            return function
+
+        return add
+
+    def symptom(self, misconception: str, *, seen: str, expected: str) -> Callable:
+        """Decorator: a rule over {probe name: result} that gives a mistake away."""
+
+        def add(rule: Callable[[Outcomes], bool]) -> Callable:
+            self.symptoms.append(Symptom(Wrong(misconception, seen, expected), rule))
+            return rule
+
+        return add
+
+    # What the engine and the tests call.
+
+    def judge(self, answer: Any) -> Verdict:
+        if answer is None or answer is ...:
+            return self.untouched()
+        if not callable(answer):
+            note = f"check() needs the function itself; it was given a {type(answer).__name__}."
+            return Verdict(self.id, ERROR, note=f"{note}\nHand over its name, without brackets.")
+        right, wrongs = self._known  # made before the answer runs and could disturb anything
+        runs = {p.name: sandbox.call(answer, p.args, p.measure) for p in self.probes}
+        seen = {name: run.value for name, run in runs.items()}
+        verdict = self._verdict(self._case(seen, right, wrongs))
+        if any(run.mutated for run in runs.values()):
+            note = (
+                "Your function changes its arguments in place; its callers would not expect that."
+            )
+            verdict = verdict.with_note(note)
+        return verdict
+
+    def _case(self, seen: Outcomes, right: Outcomes, wrongs: list) -> Case:
+        return Case(
+            seen, right, wrongs, self.symptoms, self.probes, self.rtol, self.atol, self._purpose
+        )
+
+    def _verdict(self, case: Case) -> Verdict:
+        failures = {n: value for n, value in case.seen.items() if isinstance(value, Failure)}
+        if len(failures) == len(case.seen) and all(f.stub for f in failures.values()):
+            nothing = any(f.kind == "nothing" for f in failures.values())
+            return self.untouched(
+                "It returns nothing: does it end with `return`?" if nothing else ""
+            )
+        if failures and exact(case) is None:
+            return self._failed(*next(iter(failures.items())))
+        found = diagnose(case)
+        if found is None:
+            return Verdict(self.id, CORRECT, note=self.explanation)
+        if isinstance(found, Finding):
+            return self.unknown(found.seen, found.expected)
+        return self.verdict_of(found)
+
+    def _failed(self, name: str, failure: Failure) -> Verdict:
+        if failure.kind == "WrongType":
+            return self.unknown(
+                f'on the probe "{name}" the result is {failure.text}', self._purpose
+            )
+        if failure.stub:
+            return self.unknown(f'on the probe "{name}" nothing is returned', self._purpose)
+        return Verdict(self.id, ERROR, note=f'On the probe "{name}":\n{failure.text}')
+
+    def right_answers(self) -> list[Callable]:
+        return [self.reference, *self.alternatives]
+
+    @property
+    def stub_answer(self) -> Callable:
+        def untouched(*args: Any) -> None:
+            raise NotImplementedError
+
+        return untouched
+
+    @property
+    def answer_name(self) -> str:
+        return self.reference.__name__
+
+    @property
+    def answer_stub(self) -> str:
+        return stub(self.reference)
+
+    @property
+    def answer_solved(self) -> str:
+        return definition(self.reference)
+
+    @functools.cached_property
+    def _known(self) -> tuple[Outcomes, list[tuple[Wrong, Outcomes]]]:
+        if not self.probes:
+            raise ValueError(f"{self.id}: there are no probes")
+        return self._outcomes(self.reference), [(w, self._outcomes(w.example)) for w in self.wrongs]
+
+    def _outcomes(self, function: Callable) -> Outcomes:
+        return {p.name: sandbox.call(function, p.args, p.measure).value for p in self.probes}
+
+    @property
+    def _purpose(self) -> str:
+        return inspect.getdoc(self.reference).splitlines()[0]

@@ -1,0 +1,132 @@
+"""Grade a reader's notebook: run it in a fresh kernel and collect the verdict of every check.
+
+This RUNS the notebook's code, with the rights of whoever grades. A verdict is evidence, no proof:
+code that wants to forge one can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdlib.exercises.base import VERDICT_FILE
+from kdlib.exercises.registry import exercises
+from kdlib.exercises.solved import MARKER
+
+WARNING = (
+    "Grading runs the notebook's code on this machine. Grade only what you would run yourself."
+)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What came of one notebook.
+
+    verdicts: one dictionary an exercise, the last check counts. problem: why the run fell short.
+    """
+
+    notebook: str
+    verdicts: tuple[dict[str, Any], ...]
+    problem: str = ""
+
+    @property
+    def correct(self) -> int:
+        return sum(verdict["outcome"] == "correct" for verdict in self.verdicts)
+
+
+def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
+    """Run a notebook (.ipynb, or a percent .py) for at most `timeout` seconds and judge it.
+
+    A cell that fails does not stop the cells after it. An exercise that the notebook marks or
+    checks appears once; one that was never checked is "not attempted".
+    ValueError for a file that is missing or no notebook.
+    """
+    import jupytext
+
+    path = Path(notebook)
+    try:
+        document = jupytext.read(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # jupytext raises many kinds
+        raise ValueError(f"{path} is no notebook: {error}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "verdicts.jsonl"
+        with _environment(VERDICT_FILE, str(lines)):
+            problem = _run(document, path.parent, timeout)
+        verdicts = _last_verdicts(lines)
+    asked = dict.fromkeys(
+        match[1] for cell in document.cells for match in MARKER.finditer(cell.source)
+    )
+    for id in asked:
+        if id in exercises():
+            verdicts.setdefault(id, {"exercise": id, "outcome": "not attempted"})
+    return Grade(str(path), tuple(verdicts[id] for id in sorted(verdicts, key=_place)), problem)
+
+
+def as_json(grades: list[Grade]) -> str:
+    """The grades as a JSON text."""
+    content = [
+        {"notebook": g.notebook, "correct": g.correct, "problem": g.problem, "verdicts": g.verdicts}
+        for g in grades
+    ]
+    return json.dumps(content, indent=1)
+
+
+def _run(document: Any, folder: Path, timeout: float) -> str:
+    """Execute all cells; returns what went wrong with the run as a whole."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
+
+    metadata = {"metadata": {"path": str(folder.resolve())}}
+    client = NotebookClient(
+        document, kernel_name="python3", allow_errors=True, timeout=None, resources=metadata
+    )
+
+    async def execute() -> None:
+        await asyncio.wait_for(client.async_execute(), timeout)
+
+    started = time.monotonic()
+    try:
+        asyncio.run(execute())
+    except (
+        TimeoutError,
+        DeadKernelError,
+    ):  # being stopped may look like dying, so the clock decides
+        if time.monotonic() - started >= timeout:
+            return f"the notebook was stopped after {timeout:g} seconds"
+        return "the notebook's code ended its kernel"
+    return ""
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _last_verdicts(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return {entry["exercise"]: entry for entry in entries}
+
+
+def _place(id: str) -> tuple[int, str]:
+    order = list(exercises())
+    return (order.index(id) if id in order else len(order), id)

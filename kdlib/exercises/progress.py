@@ -1,0 +1,91 @@
+"""What the reader has solved: one small JSON file in the user's data folder, and nowhere else.
+
+KDLIB_PROGRESS_DIR names another folder; "off" keeps no progress at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock
+
+from kdlib.runs import write_atomically
+
+FOLDER = "KDLIB_PROGRESS_DIR"
+VERSION = 1
+SOLVED, TRIED, OPEN = "solved", "tried", "open"
+LOCK_SECONDS = 5.0
+
+
+def folder() -> Path | None:
+    """Where progress is kept; None where it is switched off."""
+    named = os.environ.get(FOLDER)
+    if named == "off":
+        return None
+    return Path(named) if named else Path(platformdirs.user_data_dir("kdlib", appauthor=False))
+
+
+def record(exercise: str, outcome: str) -> str:
+    """Note the outcome of a check. Returns what the reader should be told, mostly nothing."""
+    place = folder()
+    if place is None or outcome == "not attempted":
+        return ""
+    place.mkdir(parents=True, exist_ok=True)
+    with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
+        entries, said = _read(place / "progress.json")
+        entry = entries.setdefault(exercise, {"state": TRIED, "checks": 0})
+        entry["checks"] += 1
+        if outcome == "correct":
+            entry["state"] = SOLVED
+        content = {"version": VERSION, "exercises": entries}
+        write_atomically(place / "progress.json", json.dumps(content, indent=1) + "\n")
+    return said
+
+
+def read() -> tuple[dict[str, dict[str, Any]], str]:
+    """All entries by exercise, and what the reader should be told, mostly nothing."""
+    place = folder()
+    if place is None or not (place / "progress.json").exists():
+        return {}, ""
+    with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
+        return _read(place / "progress.json")
+
+
+def _read(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    if not path.exists():
+        return {}, ""
+    try:
+        return _entries(json.loads(path.read_text("utf-8"))), ""
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        aside = _free_name(path)
+        os.replace(path, aside)
+        said = f"Your progress file could not be read ({error})."
+        return {}, f"{said} It is kept as {aside}; a new one begins."
+
+
+def _entries(content: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise ValueError(f"it is not of version {VERSION}")
+    entries = content.get("exercises")
+    if not isinstance(entries, dict) or not all(map(_is_entry, entries.values())):
+        raise ValueError("its entries are not of the expected form")
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.get("state") in (SOLVED, TRIED)
+        and isinstance(entry.get("checks"), int)
+    )
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"progress.damaged-{number}.json")).exists():
+        number += 1
+    return aside

@@ -1,0 +1,138 @@
+"""What a user meets at the command line: help, and one clear line for anything that cannot work."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kdlib import cli, runs
+from kdlib.recipes import Recipe, to_toml
+
+
+@pytest.fixture
+def call(monkeypatch, tmp_path, capsys):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = 0
+        try:
+            cli.main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def assert_refused(result, *words):
+    code, _, err = result
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+
+
+TEXT = "It was a dark and stormy night; the cat sat on the mat.\n\n" * 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["distil"], ["unknown command", "distill"]),
+        (["distill", "pockt"], ["recipe", "pockt", "pocket"]),
+        (["distill", "tiny", "--student.stepz", "5"], ["unknown field", "student.stepz"]),
+        (["distill", "tiny", "--seed", "x"], ["seed", "'x'"]),
+        (["distill", "tiny", "--data.fraction", "0"], ["data.fraction", "(0, 1]"]),
+        (["distill", "tiny", "--data.fraction", "1.1"], ["data.fraction", "(0, 1]"]),
+        (["distill", "tiny", "--objective.temperature", "0"], ["objective.temperature", "above 0"]),
+        (["distill", "tiny", "--objective.weighing", "lambda", "--objective.weight", "-1"], ["lambda"]),
+        (["distill", "tiny", "--text", "nowhere.txt"], ["nowhere.txt", "does not exist"]),
+        (["distill", "tiny", "--text", "empty.txt"], ["empty.txt", "empty"]),
+        (["distill", "tiny", "--text", "binary.txt"], ["binary.txt", "not UTF-8"]),
+        (["distill", "tiny", "--text", "short.txt"], ["too short"]),
+        (["distill", "tiny", "--teacher", "nowhere"], ["nowhere", "not a model folder"]),
+        (["distill", "tiny", "--teacher", "broken"], ["broken", "cannot be loaded"]),
+        (["distill", "tiny", "--device", "cuda"], ["device", "cuda", "--device auto"]),
+        (["distill", "tiny", "--out", "full"], ["full", "not empty", "--resume"]),
+        (["distill", "tiny", "--out", "full", "--overwrite"], ["full", "nothing was deleted"]),
+        (["distill", "tiny", "--out", "full", "--resume"], ["full", "not the folder of a run"]),
+        (["distill", "tiny", "--out", "empty.txt"], ["empty.txt", "is a file"]),
+        (["distill", "tiny", "--out", "/proc/nowhere"], ["/proc/nowhere", "cannot be written"]),
+        (["evaluate", "full"], ["full", "not the folder of a run"]),
+        (["evaluate"], ["missing", "run"]),
+        (["generate", "full", "hello"], ["full", "not the folder of a run"]),
+        (["generate", "full", ""], ["prompt", "empty"]),
+        (["doctor", "--verbose"], ["unknown field", "verbose"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_leaves_nothing(call, tmp_path, arguments, words):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    (tmp_path / "short.txt").write_text("Too short.")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"model_type": "llama"}')
+    before = sorted(tmp_path.rglob("*"))
+    assert_refused(call(*arguments), *words)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_resume_with_another_recipe_is_refused(call, tmp_path):
+    runs.prepare(tmp_path / "run", "pocket", to_toml(Recipe()), overwrite=False)
+    arguments = ["distill", "pocket", "--out", "run", "--resume", "--seed", "5"]
+    assert_refused(call(*arguments), "resume", "seed", "other than")
+
+
+def test_overview_names_commands_and_recipes(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    for word in ("distill", "evaluate", "generate", "doctor", "pocket", "tiny"):
+        assert word in out
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "kdlib", command, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and f"kdlib {command}" in done.stdout
+    assert len(done.stdout.splitlines()) > 4
+
+
+def test_help_of_a_recipe_shows_its_values():
+    done = subprocess.run(
+        [sys.executable, "-m", "kdlib", "distill", "tiny", "--help"], capture_output=True, text=True
+    )
+    steps = re.search(r"--student\.training\.steps INT.*?default: (\d+)", done.stdout, re.DOTALL)
+    assert steps.group(1) == "60"
+
+
+def test_doctor_says_what_is_there(call):
+    code, out, _ = call("doctor")
+    assert code == 0
+    for name in ("versions", "processor", "device", "corpus", "teacher", "disk"):
+        assert re.search(rf"^ok +{name} ", out, re.MULTILINE), out
+    assert "249 documents" in out
+
+
+def test_doctor_fails_where_something_is_missing(call, monkeypatch, tmp_path):
+    from kdlib import models
+
+    monkeypatch.setattr(models, "POCKET_TEACHER", tmp_path / "nowhere")
+    code, out, _ = call("doctor")
+    assert code == 1
+    assert re.search(r"^MISSING +teacher ", out, re.MULTILINE)
+
+
+def test_full_disk_is_one_line(call, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "runs/tiny/state.json")
+
+    monkeypatch.setattr(runs, "write_state", full)
+    assert_refused(call("distill", "tiny"), "No space left")

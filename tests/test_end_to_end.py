@@ -1,0 +1,189 @@
+"""The whole job as its users run it: `kdlib distill tiny`, killed, resumed, reported, reloaded."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import OFFLINE
+from safetensors.torch import load_file
+
+QUICK = (
+    "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
+    "--student.training.validate-every", "10", "--controls.equal-time", "False",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A finished run of the tiny recipe: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    done = kdlib("distill", "tiny", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def kdlib(*arguments, start=False):
+    command = [sys.executable, "-m", "kdlib", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(OFFLINE)}
+    if start:
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+
+
+def test_report_holds_what_it_promises(tiny):
+    report = json.loads((tiny[0] / "report.json").read_text())
+    learners = ("student", "control_equal_steps", "control_equal_time")
+    for name in ("teacher", *learners):
+        entry = report[name]
+        assert entry["perplexity"] == pytest.approx(2.718281828 ** entry["cross_entropy"], rel=1e-6)
+        for key in ("bits_per_byte", "parameters", "bytes_on_disk", "tokens_per_second", "ece"):
+            assert entry[key] > 0
+    for name in learners:
+        for key in ("forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"):
+            assert report[name][key] > 0
+    assert set(report["gap_closed"]) == {"value", "low", "high"}
+    assert report["gap_closed"]["low"] < report["gap_closed"]["value"] < report["gap_closed"]["high"]
+    assert report["peak_memory_bytes"] > 10**8
+    assert report["teacher"]["parameters"] >= 5 * report["student"]["parameters"]
+    assert report["recipe"]["data"]["fraction"] == 0.02
+
+
+def test_report_counts_its_test_tokens_and_bytes(tiny):
+    report = json.loads((tiny[0] / "report.json").read_text())
+    test, entry = report["data"]["test"], report["student"]
+    nats = entry["cross_entropy"] * test["tokens"]
+    assert entry["bits_per_byte"] == pytest.approx(nats / 0.6931471805599453 / test["bytes"])
+
+
+def test_page_and_table_are_there(tiny):
+    folder, printed = tiny
+    page = (folder / "report.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>") and "</html>" in page
+    assert "student" in printed and "perplexity" in printed.lower()
+    assert str(folder / "report.html") in printed
+
+
+def test_models_load_with_transformers(tiny):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tiny[0] / "student"
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer("The state of the Union", return_tensors="pt").input_ids
+    assert model(input_ids=ids).logits.shape == (1, ids.shape[1], len(tokenizer))
+    assert tokenizer.decode(ids[0]) == "The state of the Union"
+
+
+def test_controls_start_where_the_student_starts(tiny):
+    rows = [json.loads(line) for line in (tiny[0] / "metrics.jsonl").read_text().splitlines()]
+    first = {row["phase"]: row for row in reversed(rows)}
+    assert set(first) == {"student", "control_equal_steps", "control_equal_time"}
+    assert first["student"]["cross_entropy"] == pytest.approx(
+        first["control_equal_steps"]["cross_entropy"], rel=0.02
+    )
+
+
+def test_evaluate_and_generate_use_the_run(tiny):
+    done = kdlib("generate", tiny[0], "The people of the", "--tokens", "5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("The people of the") == 4
+    assert done.stdout == kdlib("generate", tiny[0], "The people of the", "--tokens", "5").stdout
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    done = kdlib("distill", "tiny", "--out", folder, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def weights(folder):
+    return {
+        (name, key): tensor
+        for name in ("student", "control_equal_steps")
+        for key, tensor in load_file(folder / name / "model.safetensors").items()
+    }
+
+
+def wait_for(condition, process, seconds=200):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None and time.monotonic() < until, process.communicate()
+        time.sleep(0.02)
+
+
+def logged_steps(folder, phase):
+    path = Path(folder) / "metrics.jsonl"
+    return path.read_text().count(f'"phase": "{phase}"') if path.exists() else 0
+
+
+@pytest.mark.parametrize("phase", ["student", "control_equal_steps"])
+def test_killed_and_resumed_is_bit_equal(uninterrupted, tmp_path, phase):
+    folder = tmp_path / "run"
+    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
+    wait_for(lambda: logged_steps(folder, phase) >= 2, process)
+    process.kill()
+    process.communicate()
+    assert not (folder / "report.json").exists()
+    done = kdlib("distill", "tiny", "--out", folder, *QUICK, "--resume")
+    assert done.returncode == 0, done.stderr
+    straight, resumed = weights(uninterrupted), weights(folder)
+    assert straight.keys() == resumed.keys()
+    assert all(torch.equal(straight[key], resumed[key]) for key in straight)
+    assert logged_steps(folder, phase) == logged_steps(uninterrupted, phase)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_says_how_to_go_on(tmp_path, number):
+    folder = tmp_path / "run"
+    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
+    wait_for(lambda: logged_steps(folder, "student") >= 1, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    last = err.strip().splitlines()[-1]
+    assert "go on with: kdlib distill tiny" in last and "--resume" in last
+    assert (folder / "checkpoint.safetensors").exists()
+
+
+def test_damaged_checkpoint_is_refused_and_kept(uninterrupted, tmp_path):
+    folder = tmp_path / "run"
+    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
+    wait_for(lambda: logged_steps(folder, "student") >= 2, process)
+    process.kill()
+    process.communicate()
+    path = folder / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    done = kdlib("distill", "tiny", "--out", folder, *QUICK, "--resume")
+    assert done.returncode == 2
+    assert "checkpoint.safetensors is damaged" in done.stderr and "Traceback" not in done.stderr
+    assert path.stat().st_size == 1000
+
+
+def test_own_text_and_a_teacher_trained_on_it(tmp_path):
+    words = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
+    text = "\n\n".join(
+        " ".join(words[(n * k) % 10] for k in range(1, 30)) + "." for n in range(1500)
+    )
+    (tmp_path / "book.txt").write_text(text)
+    folder = tmp_path / "run"
+    done = kdlib(
+        "distill", "tiny", "--out", folder, "--text", tmp_path / "book.txt", "--teacher", "train",
+        "--data.fraction", "0.5", "--data.vocabulary", "300", "--data.block", "32",
+        "--teacher.size.width", "64", "--teacher.size.layers", "2", "--teacher.size.heads", "2",
+        "--teacher.training.steps", "40", *QUICK,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "report.json").read_text())
+    assert report["teacher"]["cross_entropy"] < 5
+    assert (folder / "teacher" / "tokenizer.json").exists()

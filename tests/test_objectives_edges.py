@@ -1,0 +1,342 @@
+"""Objectives at their edges: what does not count, the shift by one token, precision, closed forms,
+refusals. The references and the helpers are those of `test_objectives.py`."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from hypothesis import strategies as st
+from test_objectives import (
+    every_divergence,
+    make_batch,
+    make_mask,
+    named,
+    property_test,
+    reference,
+    run,
+)
+from torch.testing import assert_close
+
+from kdlib import objectives as ob
+from kdlib.objectives import Loss, Objective, distillation_loss, next_token
+
+INF = math.inf
+BOTH = Objective.from_lambda(0.7, temperature=2.0)
+
+
+# ---------------------------------------------------------------- what does not count
+
+
+def test_ignored_labels_count_nowhere():
+    batch, mask = make_batch(), make_mask()
+    expected = run(BOTH, *batch, mask)
+    labels = batch.labels.masked_fill(~mask, -100)
+    assert_close(run(BOTH, batch.student, batch.teacher, labels), expected)
+    assert_close(run(BOTH, batch.student, batch.teacher, labels, torch.ones(3, 4)), expected)
+    labels = batch.labels.masked_fill(~mask, -1)
+    assert_close(run(BOTH, batch.student, batch.teacher, labels, ignore_index=-1), expected)
+    # Neither is an ignored label a target of pure distillation.
+    labels = batch.labels.masked_fill(~mask, -100)
+    assert run(Objective(), batch.student, batch.teacher, labels)[1] == mask.sum()
+
+
+def test_masks_of_any_kind():
+    batch, mask = make_batch(), make_mask()
+    for kind in (torch.int64, torch.uint8, torch.float32):
+        assert_close(run(BOTH, *batch, mask.to(kind)), run(BOTH, *batch, mask))
+
+
+def test_token_weights():
+    batch, mask = make_batch(), make_mask()
+    weights = torch.rand(3, 4, generator=torch.Generator().manual_seed(1)).double()
+    weights[mask.nonzero(as_tuple=True)[0][0], mask.nonzero(as_tuple=True)[1][0]] = 0
+    effective = (weights * mask).numpy()
+    ce, kd, gradient = reference(batch, "forward_kl", 2.0, 1, 0.7, True, effective)
+    total, count, found = run(BOTH, *batch, mask, token_weights=weights)
+    assert total.item() == pytest.approx(ce + 0.7 * kd, rel=1e-12)
+    assert count.item() == pytest.approx(effective.sum(), rel=1e-12)
+    np.testing.assert_allclose(found, gradient, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("garbage", [math.nan, INF, -INF])
+@pytest.mark.parametrize("how", ["mask", "ignore_index", "token_weights"])
+def test_garbage_where_nothing_counts(how, garbage):
+    batch, mask = make_batch(), make_mask()
+    expected = run(BOTH, *batch, mask)
+    student, teacher = (
+        logits.masked_fill(~mask[..., None], garbage) for logits in (batch.student, batch.teacher)
+    )
+    total, count, gradient = {
+        "mask": lambda: run(
+            BOTH,
+            student,
+            teacher,
+            batch.labels.masked_fill(~mask, 10**9),
+            mask,
+            token_weights=torch.ones(3, 4).masked_fill(~mask, math.nan),
+        ),
+        "ignore_index": lambda: run(
+            BOTH, student, teacher, batch.labels.masked_fill(~mask, ob.IGNORE_INDEX)
+        ),
+        "token_weights": lambda: run(
+            BOTH, student, teacher, batch.labels, token_weights=mask.double()
+        ),
+    }[how]()
+    assert_close((total, count, gradient), expected)
+    assert (gradient[~mask] == 0).all()
+
+
+def test_garbage_where_something_counts_is_not_hidden():
+    student, teacher, labels = make_batch()
+    student[0, 0, 0] = math.nan
+    assert run(BOTH, student, teacher, labels)[0].isnan()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@every_divergence
+def test_an_empty_batch(name, dtype):
+    batch = make_batch()
+    student = batch.student.to(dtype).requires_grad_()
+    objective = Objective.from_lambda(0.5, **named(name))
+    mask = torch.zeros(3, 4)
+    loss = distillation_loss(student, batch.teacher, batch.labels, mask, objective=objective)
+    assert loss.total == loss.count == loss.mean == 0
+    for scalar in (loss.total, loss.mean):
+        (gradient,) = torch.autograd.grad(scalar, student, retain_graph=True)
+        assert (gradient == 0).all()
+
+
+def test_no_position_at_all():
+    logits, labels, mask = next_token(torch.zeros(2, 1, 5), torch.zeros(2, 1, dtype=torch.int64))
+    total, count, gradient = run(BOTH, logits, logits, labels, mask)
+    assert total == count == 0 and gradient.shape == (2, 0, 5)
+
+
+def test_the_mean_divides_by_the_weights():
+    loss = Loss(torch.tensor(3.0), torch.tensor(0.5), {})
+    assert loss.mean == 6
+
+
+@every_divergence
+def test_slots_that_do_not_exist(name):
+    batch = make_batch()
+    objective = Objective.from_lambda(0.7, **named(name, temperature=2.0))
+    total, count, gradient = run(objective, *batch)
+    holes = torch.full((3, 4, 3), -INF, dtype=torch.float64)
+    student, teacher = (torch.cat([x, holes], -1) for x in (batch.student, batch.teacher))
+    found = run(objective, student, teacher, batch.labels)
+    assert_close(found[:2], (total, count))
+    assert_close(found[2][..., :6], gradient)
+    assert (found[2][..., 6:] == 0).all()
+
+
+# ---------------------------------------------------------------- the next token
+
+
+def test_next_token_pairs_each_position_with_what_follows():
+    ids = torch.tensor([[9, 4, 5, 9, 9], [4, 5, 6, 7, 9]])  # 9 ends a text and pads
+    mask = torch.tensor([[0, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
+    read = torch.arange(5.0).expand(2, 5)[..., None].expand(2, 5, 10)
+    logits, labels, counted = next_token(read, ids, mask)
+    assert logits[..., 0].tolist() == [[0, 1, 2, 3]] * 2
+    assert labels.tolist() == [[4, 5, 9, 9], [5, 6, 7, 9]]
+    assert counted.tolist() == [[False, True, True, False], [True] * 4]
+    assert counted.dtype == torch.bool
+    # Without a mask every token is real, whatever its id.
+    assert next_token(read, ids)[2].all() and next_token(read, ids)[2].shape == (2, 4)
+
+
+def test_next_token_without_a_batch_and_with_a_hole():
+    logits, labels, counted = next_token(
+        torch.zeros(4, 3), torch.arange(4), torch.tensor([1, 1, 0, 1])
+    )
+    assert logits.shape == (3, 3)
+    assert labels.tolist() == [1, 2, 3]
+    assert counted.tolist() == [True, False, False]
+
+
+# ---------------------------------------------------------------- precision
+
+
+def test_a_kl_of_a_thousandth_over_a_large_vocabulary_in_bfloat16():
+    generator = torch.Generator().manual_seed(0)
+    teacher = torch.randn(1, 128_000, generator=generator).bfloat16()
+    student = (teacher + 0.045 * torch.randn(1, 128_000, generator=generator)).bfloat16()
+    p, q = (scipy.special.softmax(x.double().numpy()) for x in (teacher, student))
+    expected = scipy.special.kl_div(p, q).sum()
+    assert 0.9e-3 < expected < 1.2e-3
+    total, count, gradient = run(Objective(), student, teacher)
+    assert total.item() == pytest.approx(expected, rel=0.01)
+    assert total.dtype == count.dtype == torch.float32
+    assert gradient.dtype == torch.bfloat16
+    np.testing.assert_allclose(gradient.double(), q - p, rtol=0.01, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(torch.float16, torch.float32), (torch.float32, torch.float32), (torch.float64,) * 2],
+)
+def test_half_precision_is_widened(dtype, expected):
+    logits = make_batch().student.to(dtype)
+    log_p = ob.log_softmax(logits, 2.0)
+    assert log_p.dtype == expected
+    assert_close(log_p, (logits.to(expected) / 2).log_softmax(-1))
+    assert run(Objective(), logits, logits)[0].dtype == expected
+
+
+def test_a_half_precision_teacher_beside_an_exact_student():
+    student, teacher, _ = make_batch()
+    rounded = teacher.bfloat16()
+    assert_close(run(Objective(), student, rounded), run(Objective(), student, rounded.double()))
+
+
+# ---------------------------------------------------------------- closed forms
+
+
+def distributions(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).mul(2).softmax(-1)
+
+
+def soft_label_loss(objective, label, teacher_logits, student_logits):
+    """E over labels drawn from `label` of the loss: one position per label, weighed by it."""
+    vocab = len(label)
+    return distillation_loss(
+        student_logits.expand(vocab, vocab),
+        teacher_logits.expand(vocab, vocab),
+        torch.arange(vocab),
+        token_weights=label,
+        objective=objective,
+    ).total
+
+
+@property_test(lambda_=st.floats(0.01, 20), hard=st.booleans(), seed=st.integers(0, 999))
+def test_best_student_is_the_minimiser(lambda_, hard, seed):
+    label, p, noise = distributions(3, 5, seed=seed)
+    if hard:
+        label = torch.eye(5, dtype=torch.float64)[seed % 5]
+    best = ob.best_student(label, p, lambda_)
+    assert best.sum().item() == pytest.approx(1, abs=1e-12)
+    objective = Objective.from_lambda(lambda_)
+    student = best.log().requires_grad_()
+    least = soft_label_loss(objective, label, p.log(), student)
+    (gradient,) = torch.autograd.grad(least, student)
+    assert gradient.abs().max() < 1e-13 * (1 + lambda_)
+    for size in (-1.0, 0.01, 1.0):
+        other = student.detach() + size * (noise - noise.mean())
+        assert soft_label_loss(objective, label, p.log(), other) > least
+
+
+def test_best_student_by_hand_and_at_its_ends():
+    label, p = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.2, 0.5, 0.3])
+    assert_close(ob.best_student(label, p, 0), label)
+    assert_close(ob.best_student(label, p, 1), torch.tensor([0.6, 0.25, 0.15]))
+    assert_close(ob.best_student(label, p, 1e9), p)
+
+
+@property_test(
+    lambda_=st.floats(0, 5),
+    temperature=st.floats(0.3, 8),
+    scale=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_combined_logit_gradient_is_that_of_autograd(lambda_, temperature, scale, seed):
+    label, p, q = distributions(3, 6, seed=seed)
+    objective = Objective.from_lambda(lambda_, temperature=temperature, scale_by_t_squared=scale)
+    student = q.log().requires_grad_()
+    loss = soft_label_loss(objective, label, p.log(), student)
+    (expected,) = torch.autograd.grad(loss, student)
+    found = ob.combined_logit_gradient(label, p.log(), q.log(), objective)
+    assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_high_temperature_matches_logits(seed):
+    student, teacher, _ = make_batch(seed=seed)
+    student = student + 5  # the limit does not need logits of mean zero
+    student.requires_grad_()
+    limit = ob.logit_matching(teacher, student)
+    assert limit.shape == (3, 4)
+    (limit_gradient,) = torch.autograd.grad(limit.sum(), student)
+    errors = []
+    for temperature in (1e2, 1e3):
+        value = ob.teacher_divergence(teacher, student, Objective(temperature=temperature))
+        (gradient,) = torch.autograd.grad(value.sum(), student)
+        errors.append([(value - limit).abs().max(), (gradient - limit_gradient).abs().max()])
+        assert_close(value, limit, rtol=5 / temperature, atol=0)
+    # The next term of the series is 1/T smaller.
+    assert [(a / b).item() for a, b in zip(*errors)] == pytest.approx([10, 10], rel=0.1)
+
+
+def test_logit_matching_by_hand():
+    # Differences 1, 1, 4: mean 2, squares 1 + 1 + 4 over 2 * 3.
+    found = ob.logit_matching(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
+    assert found.item() == pytest.approx(1.0)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Objective(label_weight=-0.1), "^label_weight is -0.1; .* finite and at least 0"),
+        (lambda: Objective(teacher_weight=INF), "^teacher_weight is inf; .* finite"),
+        (lambda: Objective(teacher_weight=math.nan), "^teacher_weight is nan"),
+        (lambda: Objective(0.0, 0.0), "^label_weight and teacher_weight are both 0: nothing"),
+        (lambda: Objective(temperature=0.0), "^temperature is 0.0; .* finite and above 0"),
+        (lambda: Objective(temperature=INF), "^temperature is inf"),
+        (lambda: Objective(temperature=math.nan), "^temperature is nan"),
+        (lambda: Objective(divergence="kl"), "^divergence must be one of .* got 'kl'"),
+        (lambda: Objective(divergence="skew_kl"), "missing .* 'alpha'"),
+        (
+            lambda: Objective(divergence="skew_kl", divergence_parameters={"alpha": 2}),
+            r"^alpha must be a number in \[0, 1\], got 2",
+        ),
+        (lambda: Objective.from_lambda(-1), "^lambda_ is -1; it must be finite and at least 0"),
+        (lambda: Objective.from_lambda(INF), "^lambda_ is inf"),
+        (lambda: Objective.from_alpha(1.01), r"^alpha is 1.01; it must lie in \[0, 1\]"),
+        (lambda: Objective.from_alpha(-0.01), "^alpha is -0.01"),
+        (lambda: ob.alpha_of_lambda(-0.5), "^lambda_ is -0.5; it must be at least 0"),
+        (lambda: ob.alpha_of_lambda(math.nan), "^lambda_ is nan"),
+        (lambda: ob.lambda_of_alpha(1.5), r"^alpha is 1.5; it must lie in \[0, 1\]"),
+        (lambda: ob.lambda_of_alpha(-0.5), "^alpha is -0.5"),
+    ],
+)
+def test_settings_outside_their_range(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def shaped(**changes):
+    logits, labels = torch.zeros(2, 3, 5), torch.zeros(2, 3, dtype=torch.int64)
+    arguments = dict(student_logits=logits, teacher_logits=logits, labels=labels) | changes
+    return lambda: distillation_loss(objective=BOTH, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (shaped(teacher_logits=None), "^teacher_logits is None, but teacher_weight is above 0"),
+        (shaped(labels=None), "^labels is None, but label_weight is above 0"),
+        (
+            shaped(teacher_logits=torch.zeros(2, 3, 6)),
+            r"^teacher_logits has shape \(2, 3, 6\), student_logits \(2, 3, 5\); .*vocabularies",
+        ),
+        (shaped(teacher_logits=torch.zeros(1, 3, 5)), r"^teacher_logits has shape \(1, 3, 5\)"),
+        (shaped(labels=torch.zeros(2, 4)), r"^labels has shape \(2, 4\); it must be \(2, 3\)"),
+        (shaped(mask=torch.ones(3)), r"^mask has shape \(3,\); .* \(2, 3\).*next_token"),
+        (shaped(token_weights=torch.ones(2, 1)), r"^token_weights has shape \(2, 1\)"),
+        (
+            lambda: ob.combined_logit_gradient(
+                *torch.ones(3, 4), Objective(divergence="reverse_kl")
+            ),
+            "^divergence is 'reverse_kl'; the closed form is forward_kl's",
+        ),
+    ],
+)
+def test_inputs_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
