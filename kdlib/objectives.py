@@ -7,6 +7,7 @@ So no way of splitting, padding or packing the same tokens changes the gradient.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,8 +111,13 @@ def next_token(logits: Tensor, ids: Tensor, mask: Tensor | None = None):
     """
     if mask is None:
         mask = torch.ones_like(ids)
+    return logits[..., :-1, :], ids[..., 1:], predicting(mask)
+
+
+def predicting(mask: Tensor) -> Tensor:
+    """Which positions predict a real token from a real token: (..., S) -> (..., S-1), boolean."""
     mask = mask.bool()
-    return logits[..., :-1, :], ids[..., 1:], mask[..., :-1] & mask[..., 1:]
+    return mask[..., :-1] & mask[..., 1:]
 
 
 def distillation_loss(
@@ -122,7 +128,7 @@ def distillation_loss(
     *,
     objective: Objective,
     token_weights: Tensor | None = None,
-    ignore_index: int = IGNORE_INDEX,
+    ignore_index: int | None = IGNORE_INDEX,
 ) -> Loss:
     """The objective summed over aligned positions (see `next_token`).
 
@@ -136,20 +142,19 @@ def distillation_loss(
     Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
     """
     _check(student_logits, teacher_logits, labels, mask, token_weights, objective)
-    counted = _counted(student_logits, labels, mask, token_weights, ignore_index)
-    weights = counted.to(_accumulation_dtype(student_logits))
-    if token_weights is not None:
-        weights = torch.where(counted, token_weights.to(weights.dtype), 0.0)
-
+    counted = _counted(labels, mask, token_weights, ignore_index)
+    weights = _weights(student_logits, counted, token_weights)
     student = _blank(student_logits, counted)
+    log_q = log_softmax(student)
     parts = {}
     if labels is not None:
-        safe_labels = labels.masked_fill(~counted, 0)
-        parts["cross_entropy"] = (weights * label_cross_entropy(student, safe_labels)).sum()
+        safe = labels if counted is None else labels.masked_fill(~counted, 0)
+        parts["cross_entropy"] = -(weights * log_q.gather(-1, safe.unsqueeze(-1)).squeeze(-1)).sum()
     if teacher_logits is not None:
-        teacher = _blank(teacher_logits.detach(), counted)
-        per_token = teacher_divergence(teacher, student, objective)
-        parts["distillation"] = (weights * per_token).sum()
+        temperature = objective.temperature
+        log_p = log_softmax(_blank(teacher_logits.detach(), counted), temperature)
+        softened = log_q if temperature == 1 else log_softmax(student, temperature)
+        parts["distillation"] = (weights * _scaled_divergence(log_p, softened, objective)).sum()
 
     total = sum(
         weight * parts[name]
@@ -162,22 +167,20 @@ def distillation_loss(
     return Loss(total, weights.sum(), {name: part.detach() for name, part in parts.items()})
 
 
-def label_cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
-    """-log Q(label) per position: (..., V), (...) -> (...), nats."""
-    log_q = log_softmax(student_logits)
-    return -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-
-
 def teacher_divergence(
     teacher_logits: Tensor, student_logits: Tensor, objective: Objective
 ) -> Tensor:
     """T² * D(P_T, Q_T) per position: (..., V), (..., V) -> (...), nats."""
     temperature = objective.temperature
+    log_p, log_q = (log_softmax(x, temperature) for x in (teacher_logits, student_logits))
+    return _scaled_divergence(log_p, log_q, objective)
+
+
+def _scaled_divergence(log_p: Tensor, log_q: Tensor, objective: Objective) -> Tensor:
+    """The divergence of distributions that have their temperature already, with T² where asked."""
     divergence = get_divergence(objective.divergence, **objective.divergence_parameters)
-    per_token = divergence(
-        log_softmax(teacher_logits, temperature), log_softmax(student_logits, temperature)
-    )
-    return per_token * temperature**2 if objective.scale_by_t_squared else per_token
+    scale = objective.temperature**2 if objective.scale_by_t_squared else 1.0
+    return scale * divergence(log_p, log_q)
 
 
 def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -241,26 +244,35 @@ def _accumulation_dtype(logits: Tensor) -> torch.dtype:
     return torch.promote_types(logits.dtype, torch.float32)
 
 
-def _blank(logits: Tensor, counted: Tensor) -> Tensor:
-    """Zeros where nothing counts: there even a NaN must reach neither the sum nor the gradient."""
-    return torch.where(counted.unsqueeze(-1), logits, 0.0)
-
-
 def _counted(
-    logits: Tensor,
     labels: Tensor | None,
     mask: Tensor | None,
     token_weights: Tensor | None,
-    ignore_index: int,
-) -> Tensor:
-    counted = torch.ones(logits.shape[:-1], dtype=torch.bool, device=logits.device)
+    ignore_index: int | None,
+) -> Tensor | None:
+    """Which positions count: a boolean tensor (...), or None where nothing can be left out."""
+    conditions = []
     if mask is not None:
-        counted = counted & mask.bool()
-    if labels is not None:
-        counted = counted & (labels != ignore_index)
+        conditions.append(mask.bool())
+    if labels is not None and ignore_index is not None:
+        conditions.append(labels != ignore_index)
     if token_weights is not None:
-        counted = counted & (token_weights != 0)  # 0 times an infinite loss would be NaN
-    return counted
+        conditions.append(token_weights != 0)  # 0 times an infinite loss would be NaN
+    return functools.reduce(torch.logical_and, conditions) if conditions else None
+
+
+def _weights(logits: Tensor, counted: Tensor | None, token_weights: Tensor | None) -> Tensor:
+    """The weight of each position (...): its token weight or 1 where it counts, else 0."""
+    dtype = _accumulation_dtype(logits)
+    weights = torch.ones(logits.shape[:-1], dtype=dtype, device=logits.device)
+    if token_weights is not None:
+        weights = token_weights.to(dtype)
+    return weights if counted is None else torch.where(counted, weights, 0.0)
+
+
+def _blank(logits: Tensor, counted: Tensor | None) -> Tensor:
+    """Zeros where nothing counts: there even a NaN must reach neither the sum nor the gradient."""
+    return logits if counted is None else torch.where(counted.unsqueeze(-1), logits, 0.0)
 
 
 def _check(student, teacher, labels, mask, token_weights, objective: Objective) -> None:

@@ -1,5 +1,6 @@
 """What a user meets at the command line: help, and one clear line for anything that cannot work."""
 
+import json
 import re
 import subprocess
 import sys
@@ -53,7 +54,7 @@ TEXT = "It was a dark and stormy night; the cat sat on the mat.\n\n" * 400
         (["distill", "tiny", "--text", "nowhere.txt"], ["nowhere.txt", "does not exist"]),
         (["distill", "tiny", "--text", "empty.txt"], ["empty.txt", "empty"]),
         (["distill", "tiny", "--text", "binary.txt"], ["binary.txt", "not UTF-8"]),
-        (["distill", "tiny", "--text", "short.txt"], ["too short"]),
+        (["distill", "tiny", "--text", "short.txt"], ["short", "too short"]),
         (["distill", "tiny", "--teacher", "nowhere"], ["nowhere", "not a model folder"]),
         (["distill", "tiny", "--teacher", "broken"], ["broken", "cannot be loaded"]),
         (["distill", "tiny", "--device", "cuda"], ["device", "cuda", "--device auto"]),
@@ -136,3 +137,42 @@ def test_full_disk_is_one_line(call, monkeypatch):
 
     monkeypatch.setattr(runs, "write_state", full)
     assert_refused(call("distill", "tiny"), "No space left")
+
+
+def test_exercises_are_listed(call, monkeypatch):
+    monkeypatch.setenv("KDLIB_PROGRESS_DIR", "off")
+    code, out, _ = call("exercises")
+    assert code == 0 and out.splitlines()[0].split()[:2] == ["chapter", "solved"]
+    code, out, _ = call("exercises", "--coverage")
+    assert code == 0 and re.search(r"^Q01 +\S", out, re.MULTILINE)
+    code, out, _ = call("exercises", "--export")
+    assert code == 0 and len(json.loads(out)) >= 30
+
+
+def test_grade_judges_a_notebook(call, tmp_path):
+    (tmp_path / "answers.py").write_text(
+        "# %%\nfrom kdlib.exercises import exercise\n"
+        "# %%\nexercise('soften').check(lambda logits, temperature: logits)\n"
+    )
+    code, out, err = call("grade", "answers.py", "--json")
+    assert code == 0 and "runs the notebook's code" in err
+    (verdict,) = json.loads(out)[0]["verdicts"]
+    assert (verdict["exercise"], verdict["outcome"]) == ("soften", "wrong")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["grade"], ["missing", "notebooks"]),
+        (["grade", "nowhere.ipynb"], ["nowhere.ipynb", "does not exist"]),
+        (["grade", "nowhere.ipynb", "--timeout", "0"], ["timeout", "above 0"]),
+        (["start"], ["missing", "folder"]),
+        (["bench", "everything"], ["not one of", "step"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_to_the_other_commands_is_refused(call, arguments, words):
+    code, _, err = call(*arguments)
+    assert code == 2 and "Traceback" not in err
+    for word in words:
+        assert word in err

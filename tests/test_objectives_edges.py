@@ -37,6 +37,7 @@ def test_ignored_labels_count_nowhere():
     assert_close(run(BOTH, batch.student, batch.teacher, labels, torch.ones(3, 4)), expected)
     labels = batch.labels.masked_fill(~mask, -1)
     assert_close(run(BOTH, batch.student, batch.teacher, labels, ignore_index=-1), expected)
+    assert_close(run(BOTH, *batch, ignore_index=None), run(BOTH, *batch))  # none is ignored
     # Neither is an ignored label a target of pure distillation.
     labels = batch.labels.masked_fill(~mask, -100)
     assert run(Objective(), batch.student, batch.teacher, labels)[1] == mask.sum()
@@ -51,7 +52,7 @@ def test_masks_of_any_kind():
 def test_token_weights():
     batch, mask = make_batch(), make_mask()
     weights = torch.rand(3, 4, generator=torch.Generator().manual_seed(1)).double()
-    weights[mask.nonzero(as_tuple=True)[0][0], mask.nonzero(as_tuple=True)[1][0]] = 0
+    weights[tuple(mask.nonzero()[0])] = 0
     effective = (weights * mask).numpy()
     ce, kd, gradient = reference(batch, "forward_kl", 2.0, 1, 0.7, True, effective)
     total, count, found = run(BOTH, *batch, mask, token_weights=weights)

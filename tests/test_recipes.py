@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from kdlib import recipes
+from kdlib import flags, recipes
 from kdlib.errors import UserError
 from kdlib.objectives import Objective
 from kdlib.recipes import DistillOptions, Recipe
 
 
 def from_flags(*flags):
-    return recipes.parse(DistillOptions, list(flags)).recipe
+    return flags.parse(DistillOptions, list(flags)).recipe
 
 
 def from_toml(tmp_path, text):
@@ -34,7 +34,7 @@ def test_expected_recipes_are_there():
 
 def test_flag_wins_over_file(tmp_path):
     defaults = DistillOptions(from_toml(tmp_path, "seed = 3\n[data]\nfraction = 0.5\n"))
-    asked = recipes.parse(DistillOptions, ["--seed", "4"], defaults)
+    asked = flags.parse(DistillOptions, ["--seed", "4"], defaults)
     assert (asked.recipe.seed, asked.recipe.data.fraction) == (4, 0.5)
 
 

@@ -16,7 +16,8 @@ from kdlib.data import Blocks
 from kdlib.errors import UserError
 from kdlib.objectives import Objective, distillation_loss, next_token
 from kdlib.runs import CHECKPOINT, Metrics
-from kdlib.train import Phase, Training
+from kdlib.schedule import Training, make_optimizer, rows_of_step
+from kdlib.train import Phase
 
 VOCABULARY, BLOCK = 11, 12
 LABELS = Objective.from_lambda(0.0)
@@ -79,7 +80,7 @@ def test_one_step_is_the_gradient_of_the_mean_over_all_counted_tokens(blocks, ph
     model, expected = Bigram(), Bigram()
     run(model, blocks, training, phase, accelerator)
 
-    rows = train.rows_of_step(0, len(blocks), 8, 0)
+    rows = rows_of_step(0, len(blocks), 8, 0)
     logits, labels, mask = next_token(expected(blocks.ids[rows]).logits, blocks.ids[rows], blocks.mask[rows])
     mean = nn.functional.cross_entropy(logits[mask], labels[mask])
     mean.backward()
@@ -175,7 +176,7 @@ def test_checkpoint_of_another_phase_is_not_ours(blocks, phase, accelerator):
     training = Training(steps=2, batch=8)
     run(Bigram(), blocks, training, phase, accelerator)
     model = Bigram()
-    optimizer = train.make_optimizer(model, training)
+    optimizer = make_optimizer(model, training)
     assert checkpoint.load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other") is None
 
 
@@ -194,45 +195,3 @@ def test_damaged_checkpoint_is_named(blocks, phase, accelerator, damage):
             save_file(tensors, path, file.metadata())
     with pytest.raises(UserError, match=r"checkpoint: .*checkpoint\.safetensors"):
         run(Bigram(), blocks, training, phase, accelerator)
-
-
-def test_every_epoch_reads_every_block_once():
-    rows = torch.cat([train.rows_of_step(step, 20, 8, seed=3) for step in range(5)])
-    first, second = rows[:20], rows[20:]
-    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(20))
-    assert first.tolist() != second.tolist()
-    assert torch.equal(rows[:8], train.rows_of_step(0, 20, 8, seed=3))
-    assert not torch.equal(rows[:8], train.rows_of_step(0, 20, 8, seed=4))
-
-
-def test_batch_larger_than_the_data_repeats_it():
-    assert sorted(train.rows_of_step(0, 3, 6, 0).tolist()) == [0, 0, 1, 1, 2, 2]
-
-
-def test_learning_rate_rises_then_falls():
-    training = Training(steps=100, learning_rate=1.0, warmup=0.1)
-    rates = [train.learning_rate(step, training) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[9] == rates[10] == 1.0
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx((1 + train.FINAL_LEARNING_RATE) / 2)
-    assert train.FINAL_LEARNING_RATE < rates[-1] < train.FINAL_LEARNING_RATE + 0.001
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"steps": 0}, {"batch": 0}, {"accumulate": 3}, {"learning_rate": 0.0}, {"clip": -1.0},
-        {"learning_rate": math.nan}, {"weight_decay": -0.1}, {"warmup": 1.0}, {"validate_every": 0},
-    ],
-)  # fmt: skip
-def test_impossible_training_is_refused_by_name(wrong):
-    with pytest.raises(UserError, match=next(iter(wrong))):
-        Training(**{"steps": 5, **wrong})
-
-
-def test_signals_are_given_back():
-    before = signal.getsignal(signal.SIGINT)
-    with train.stop_signals() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.is_set
-    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,29 @@
+"""What the phases decide between them. The phases themselves run in test_end_to_end.py."""
+
+import pytest
+import torch
+
+from kdlib import distill, models, teachers
+from kdlib.data import Blocks
+from kdlib.models import ModelSize
+from kdlib.schedule import Training
+
+
+def test_equal_time_counts_the_teachers_pass():
+    seconds = {"teacher_pass": 20.0, "student": 100.0, "control_equal_steps": 60.0}
+    assert distill._steps_of_equal_time(seconds, 500) == 1000
+
+
+def test_equal_time_is_at_least_a_step():
+    seconds = {"teacher_pass": 0.0, "student": 0.1, "control_equal_steps": 60.0}
+    assert distill._steps_of_equal_time(seconds, 10) == 1
+
+
+@pytest.mark.parametrize(("steps", "remembers"), [(2, False), (3, True)])
+def test_teacher_is_remembered_only_where_it_is_asked_twice(monkeypatch, steps, remembers):
+    teacher = models.freeze(models.new_model(ModelSize(16, 1, 2), 20, 32, seed=0))
+    ids = torch.zeros(8, 9, dtype=torch.int64)
+    asked = []
+    monkeypatch.setattr(teachers, "remember", lambda *_: asked.append(True))
+    distill._teacher_logits(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
+    assert bool(asked) == remembers

@@ -1,0 +1,132 @@
+"""Teachers and students: built, saved, loaded, and refused where the pair could not work."""
+
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from kdlib import data, models
+from kdlib.errors import UserError
+from kdlib.models import ModelSize
+
+SMALL = ModelSize(width=16, layers=1, heads=2)
+TEXT = "the cat sat on the mat and looked at the hat " * 20
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return models.wrap_tokenizer(data.train_tokenizer([data.Document("a", TEXT)], 280), context=64)
+
+
+def new(vocabulary=280, seed=0):
+    return models.new_model(SMALL, vocabulary, 64, seed)
+
+
+def test_same_seed_same_weights_and_the_callers_randomness_is_left_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    one, other, third = new(seed=1), new(seed=1), new(seed=2)
+    assert torch.equal(torch.rand(3), expected)
+    parameters = zip(one.parameters(), other.parameters(), third.parameters())
+    equal = [(torch.equal(a, b), torch.equal(a, c)) for a, b, c in parameters]
+    assert all(same for same, _ in equal) and not all(same for _, same in equal)
+
+
+def test_parameters_are_counted_once():
+    model = new()
+    width, mlp = SMALL.width, SMALL.mlp_width
+    block = 4 * width**2 + 3 * width * mlp + 2 * width
+    assert models.parameter_count(model) == 280 * width + block + width
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"layers": 0}, {"heads": 3}, {"heads": 16}])
+def test_impossible_size_is_refused_by_name(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        ModelSize(**{"width": 16, "layers": 1, "heads": 2, **wrong})
+
+
+def test_saved_model_is_the_model(tmp_path, tokenizer):
+    model = new()
+    models.save_model(model, tokenizer, tmp_path / "model")
+    loaded = models.load_model(tmp_path / "model")
+    ids = torch.arange(20)[None]
+    assert torch.equal(model(input_ids=ids).logits, loaded(input_ids=ids).logits)
+    text = "the cat\n sat"
+    again = models.load_tokenizer(tmp_path / "model")
+    assert again(text).input_ids == tokenizer(text).input_ids
+    assert again.decode(again(text).input_ids) == text
+    assert again.eos_token == data.END_OF_TEXT
+    assert not list((tmp_path / "model").glob("*.bin"))
+
+
+def test_half_precision_on_disk_is_half_the_bytes(tmp_path, tokenizer):
+    model = new()
+    models.save_model(model, tokenizer, tmp_path / "half", torch.bfloat16)
+    assert next(model.parameters()).dtype == torch.float32  # the model at hand is not touched
+    size = (tmp_path / "half" / "model.safetensors").stat().st_size
+    assert size == pytest.approx(2 * models.parameter_count(model), rel=0.2)
+    loaded = models.load_model(tmp_path / "half")
+    for one, other in zip(model.parameters(), loaded.parameters()):
+        assert other.dtype == torch.float32
+        assert torch.equal(one.to(torch.bfloat16).float(), other)
+
+
+def test_broken_folders_are_named(tmp_path, tokenizer):
+    with pytest.raises(UserError, match="no config.json"):
+        models.load_model(tmp_path)
+    models.save_model(new(), tokenizer, tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(UserError, match="cannot be loaded"):
+        models.load_model(tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="tokenizer: .* cannot be loaded"):
+        models.load_tokenizer(tmp_path / "model")
+
+
+def test_frozen_teacher_has_no_gradient_and_no_dropout():
+    teacher = models.freeze(new().train())
+    assert not teacher.training
+    assert not teacher(input_ids=torch.arange(5)[None]).logits.requires_grad
+
+
+def test_good_pair_passes():
+    models.check_pair(models.freeze(new()), new(seed=1))
+
+
+def test_pairs_that_would_teach_nothing_are_refused():
+    teacher, student = models.freeze(new()), new(seed=1)
+    with pytest.raises(UserError, match="training mode"):
+        models.check_pair(new().train(), student)
+    with pytest.raises(UserError, match="require gradients"):
+        models.check_pair(new().eval(), student)
+    with pytest.raises(UserError, match="shares parameters"):
+        models.check_pair(teacher, teacher)
+    with pytest.raises(UserError, match="has 300 entries, the teacher's 280"):
+        models.check_pair(teacher, new(vocabulary=300))
+
+
+def test_equal_sizes_do_not_make_equal_tokenizers(tokenizer):
+    models.check_same_tokens(tokenizer, tokenizer)
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    permuted = models.wrap_tokenizer(Tokenizer.from_str(json.dumps(content)), context=64)
+    assert len(permuted) == len(tokenizer)
+    with pytest.raises(UserError, match="differs from the teacher's in 2 entries"):
+        models.check_same_tokens(tokenizer, permuted)
+
+
+def test_shipped_teacher_is_what_its_papers_say():
+    """Its hash, its size and its recipe stand beside it in provenance.json."""
+    import hashlib
+
+    provenance = json.loads((models.POCKET_TEACHER / "provenance.json").read_text())
+    weights = models.POCKET_TEACHER / "model.safetensors"
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == provenance["sha256"]
+    assert sum(f.stat().st_size for f in models.POCKET_TEACHER.iterdir()) <= 16_000_000
+    teacher = models.load_model(models.POCKET_TEACHER)
+    assert models.parameter_count(teacher) == provenance["parameters"]
+    assert teacher.config.vocab_size == len(models.load_tokenizer(models.POCKET_TEACHER)) == 4096

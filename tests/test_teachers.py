@@ -1,0 +1,50 @@
+"""A remembered teacher says exactly what the teacher says."""
+
+import pytest
+import torch
+
+from kdlib import models, teachers
+from kdlib.data import Blocks
+from kdlib.models import ModelSize
+
+
+@pytest.fixture
+def teacher():
+    return models.freeze(models.new_model(ModelSize(16, 2, 2), 50, 64, seed=0))
+
+
+@pytest.fixture
+def blocks():
+    ids = torch.randint(0, 50, (37, 13), generator=torch.Generator().manual_seed(0))
+    return Blocks(ids, torch.ones_like(ids), bytes=1)
+
+
+def test_remembered_logits_are_the_teachers(teacher, blocks):
+    rows = torch.tensor([36, 0, 17, 17])
+    live = teachers.run_each_time(teacher)(rows, blocks.ids[rows])
+    remembered = teachers.remember(teacher, blocks)(rows, blocks.ids[rows])
+    # Float32 products of differently sized batches may differ in the last digit.
+    assert torch.allclose(live, remembered, atol=1e-6)
+    assert not live.requires_grad and not remembered.requires_grad
+
+
+def test_memory_follows_the_row_number_not_the_order_of_reading(teacher, blocks):
+    remembered = teachers.remember(teacher, blocks)
+    rows = torch.tensor([5, 20])
+    assert torch.equal(remembered(rows, None).flip(0), remembered(rows.flip(0), None))
+
+
+def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch):
+    assert teachers.can_remember(teacher, blocks)
+    monkeypatch.setattr(teachers, "MEMORY_LIMIT_BYTES", 1000)
+    assert not teachers.can_remember(teacher, blocks)
+    monkeypatch.undo()
+    forward = type(teacher).forward
+
+    def capped(self, **inputs):
+        output = forward(self, **inputs)
+        output.logits = output.logits.tanh()
+        return output
+
+    monkeypatch.setattr(type(teacher), "forward", capped)
+    assert not teachers.can_remember(teacher, blocks)
