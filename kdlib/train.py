@@ -7,10 +7,7 @@ randomness. So a run that goes on from step 300 takes the same steps as one that
 from __future__ import annotations
 
 import contextlib
-import math
-import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,55 +18,21 @@ from torch import Tensor, nn
 from kdlib.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.data import Blocks
 from kdlib.errors import UserError
-from kdlib.objectives import Loss, Objective, distillation_loss, next_token
+from kdlib.objectives import Loss, Objective, distillation_loss, next_token, predicting
 from kdlib.progress import bar
 from kdlib.runs import CHECKPOINT, Metrics
+from kdlib.schedule import (
+    Training,
+    learning_rate,
+    make_optimizer,
+    rows_of_step,
+    set_learning_rate,
+)
+from kdlib.signals import stop_signals
 from kdlib.teachers import TeacherLogits
 
 LOG_EVERY = 10
 VALIDATION_BLOCKS = 48
-FINAL_LEARNING_RATE = 0.05  # as a share of the highest
-BETAS = (0.9, 0.95)
-
-
-@dataclass(frozen=True)
-class Training:
-    """How one model is trained."""
-
-    steps: int
-    """Optimiser steps."""
-    batch: int = 8
-    """Blocks per optimiser step, over all processes."""
-    accumulate: int = 1
-    """Micro-batches per optimiser step: the same gradient in less memory."""
-    learning_rate: float = 3e-3
-    """Highest learning rate of the cosine schedule."""
-    warmup: float = 0.05
-    """Share of the steps in which the learning rate rises from 0."""
-    weight_decay: float = 0.1
-    """AdamW's decay, on matrices only."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    checkpoint_every: int = 100
-    """Optimiser steps between checkpoints."""
-    validate_every: int = 100
-    """Optimiser steps between looks at the validation split."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "checkpoint_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: {getattr(self, name)} is too small; use 1 or more")
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"{name}: {getattr(self, name)} is not above 0 and finite")
-        if not 0 <= self.weight_decay < math.inf:
-            raise UserError(f"weight_decay: {self.weight_decay} is not at least 0 and finite")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"warmup: {self.warmup} is a share of the steps; use [0, 1)")
-        if self.batch % self.accumulate:
-            raise UserError(
-                f"accumulate: {self.accumulate} does not divide a batch of {self.batch} blocks"
-            )
 
 
 @dataclass(frozen=True)
@@ -131,7 +94,8 @@ def train(
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
-            saving = last or stop.is_set or done % training.checkpoint_every == 0
+            stopping = stop.is_set  # read once: a later signal waits for the next step
+            saving = last or stopping or done % training.checkpoint_every == 0
             if saving or done % LOG_EVERY == 0:
                 row = window.close(done)
                 progress.set_postfix(loss=f"{row['loss']:.3f}", tokens_per_s=f"{row['tokens_per_second']:.0f}")
@@ -142,7 +106,7 @@ def train(
                     metrics.append(phase=phase.name, **row)
             if saving:
                 save(window.position)
-            if stop.is_set and not last:
+            if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
     accelerator.free_memory()
     return window.position
@@ -151,7 +115,7 @@ def train(
 def _step(model, blocks, rows, objective, training, accelerator, stepper, teacher_logits) -> Loss:
     """One optimiser step over the global batch `rows`; returns this process's loss."""
     # Masks are on the CPU and known to every process, so the global count costs no communication.
-    count = next_token(blocks.ids[rows], blocks.ids[rows], blocks.mask[rows])[2].sum().item()
+    count = predicting(blocks.mask[rows]).sum().item()
     own = rows[accelerator.process_index :: accelerator.num_processes]
     parts = []
     for number, micro in enumerate(own.tensor_split(training.accumulate)):
@@ -160,7 +124,11 @@ def _step(model, blocks, rows, objective, training, accelerator, stepper, teache
             ids, mask = (t[micro].to(accelerator.device, non_blocking=True) for t in (blocks.ids, blocks.mask))
             logits, labels, counted = next_token(model(input_ids=ids).logits, ids, mask)
             target = None if teacher_logits is None else _target(teacher_logits, micro, ids, mask, accelerator)
-            loss = distillation_loss(logits, target, labels, counted, objective=objective)
+            if blocks.mask[micro].all():
+                counted = None  # only a stream's last block is padded; the others need no copies
+            loss = distillation_loss(
+                logits, target, labels, counted, objective=objective, ignore_index=None
+            )
             # DDP averages the gradients of its processes; their sum is wanted.
             accelerator.backward(loss.total * (accelerator.num_processes / count))
             parts.append(loss)
@@ -239,70 +207,3 @@ def validation_loss(model: nn.Module, blocks: Blocks, accelerator: Accelerator) 
     model.train()
     whole = add_losses(parts)
     return (whole.total / whole.count).item()
-
-
-def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
-    """AdamW; gains and biases are not decayed."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=BETAS, fused=True)
-
-
-def learning_rate(step: int, training: Training) -> float:
-    """Linear warm-up from 0, then a cosine down to FINAL_LEARNING_RATE of the highest."""
-    warmup = round(training.warmup * training.steps)
-    if step < warmup:
-        return training.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, training.steps - warmup)
-    cosine = (1 + math.cos(math.pi * progress)) / 2
-    return training.learning_rate * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine)
-
-
-def set_learning_rate(optimizer, value: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = value
-
-
-def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
-    """Which blocks the step reads: the data shuffled anew for every epoch, epochs end to end."""
-    positions = torch.arange(step * batch, (step + 1) * batch)
-    epochs = positions // blocks
-    return torch.cat(
-        [
-            _shuffled(blocks, seed, int(epoch))[positions[epochs == epoch] % blocks]
-            for epoch in epochs.unique()
-        ]
-    )
-
-
-def _shuffled(blocks: int, seed: int, epoch: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(blocks, generator=generator)
-
-
-@dataclass
-class Stop:
-    is_set: bool = False
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Turn SIGINT and SIGTERM into a wish that the loop reads between two steps."""
-    stop = Stop()
-
-    def wish(number, frame):
-        stop.is_set = True
-
-    try:
-        previous = {s: signal.signal(s, wish) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread (a notebook's executor): signals stay as they are
-        yield stop
-        return
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -1,0 +1,90 @@
+"""Measurements, as ratios within one run: absolute times say more about the machine than the code."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+
+from kdlib import data, machine, models
+from kdlib.recipes import Recipe, load
+from kdlib.teachers import run_each_time
+from kdlib.schedule import Training, learning_rate, make_optimizer, rows_of_step
+from kdlib.train import Phase, train
+
+ROUNDS, STEPS = 5, 20
+
+
+def step(name: str) -> dict:
+    """Tokens per second of the training loop and of a bare PyTorch loop that does the same work.
+
+    Same teacher, student, blocks, precision and objective; the two take turns, so that a slow
+    minute of the machine hits both. Returns the medians and the median of the rounds' ratios.
+    """
+    recipe = load(name)
+    device = machine.pick_device(recipe.device)
+    accelerator = machine.make_accelerator(device, machine.pick_precision(recipe.precision, device))
+    teacher = models.freeze(models.load_model(models.POCKET_TEACHER)).to(accelerator.device)
+    tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+    documents = data.take_fraction(data.load_splits(recipe.data.text).training, recipe.data.fraction)
+    blocks = data.make_blocks(
+        documents, tokenizer.backend_tokenizer, recipe.data.block, tokenizer.eos_token_id
+    )
+    training = Training(steps=STEPS, batch=recipe.student.training.batch, learning_rate=1e-3)
+    setting = (recipe, teacher, blocks, training, accelerator)
+    _ours(*setting), _bare(*setting)  # warm-up
+    rounds = [(_ours(*setting), _bare(*setting)) for _ in range(ROUNDS)]
+    tokens = STEPS * training.batch * recipe.data.block
+    ours, bare = ([tokens / pair[i] for pair in rounds] for i in (0, 1))
+    return {
+        "kdlib_tokens_per_second": statistics.median(ours),
+        "bare_tokens_per_second": statistics.median(bare),
+        "ratio": statistics.median(a / b for a, b in zip(ours, bare)),
+        "ratios": [a / b for a, b in zip(ours, bare)],
+    }
+
+
+def _student(recipe: Recipe, teacher) -> torch.nn.Module:
+    size, context = recipe.student.size, 2 * recipe.data.block
+    return models.new_model(size, teacher.config.vocab_size, context, recipe.seed)
+
+
+def _ours(recipe: Recipe, teacher, blocks, training: Training, accelerator: Accelerator) -> float:
+    """Seconds that the project's loop takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        phase = Phase("bench", Path(folder), "bench", seed=0)
+        validation = data.Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
+        end = train(
+            _student(recipe, teacher), blocks, validation, recipe.objective.objective(), training,
+            phase, accelerator, run_each_time(teacher),
+        )  # fmt: skip
+    return end.seconds
+
+
+def _bare(recipe: Recipe, teacher, blocks, training: Training, accelerator: Accelerator) -> float:
+    """Seconds of the same steps written by hand: (1 - alpha) CE + alpha KL, means, no masks."""
+    alpha, device = recipe.objective.weight, accelerator.device
+    student = _student(recipe, teacher).to(device).train()
+    optimizer = make_optimizer(student, training)
+    started = time.perf_counter()
+    for number in range(training.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(number, training)
+        ids = blocks.ids[rows_of_step(number, len(blocks), training.batch, 0)].to(device)
+        with accelerator.autocast():
+            with torch.no_grad():
+                teacher_logits = teacher(input_ids=ids).logits[:, :-1].flatten(0, 1)
+            logits = student(input_ids=ids).logits[:, :-1].flatten(0, 1)
+        log_q, log_p = logits.float().log_softmax(-1), teacher_logits.float().log_softmax(-1)
+        labels = F.nll_loss(log_q, ids[:, 1:].flatten())
+        distillation = F.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
+        ((1 - alpha) * labels + alpha * distillation).backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), training.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    return time.perf_counter() - started

@@ -1,0 +1,96 @@
+"""The settings of a training, and what follows from a step's number: learning rate and blocks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kdlib.errors import UserError
+
+FINAL_LEARNING_RATE = 0.05  # as a share of the highest
+BETAS = (0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one model is trained."""
+
+    steps: int
+    """Optimiser steps."""
+    batch: int = 8
+    """Blocks per optimiser step, over all processes."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step: the same gradient in less memory."""
+    learning_rate: float = 3e-3
+    """Highest learning rate of the cosine schedule."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: float = 0.1
+    """AdamW's decay, on matrices only."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    checkpoint_every: int = 100
+    """Optimiser steps between checkpoints."""
+    validate_every: int = 100
+    """Optimiser steps between looks at the validation split."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "checkpoint_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)} is too small; use 1 or more")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{name}: {getattr(self, name)} is not above 0 and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UserError(f"weight_decay: {self.weight_decay} is not at least 0 and finite")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"warmup: {self.warmup} is a share of the steps; use [0, 1)")
+        if self.batch % self.accumulate:
+            raise UserError(
+                f"accumulate: {self.accumulate} does not divide a batch of {self.batch} blocks"
+            )
+
+
+def learning_rate(step: int, training: Training) -> float:
+    """Linear warm-up from 0, then a cosine down to FINAL_LEARNING_RATE of the highest."""
+    warmup = round(training.warmup * training.steps)
+    if step < warmup:
+        return training.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, training.steps - warmup)
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return training.learning_rate * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine)
+
+
+def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
+    """Which blocks the step reads: the data shuffled anew for every epoch, epochs end to end."""
+    positions = torch.arange(step * batch, (step + 1) * batch)
+    epochs = positions // blocks
+    return torch.cat(
+        [
+            _shuffled(blocks, seed, int(epoch))[positions[epochs == epoch] % blocks]
+            for epoch in epochs.unique()
+        ]
+    )
+
+
+def _shuffled(blocks: int, seed: int, epoch: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(blocks, generator=generator)
+
+
+def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
+    """AdamW; gains and biases are not decayed."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=BETAS, fused=True)
+
+
+def set_learning_rate(optimizer, value: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = value
