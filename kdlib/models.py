@@ -54,23 +54,24 @@ class ModelSize:
 
 def new_model(size: ModelSize, vocabulary: int, context: int, seed: int) -> nn.Module:
     """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=size.width,
-        intermediate_size=size.mlp_width,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        max_position_embeddings=context,
-        initializer_range=size.initial_std,
-        tie_word_embeddings=True,
-        bos_token_id=0,
-        eos_token_id=0,
-        pad_token_id=None,
-    )
+    # The first import of transformers reseeds torch, so it too stands inside.
     with torch.random.fork_rng(devices=[]):
+        from transformers import LlamaConfig, LlamaForCausalLM
+
         torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=size.width,
+            intermediate_size=size.mlp_width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            max_position_embeddings=context,
+            initializer_range=size.initial_std,
+            tie_word_embeddings=True,
+            bos_token_id=0,
+            eos_token_id=0,
+            pad_token_id=None,
+        )
         return LlamaForCausalLM(config)
 
 

@@ -37,7 +37,7 @@ class Data:
     """'sotu' (the embedded corpus), a UTF-8 text FILE, or a FOLDER of .txt files."""
     fraction: float = 0.1
     """Share of the training text that the student and its controls may see, in (0, 1]."""
-    test_fraction: float = 1.0
+    test_fraction: float = 0.5
     """Share of the test text that the report is measured on, in (0, 1]."""
     block: int = 128
     """Tokens that a model reads at once."""
@@ -72,8 +72,8 @@ class TeacherSettings:
 class StudentSettings:
     """Who learns. The controls have the same size, data and training."""
 
-    size: ModelSize = ModelSize(width=128, layers=3, heads=4, initial_std=0.06)
-    training: Training = Training(steps=1000, learning_rate=5e-3, checkpoint_every=200)
+    size: ModelSize = ModelSize(width=128, layers=3, heads=4, initial_std=0.09)
+    training: Training = Training(steps=1050, learning_rate=6e-3, checkpoint_every=200)
 
 
 @dataclass(frozen=True)

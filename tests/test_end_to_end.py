@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import OFFLINE
 from safetensors.torch import load_file
 
+OFFLINE = Path(__file__).parent / "offline"
 QUICK = (
     "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
     "--student.training.validate-every", "10", "--controls.equal-time", "False",

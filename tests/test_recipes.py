@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from kdlib import flags, recipes
+from kdlib import recipes
 from kdlib.errors import UserError
+from kdlib.flags import parse
 from kdlib.objectives import Objective
 from kdlib.recipes import DistillOptions, Recipe
 
 
 def from_flags(*flags):
-    return flags.parse(DistillOptions, list(flags)).recipe
+    return parse(DistillOptions, list(flags)).recipe
 
 
 def from_toml(tmp_path, text):
@@ -34,7 +35,7 @@ def test_expected_recipes_are_there():
 
 def test_flag_wins_over_file(tmp_path):
     defaults = DistillOptions(from_toml(tmp_path, "seed = 3\n[data]\nfraction = 0.5\n"))
-    asked = flags.parse(DistillOptions, ["--seed", "4"], defaults)
+    asked = parse(DistillOptions, ["--seed", "4"], defaults)
     assert (asked.recipe.seed, asked.recipe.data.fraction) == (4, 0.5)
 
 

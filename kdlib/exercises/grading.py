@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdlib.errors import UserError
 from kdlib.exercises.base import VERDICT_FILE
 from kdlib.exercises.registry import exercises
 from kdlib.exercises.solved import MARKER
@@ -55,9 +56,9 @@ def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
     try:
         document = jupytext.read(path)
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
+        raise UserError(f"{path} does not exist") from None
     except Exception as error:  # jupytext raises many kinds
-        raise ValueError(f"{path} is no notebook: {error}") from error
+        raise UserError(f"{path} is no notebook: {error}") from error
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "verdicts.jsonl"
         with _environment(VERDICT_FILE, str(lines)):

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import kdlib
+from kdlib.errors import UserError
 from kdlib.exercises.registry import exercise
 from kdlib.runs import write_atomically
 
@@ -39,10 +40,10 @@ def start(folder: Path | str, solved: bool = False, chapters: Path = CHAPTERS) -
 
     sources = sorted(Path(chapters).glob("[0-9][0-9]_*.py"))
     if not sources:
-        raise ValueError(f"there are no chapters in {chapters}")
+        raise UserError(f"there are no chapters in {chapters}")
     targets = [Path(folder) / f"{source.stem}.ipynb" for source in sources]
     if there := [str(target) for target in targets if target.exists()]:
-        raise ValueError(
+        raise UserError(
             f"already there, and left as they are: {', '.join(there)}; name another folder"
         )
     Path(folder).mkdir(parents=True, exist_ok=True)
