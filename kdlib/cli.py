@@ -33,8 +33,8 @@ RECIPE is pocket, pocket_teacher, tiny or a file ending in .toml. Every command 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 2 input that cannot be used, 130 stopped by a signal."""
-    # Ask for huge pages, before torch is loaded: logits are tens of megabytes, allocated anew in
-    # every step. On Linux this made a step of `pocket` about a tenth faster on two cores.
+    # Huge pages, asked for before torch is loaded: the matrices of megabytes that come and go leave
+    # fewer holes in the heap. The peak of a short run fell from 1.0-1.4 GB to 0.8 GB.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         _dispatch(sys.argv[1:] if arguments is None else arguments)
@@ -70,7 +70,6 @@ def distill(arguments: list[str]) -> None:
     from kdlib import recipes
     from kdlib.distill import distill as run
     from kdlib.report import terminal_table
-    from kdlib.train import Interrupted
 
     name, flags = _recipe_and_flags(arguments)
     defaults = recipes.DistillOptions(recipes.load(name))
@@ -81,7 +80,7 @@ def distill(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
-    except (Interrupted, KeyboardInterrupt) as stopped:
+    except KeyboardInterrupt as stopped:
         _fail(f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}", 130)
     if report is None:
         print(f"Teacher: {out / 'teacher'}")

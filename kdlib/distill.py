@@ -101,18 +101,18 @@ def _train_learners(job: Job) -> None:
     blocks = job.blocks(job.seen, tokenizer)
     controls, training = job.recipe.controls, job.recipe.student.training
 
-    def learn(name: str, objective: Objective, training: Training, teacher_logits=None) -> None:
+    def learn(name: str, objective: Objective, training: Training, teacher_targets=None) -> None:
         size, context = job.recipe.student.size, 2 * job.recipe.data.block
         model = models.new_model(size, teacher.config.vocab_size, context, job.recipe.seed)
         models.check_pair(teacher, model)
-        _train(job, name, model, tokenizer, blocks, objective, training, teacher_logits)
+        _train(job, name, model, tokenizer, blocks, objective, training, teacher_targets)
         models.save_model(model, tokenizer, job.folder / name)
 
     if not job.has("student"):
         started = time.perf_counter()
-        teacher_logits = _teacher_logits(teacher, blocks, training)
+        teacher_targets = _teacher_targets(teacher, blocks, training)
         runs.record_seconds(job.folder, "teacher_pass", time.perf_counter() - started)
-        learn("student", job.recipe.objective.objective(), training, teacher_logits)
+        learn("student", job.recipe.objective.objective(), training, teacher_targets)
     # Without the control of equal steps nobody knows how many steps take as long as the student.
     if (controls.equal_steps or controls.equal_time) and not job.has("control_equal_steps"):
         learn("control_equal_steps", WITHOUT_TEACHER, training)
@@ -128,9 +128,9 @@ def _steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:
     return max(1, round(steps * with_teacher / seconds["control_equal_steps"]))
 
 
-def _teacher_logits(
+def _teacher_targets(
     teacher: nn.Module, blocks: data.Blocks, training: Training
-) -> teachers.TeacherLogits:
+) -> teachers.TeacherTargets:
     sees_data_twice = training.steps * training.batch > len(blocks)
     if sees_data_twice and teachers.can_remember(teacher, blocks):
         return teachers.remember(teacher, blocks)
@@ -145,12 +145,12 @@ def _train(
     blocks: data.Blocks,
     objective: Objective,
     training: Training,
-    teacher_logits: teachers.TeacherLogits | None = None,
+    teacher_targets: teachers.TeacherTargets | None = None,
 ) -> None:
     validation = job.blocks(job.documents.validation, tokenizer)
     phase = Phase(name, job.folder, recipes.fingerprint(job.recipe), job.recipe.seed)
     end = train(
-        model, blocks, validation, objective, training, phase, job.accelerator, teacher_logits
+        model, blocks, validation, objective, training, phase, job.accelerator, teacher_targets
     )
     runs.record_seconds(
         job.folder,

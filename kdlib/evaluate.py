@@ -20,7 +20,7 @@ from kdlib.divergences import forward_kl, reverse_kl
 from kdlib.objectives import log_softmax, next_token
 from kdlib.progress import bar
 
-BATCH = 8
+TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use
 CALIBRATION_BINS = 15
 RESAMPLES = 2000
 
@@ -50,11 +50,12 @@ def score(
     for model in models.values():
         model.to(accelerator.device).eval()
     rows: dict[str, list[BlockSums]] = {name: [] for name in models}
-    starts = range(0, len(blocks), BATCH)
+    size = max(1, TOKENS // blocks.ids.shape[1])
+    starts = range(0, len(blocks), size)
     with bar("evaluation", len(starts)) as progress:
         for start in starts:
-            ids = blocks.ids[start : start + BATCH].to(accelerator.device)
-            mask = blocks.mask[start : start + BATCH].to(accelerator.device)
+            ids = blocks.ids[start : start + size].to(accelerator.device)
+            mask = blocks.mask[start : start + size].to(accelerator.device)
             outputs = {name: _timed_logits(model, ids, accelerator) for name, model in models.items()}
             log_p = log_softmax(next_token(outputs[teacher][0], ids, mask)[0])
             teachers_five = log_p.topk(5).indices
@@ -73,7 +74,7 @@ def _timed_logits(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> tu
     _wait_for(accelerator)
     started = time.perf_counter()
     with accelerator.autocast():
-        logits = model(input_ids=ids).logits
+        logits = model(input_ids=ids, use_cache=False).logits
     _wait_for(accelerator)
     return logits, time.perf_counter() - started
 

@@ -141,8 +141,10 @@ def distillation_loss(
 
     Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
     """
-    _check(student_logits, teacher_logits, labels, mask, token_weights, objective)
-    counted = _counted(labels, mask, token_weights, ignore_index)
+    positions = student_logits.shape[:-1]
+    check_inputs(positions, teacher_logits is not None, labels, mask, token_weights, objective)
+    _check_vocabularies(student_logits, teacher_logits)
+    counted = counted_positions(labels, mask, token_weights, ignore_index)
     weights = _weights(student_logits, counted, token_weights)
     student = _blank(student_logits, counted)
     log_q = log_softmax(student)
@@ -244,7 +246,7 @@ def _accumulation_dtype(logits: Tensor) -> torch.dtype:
     return torch.promote_types(logits.dtype, torch.float32)
 
 
-def _counted(
+def counted_positions(
     labels: Tensor | None,
     mask: Tensor | None,
     token_weights: Tensor | None,
@@ -275,19 +277,30 @@ def _blank(logits: Tensor, counted: Tensor | None) -> Tensor:
     return logits if counted is None else torch.where(counted.unsqueeze(-1), logits, 0.0)
 
 
-def _check(student, teacher, labels, mask, token_weights, objective: Objective) -> None:
-    if teacher is None and objective.teacher_weight > 0:
-        raise ValueError("teacher_logits is None, but teacher_weight is above 0: pass the logits")
+def check_inputs(
+    positions: torch.Size,
+    has_teacher: bool,
+    labels: Tensor | None,
+    mask: Tensor | None,
+    token_weights: Tensor | None,
+    objective: Objective,
+) -> None:
+    """Whether all is there that the objective needs, in the shape of the positions: ValueError."""
+    if not has_teacher and objective.teacher_weight > 0:
+        raise ValueError("there is no teacher, but teacher_weight is above 0: pass its logits")
     if labels is None and objective.label_weight > 0:
         raise ValueError("labels is None, but label_weight is above 0: pass the labels")
+    for name, value in (("labels", labels), ("mask", mask), ("token_weights", token_weights)):
+        if value is not None and value.shape != positions:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}; it must be {tuple(positions)}, one for each"
+                " position (see next_token)"
+            )
+
+
+def _check_vocabularies(student: Tensor, teacher: Tensor | None) -> None:
     if teacher is not None and teacher.shape != student.shape:
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)}, student_logits"
             f" {tuple(student.shape)}; they must be equal (map the vocabularies first)"
         )
-    for name, value in (("labels", labels), ("mask", mask), ("token_weights", token_weights)):
-        if value is not None and value.shape != student.shape[:-1]:
-            raise ValueError(
-                f"{name} has shape {tuple(value.shape)}; it must be {tuple(student.shape[:-1])},"
-                " the logits' without the vocabulary (see next_token)"
-            )

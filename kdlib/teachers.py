@@ -1,11 +1,8 @@
-"""Where a batch's teacher logits come from: the teacher run again, or its remembered hidden states.
+"""What a teacher says about a batch: read anew each time, or remembered.
 
 A student that sees its data several times asks the same teacher the same question several times.
 The last hidden states are far smaller than the logits (width against vocabulary), and one matrix
 product turns them into exactly the same logits: so they are what is kept.
-
-No attention mask is passed anywhere: blocks are padded on the right only, and a causal model never
-looks right.
 """
 
 from __future__ import annotations
@@ -16,55 +13,51 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.data import Blocks
+from kdlib.heads import last_hidden_states, linear_head
+from kdlib.linear import HiddenTargets, Targets
 from kdlib.progress import bar
 
-# teacher_logits(rows, ids): the teacher's logits (B, S, V) for the blocks of these row numbers
-TeacherLogits = Callable[[Tensor, Tensor], Tensor]
+# teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
+TeacherTargets = Callable[[Tensor, Tensor], Targets]
 
 MEMORY_LIMIT_BYTES = 2**30
-BATCH = 16
+TOKENS = 1024  # in one pass: more of them leave the cache, and were slower
 
 
-def run_each_time(teacher: nn.Module) -> TeacherLogits:
+def run_each_time(teacher: nn.Module) -> TeacherTargets:
     """The teacher's forward pass for every batch."""
+    head = linear_head(teacher)
 
     @torch.no_grad()
-    def logits(rows: Tensor, ids: Tensor) -> Tensor:
-        return teacher(input_ids=ids).logits
+    def targets(rows: Tensor, ids: Tensor) -> Targets:
+        if head is None:
+            return teacher(input_ids=ids).logits
+        return HiddenTargets(last_hidden_states(teacher, ids), head)
 
-    return logits
+    return targets
 
 
-def remember(teacher: nn.Module, blocks: Blocks) -> TeacherLogits:
+def remember(teacher: nn.Module, blocks: Blocks) -> TeacherTargets:
     """One pass over all blocks now; afterwards a batch costs one matrix product.
 
-    Blocks pass in a fixed order, so that a resumed run remembers the same bits.
+    Blocks pass in a fixed order, so that a resumed run remembers the same bits. ValueError where the
+    teacher's logits are not one product of its hidden states (see `can_remember`).
     """
-    head = teacher.get_output_embeddings()
-    kept = torch.empty(*blocks.ids.shape, head.weight.shape[1], device=head.weight.device)
-    starts = range(0, len(blocks), BATCH)
+    head = linear_head(teacher)
+    if head is None:
+        raise ValueError("teacher: its logits are not one product of its hidden states")
+    kept = torch.empty(*blocks.ids.shape, head.width, device=head.weight.device)
+    rows = max(1, TOKENS // blocks.ids.shape[1])
+    starts = range(0, len(blocks), rows)
     with torch.no_grad(), bar("teacher pass", len(starts)) as progress:
         for start in starts:
-            ids = blocks.ids[start : start + BATCH].to(kept.device)
-            kept[start : start + BATCH] = teacher.base_model(input_ids=ids).last_hidden_state
+            ids = blocks.ids[start : start + rows].to(kept.device)
+            kept[start : start + rows] = last_hidden_states(teacher, ids)
             progress.update()
-
-    @torch.no_grad()
-    def logits(rows: Tensor, ids: Tensor) -> Tensor:
-        return head(kept[rows.to(kept.device)])
-
-    return logits
+    return lambda rows, ids: HiddenTargets(kept[rows.to(kept.device)], head)
 
 
-@torch.no_grad()
 def can_remember(teacher: nn.Module, blocks: Blocks) -> bool:
-    """Whether the hidden states fit and one matrix product really gives this model's logits
-    (some architectures scale or cap them afterwards)."""
-    head = teacher.get_output_embeddings()
-    if head is None or blocks.ids.numel() * head.weight.shape[1] * 4 > MEMORY_LIMIT_BYTES:
-        return False
-    ids = blocks.ids[:1, :8].to(head.weight.device)
-    hidden = teacher.base_model(input_ids=ids).last_hidden_state
-    return hidden.shape[-1] == head.weight.shape[1] and torch.equal(
-        head(hidden), teacher(input_ids=ids).logits
-    )
+    """Whether the hidden states determine the logits by one product, and fit into memory."""
+    head = linear_head(teacher)
+    return head is not None and blocks.ids.numel() * head.width * 4 <= MEMORY_LIMIT_BYTES

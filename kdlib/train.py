@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from kdlib.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.data import Blocks
 from kdlib.errors import UserError
-from kdlib.objectives import Loss, Objective, distillation_loss, next_token, predicting
+from kdlib.learner import Learner
+from kdlib.objectives import Loss, Objective, predicting
 from kdlib.progress import bar
 from kdlib.runs import CHECKPOINT, Metrics
 from kdlib.schedule import (
@@ -29,7 +30,7 @@ from kdlib.schedule import (
     set_learning_rate,
 )
 from kdlib.signals import stop_signals
-from kdlib.teachers import TeacherLogits
+from kdlib.teachers import TeacherTargets
 
 LOG_EVERY = 10
 VALIDATION_BLOCKS = 48
@@ -49,8 +50,8 @@ class Phase:
         return f"{self.run}/{self.name}"
 
 
-class Interrupted(Exception):
-    """A signal asked the loop to stop; the checkpoint is on disk."""
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the loop to stop, and a checkpoint is on disk: Ctrl-C with nothing lost."""
 
 
 class Diverged(UserError):
@@ -65,7 +66,7 @@ def train(
     training: Training,
     phase: Phase,
     accelerator: Accelerator,
-    teacher_logits: TeacherLogits | None = None,
+    teacher_targets: TeacherTargets | None = None,
 ) -> Position:
     """Train `model` in place and return where it ended. Goes on from the phase's checkpoint if any.
 
@@ -79,7 +80,7 @@ def train(
     torch.manual_seed(phase.seed)
     position = load_checkpoint(checkpoint, model, optimizer, phase.owner) or Position(0, 0.0)
     metrics.rewind(phase.name, position.step)
-    wrapped, stepper = accelerator.prepare(model, optimizer)
+    learner, stepper = accelerator.prepare(Learner(model), optimizer)
 
     def save(at: Position) -> None:
         if accelerator.is_main_process:
@@ -90,7 +91,7 @@ def train(
         for step in range(position.step, training.steps):
             set_learning_rate(stepper, learning_rate(step, training))
             rows = rows_of_step(step, len(blocks), training.batch, phase.seed)
-            window.add(_step(wrapped, blocks, rows, objective, training, accelerator, stepper, teacher_logits))
+            window.add(_step(learner, blocks, rows, objective, training, accelerator, stepper, teacher_targets))
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
@@ -100,7 +101,7 @@ def train(
                 row = window.close(done)
                 progress.set_postfix(loss=f"{row['loss']:.3f}", tokens_per_s=f"{row['tokens_per_second']:.0f}")
                 if last or done % training.validate_every == 0:
-                    row["validation"] = validation_loss(model, validation, accelerator)
+                    row["validation"] = validation_loss(learner, validation, accelerator)
                     window.restart_clock()
                 if accelerator.is_main_process:
                     metrics.append(phase=phase.name, **row)
@@ -112,7 +113,7 @@ def train(
     return window.position
 
 
-def _step(model, blocks, rows, objective, training, accelerator, stepper, teacher_logits) -> Loss:
+def _step(learner, blocks, rows, objective, training, accelerator, stepper, teacher_targets) -> Loss:
     """One optimiser step over the global batch `rows`; returns this process's loss."""
     # Masks are on the CPU and known to every process, so the global count costs no communication.
     count = predicting(blocks.mask[rows]).sum().item()
@@ -120,27 +121,26 @@ def _step(model, blocks, rows, objective, training, accelerator, stepper, teache
     parts = []
     for number, micro in enumerate(own.tensor_split(training.accumulate)):
         final = number == training.accumulate - 1
-        with contextlib.nullcontext() if final else accelerator.no_sync(model):
-            ids, mask = (t[micro].to(accelerator.device, non_blocking=True) for t in (blocks.ids, blocks.mask))
-            logits, labels, counted = next_token(model(input_ids=ids).logits, ids, mask)
-            target = None if teacher_logits is None else _target(teacher_logits, micro, ids, mask, accelerator)
-            if blocks.mask[micro].all():
-                counted = None  # only a stream's last block is padded; the others need no copies
-            loss = distillation_loss(
-                logits, target, labels, counted, objective=objective, ignore_index=None
-            )
+        with contextlib.nullcontext() if final else accelerator.no_sync(learner):
+            ids, mask = _batch(blocks, micro, accelerator)
+            with accelerator.autocast():
+                targets = None if teacher_targets is None else teacher_targets(micro, ids)
+            loss = learner(ids, mask, objective, targets)
             # DDP averages the gradients of its processes; their sum is wanted.
             accelerator.backward(loss.total * (accelerator.num_processes / count))
             parts.append(loss)
-    accelerator.clip_grad_norm_(model.parameters(), training.clip)
+    accelerator.clip_grad_norm_(learner.parameters(), training.clip)
     stepper.step()
     stepper.zero_grad()
     return add_losses(parts)
 
 
-def _target(teacher_logits: TeacherLogits, rows: Tensor, ids: Tensor, mask: Tensor, accelerator) -> Tensor:
-    with accelerator.autocast():
-        return next_token(teacher_logits(rows, ids), ids, mask)[0]
+def _batch(blocks: Blocks, rows: Tensor, accelerator) -> tuple[Tensor, Tensor | None]:
+    """Ids and mask on the device; no mask where all is real: only a stream's last block is padded."""
+    mask = blocks.mask[rows]
+    ids, mask = blocks.ids[rows], None if mask.all() else mask
+    to_device = lambda t: None if t is None else t.to(accelerator.device, non_blocking=True)
+    return to_device(ids), to_device(mask)
 
 
 def add_losses(losses: list[Loss]) -> Loss:
@@ -192,18 +192,12 @@ class _Window:
 
 
 @torch.no_grad()
-def validation_loss(model: nn.Module, blocks: Blocks, accelerator: Accelerator) -> float:
+def validation_loss(learner: nn.Module, blocks: Blocks, accelerator: Accelerator) -> float:
     """Cross-entropy in nats per token over evenly spaced validation blocks."""
     rows = torch.linspace(0, len(blocks) - 1, min(VALIDATION_BLOCKS, len(blocks))).long()
     objective = Objective.from_lambda(0.0)
-    model.eval()
-    parts = []
-    for some in rows.split(16):
-        ids, mask = blocks.ids[some].to(accelerator.device), blocks.mask[some].to(accelerator.device)
-        with accelerator.autocast():
-            logits = model(input_ids=ids).logits
-        logits, labels, counted = next_token(logits, ids, mask)
-        parts.append(distillation_loss(logits, None, labels, counted, objective=objective))
-    model.train()
+    learner.eval()
+    parts = [learner(*_batch(blocks, some, accelerator), objective) for some in rows.split(16)]
+    learner.train()
     whole = add_losses(parts)
     return (whole.total / whole.count).item()

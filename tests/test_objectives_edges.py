@@ -320,7 +320,7 @@ def shaped(**changes):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (shaped(teacher_logits=None), "^teacher_logits is None, but teacher_weight is above 0"),
+        (shaped(teacher_logits=None), "^there is no teacher, but teacher_weight is above 0"),
         (shaped(labels=None), "^labels is None, but label_weight is above 0"),
         (
             shaped(teacher_logits=torch.zeros(2, 3, 6)),

@@ -21,8 +21,10 @@ def blocks():
 
 def test_remembered_logits_are_the_teachers(teacher, blocks):
     rows = torch.tensor([36, 0, 17, 17])
-    live = teachers.run_each_time(teacher)(rows, blocks.ids[rows])
-    remembered = teachers.remember(teacher, blocks)(rows, blocks.ids[rows])
+    live = teachers.run_each_time(teacher)(rows, blocks.ids[rows]).logits()
+    remembered = teachers.remember(teacher, blocks)(rows, blocks.ids[rows]).logits()
+    whole = teacher(input_ids=blocks.ids[rows]).logits
+    assert torch.equal(live, whole)
     # Float32 products of differently sized batches may differ in the last digit.
     assert torch.allclose(live, remembered, atol=1e-6)
     assert not live.requires_grad and not remembered.requires_grad
@@ -31,7 +33,9 @@ def test_remembered_logits_are_the_teachers(teacher, blocks):
 def test_memory_follows_the_row_number_not_the_order_of_reading(teacher, blocks):
     remembered = teachers.remember(teacher, blocks)
     rows = torch.tensor([5, 20])
-    assert torch.equal(remembered(rows, None).flip(0), remembered(rows.flip(0), None))
+    assert torch.equal(
+        remembered(rows, None).hidden.flip(0), remembered(rows.flip(0), None).hidden
+    )
 
 
 def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch):
@@ -48,3 +52,6 @@ def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch)
 
     monkeypatch.setattr(type(teacher), "forward", capped)
     assert not teachers.can_remember(teacher, blocks)
+    with pytest.raises(ValueError, match="not one product"):
+        teachers.remember(teacher, blocks)
+    assert isinstance(teachers.run_each_time(teacher)(None, blocks.ids[:2]), torch.Tensor)

@@ -1,114 +1,10 @@
-"""Every figure of the report and of the book: one function each, all in one style.
-
-A figure function takes plain data and returns a `Figure` whose attribute `alt` says in words what
-the picture shows. Nothing here touches pyplot, so drawing leaves no global state behind.
-`svg(figure)` makes the markup for a web page.
-
-The four models look the same in every figure, and differ in colour (Okabe & Ito 2008, safe for
-colour-blind readers), in marker and in line. The background is transparent and the ink a grey that
-reads on white and on black; inside a page `svg` replaces that grey by the page's own text colour.
-"""
+"""The three figures of a run's report. Each says in `alt` what its numbers are."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import html
-import io
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-INK = "#767676"
-WIDTH = 5.2  # inches: at this width 11-point text stays readable when a phone shrinks the figure
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a model is named and drawn, everywhere."""
-
-    label: str
-    color: str
-    marker: str
-    line: str | tuple
-
-
-LOOKS = {
-    "teacher": Look("teacher", INK, "D", (0, (1, 1.2))),
-    "student": Look("student", "#0072b2", "o", "solid"),
-    "control_equal_steps": Look("control, equal steps", "#d55e00", "s", (0, (5, 1.5))),
-    "control_equal_time": Look("control, equal time", "#cc79a7", "^", (0, (5, 1.5, 1, 1.5))),
-}
-
-STYLE = {
-    "font.size": 11,
-    "legend.fontsize": 10,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.15,
-    "grid.linewidth": 0.8,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    "figure.constrained_layout.use": True,
-    **dict.fromkeys(
-        (
-            "text.color",
-            "axes.edgecolor",
-            "axes.labelcolor",
-            "xtick.color",
-            "ytick.color",
-            "grid.color",
-        ),
-        INK,
-    ),
-}
-
-
-@contextlib.contextmanager
-def _style(**more) -> Iterator[None]:
-    """This file's settings and no one else's; the caller's come back afterwards."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE | more)
-        yield
-
-
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Decorator of figure functions: draw in the one style."""
-
-    @functools.wraps(draw)
-    def wrapped(*args, **kwargs) -> Figure:
-        with _style():
-            return draw(*args, **kwargs)
-
-    return wrapped
-
-
-def svg(figure: Figure) -> str:
-    """The figure as an `<svg>` element to put into a page: described, byte-stable, self-contained."""
-    # The salt makes the ids of clip paths and markers reproducible, and different in each figure.
-    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    buffer = io.StringIO()
-    with _style(**{"svg.fonttype": "none", "svg.hashsalt": figure.alt}):
-        figure.savefig(buffer, format="svg", metadata=no_metadata)
-    markup = buffer.getvalue()
-    markup = markup[markup.index("<svg") :].replace(INK, "currentColor")
-    # "axes_1" and the like are never referred to, and would stand twice in a page of two figures.
-    markup = re.sub(r' id="[\w.]+_\d+"', "", markup)
-    # Without a fixed size it fills the width that the page gives it.
-    markup = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", markup, count=1)
-    markup = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", markup, count=1)
-    return markup.replace("<svg", f'<svg role="img" aria-label="{html.escape(figure.alt)}"', 1)
+from kdlib.plots.style import INK, LOOKS, Picture, canvas, pen, styled
 
 
 def smooth(values: list[float], memory: float = 0.6) -> list[float]:
@@ -122,7 +18,7 @@ def smooth(values: list[float], memory: float = 0.6) -> list[float]:
 
 
 @styled
-def loss_curves(metrics: list[dict]) -> Figure:
+def loss_curves(metrics: list[dict]) -> Picture:
     """Cross-entropy over optimiser steps, one colour per phase.
 
     Bold with markers: validation. Faint: training, smoothed. Training shows the cross-entropy part
@@ -131,7 +27,7 @@ def loss_curves(metrics: list[dict]) -> Figure:
     metrics: rows with phase, step, cross_entropy and, some of them, validation; other phases than
     the four models' are left out.
     """
-    figure, axes = _one_axes(3.7)
+    figure, axes = canvas(3.7)
     figure.alt = "Loss curves, cross-entropy in nats per token over optimiser steps."
     last_steps, first_validations = [], []
     for phase, look in LOOKS.items():
@@ -144,7 +40,7 @@ def loss_curves(metrics: list[dict]) -> Figure:
         validation = [row["validation"] for row in checked]
         faint = {"color": look.color, "alpha": 0.45, "linewidth": 1}
         axes.plot(steps, training, label=f"_{phase} training", **faint)
-        axes.plot([row["step"] for row in checked], validation, label=look.label, **_pen(look))
+        axes.plot([row["step"] for row in checked], validation, label=look.label, **pen(look))
         last_steps.append(steps[-1])
         first_validations += validation[:1]
         split, values = ("validation", validation) if validation else ("training", training)
@@ -167,7 +63,7 @@ def loss_curves(metrics: list[dict]) -> Figure:
 @styled
 def cross_entropy_comparison(
     cross_entropy: dict[str, float], gap_closed: float | None = None
-) -> Figure:
+) -> Picture:
     """One row and dot per model, the best on top; beside the student how much of the gap it closed.
 
     cross_entropy: nats per token of each model.
@@ -175,7 +71,7 @@ def cross_entropy_comparison(
     has gone; without it no gap is drawn.
     """
     names = sorted(cross_entropy, key=cross_entropy.get)
-    figure, axes = _one_axes(1 + 0.6 * len(names))
+    figure, axes = canvas(1 + 0.6 * len(names))
     for row, name in enumerate(names):
         look, value = LOOKS[name], cross_entropy[name]
         dot = {"color": look.color, "marker": look.marker, "markersize": 9, "zorder": 3}
@@ -240,7 +136,7 @@ def _draw_gap(
 
 
 @styled
-def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) -> Figure:
+def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) -> Picture:
     """How often the likeliest token was right against how sure the model was of it.
 
     On the diagonal a model knows what it knows; below it, it is too sure. The area of the halo
@@ -249,7 +145,7 @@ def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) 
     calibration: for each model the lists confidence, accuracy and share, one item per bin, None
     for an empty bin. ece: each model's expected calibration error (Guo et al. 2017).
     """
-    figure, axes = _one_axes(3.7)
+    figure, axes = canvas(3.7)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, alpha=0.7, label="_perfect")
     for name, look in LOOKS.items():
         if name not in calibration:
@@ -262,7 +158,7 @@ def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) 
         axes.scatter(
             confidence, accuracy, [900 * s for s in share], look.color, linewidths=0, alpha=0.2
         )
-        axes.plot(confidence, accuracy, label=f"{look.label} (ECE {ece[name]:.3f})", **_pen(look))
+        axes.plot(confidence, accuracy, label=f"{look.label} (ECE {ece[name]:.3f})", **pen(look))
     axes.set(
         xlim=(0, 1),
         ylim=(0, 1),
@@ -277,12 +173,3 @@ def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) 
         f"Reliability diagram: accuracy over confidence. Expected calibration error: {errors}."
     )
     return figure
-
-
-def _one_axes(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height))
-    return figure, figure.add_subplot()
-
-
-def _pen(look: Look) -> dict:
-    return {"color": look.color, "linestyle": look.line, "marker": look.marker}

@@ -1,10 +1,5 @@
-"""The figures: what is drawn is the data, and the words beside it say the same."""
+"""The report's figures: what is drawn is the data, and the words beside it say the same."""
 
-import subprocess
-import sys
-import xml.etree.ElementTree as ElementTree
-
-import matplotlib
 import pytest
 
 from kdlib import plots
@@ -114,50 +109,3 @@ def test_reliability_leaves_empty_bins_out():
     assert halos[0][0] / halos[0][1] == pytest.approx(0.6 / 0.4)
     nothing = {"student": {"confidence": [None], "accuracy": [None], "share": [None]}}
     assert lines(plots.reliability(nothing, {"student": 0.0}))["student (ECE 0.000)"] == ([], [])
-
-
-FIGURES = [
-    lambda: plots.loss_curves(rows("student", [10, 20]) + rows("control_equal_time", [10, 20])),
-    lambda: plots.cross_entropy_comparison(LOSSES, 0.63),
-    lambda: plots.reliability(CALIBRATION, {"teacher": 0.05, "student": 0.123}),
-]
-
-
-@pytest.mark.parametrize("draw", FIGURES)
-def test_svg_is_described_stable_and_takes_the_page_s_ink(draw):
-    markup = plots.svg(draw())
-    assert markup == plots.svg(draw())
-    root = ElementTree.fromstring(markup)
-    assert root.get("role") == "img" and root.get("aria-label") == draw().alt
-    assert root.get("viewBox") and root.get("width") is None
-    assert "currentColor" in markup and plots.INK not in markup
-    assert "<metadata" not in markup and "<text" in markup
-
-
-def test_alt_text_is_escaped():
-    figure = FIGURES[1]()
-    figure.alt = '<"&'
-    assert ElementTree.fromstring(plots.svg(figure)).get("aria-label") == '<"&'
-
-
-def test_models_differ_in_more_than_colour():
-    for part in ("color", "marker", "line"):
-        assert len({getattr(look, part) for look in plots.LOOKS.values()}) == len(plots.LOOKS)
-
-
-def test_the_caller_s_settings_change_nothing_and_stay():
-    with matplotlib.rc_context({"font.size": 33, "axes.edgecolor": "red"}):
-        figure = FIGURES[1]()
-        assert (
-            matplotlib.rcParams["font.size"] == 33
-            and matplotlib.rcParams["axes.edgecolor"] == "red"
-        )
-        with matplotlib.rc_context({"savefig.facecolor": "red", "savefig.bbox": "tight"}):
-            markup = plots.svg(figure)
-    assert figure.axes[0].xaxis.label.get_fontsize() == 11
-    assert markup == plots.svg(figure)
-
-
-def test_pyplot_is_never_loaded():
-    code = "import sys; from kdlib import plots; plots.svg(plots.loss_curves([])); assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,316 @@
+"""The objective straight from hidden states: logits are made in chunks, used up, and never stored.
+
+A dense step keeps several N x V matrices: the student's logits, the teacher's, their softmaxes, and
+the gradients of each. At a real vocabulary these fill the memory, not the model. But the gradient of
+the loss in the logits has a closed form, so a chunk of rows needs no graph: it makes both logits,
+adds up the loss, turns the student's logits into their gradient, multiplies that into the hidden
+states and the output matrix, and hands its memory to the next chunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kdlib.logit_gradients import Buffers, chunk_loss
+from kdlib.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
+from kdlib.targets import SparseTargets
+
+CHUNK_ELEMENTS = 2**20  # of a chunk's logits: 4 MB in float32, what a processor's cache can hold
+LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
+
+
+@dataclass(frozen=True)
+class Head:
+    """A model's last step: raw = scale * (hidden @ weight.T + bias), and, where soft_cap is set,
+    logits = soft_cap * tanh(raw / soft_cap); else logits = raw.
+
+    weight (V, H), bias (V) or None. A tied head is the embedding's weight.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+    scale: float = 1.0
+    soft_cap: float | None = None
+
+    def to(self, dtype: torch.dtype) -> Head:
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return replace(self, weight=self.weight.to(dtype), bias=bias)
+
+    @property
+    def width(self) -> int:
+        return self.weight.shape[1]
+
+
+class HiddenTargets(NamedTuple):
+    """A teacher by its last hidden states (..., H) and its head, from which its logits follow."""
+
+    hidden: Tensor
+    head: Head
+
+    def logits(self) -> Tensor:
+        """(..., V), all at once."""
+        flat = self.hidden.reshape(-1, self.head.width)
+        buffers = Buffers(len(flat), len(self.head.weight), flat.dtype, flat.device)
+        return _logits(flat, self.head, buffers, "all").view(*self.hidden.shape[:-1], -1)
+
+
+Targets = Tensor | HiddenTargets | SparseTargets
+
+
+def linear_distillation_loss(
+    student_hidden: Tensor,
+    student_head: Head,
+    targets: Targets | None = None,
+    labels: Tensor | None = None,
+    mask: Tensor | None = None,
+    *,
+    objective: Objective,
+    token_weights: Tensor | None = None,
+    ignore_index: int | None = IGNORE_INDEX,
+    chunk: int | None = None,
+) -> Loss:
+    """`distillation_loss` of the heads' logits, in memory that does not grow with N x V.
+
+    student_hidden (..., H); targets: the teacher's logits (..., V); or `HiddenTargets`, whose width
+    may differ from H; or `SparseTargets`, made at the objective's temperature; labels, mask, token_weights (...), all aligned (see `next_token`). Rows that
+    do not count are not computed. chunk: rows at a time, chosen by the vocabulary where None.
+
+    The gradient is computed together with the loss and kept, N x H and V x H numbers; a second
+    derivative raises RuntimeError. Under autocast the matrix products run in its dtype, softmaxes in
+    float32 or better all the same. The teacher receives no gradient.
+
+    Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
+    """
+    check_inputs(student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective)
+    _check_shapes(student_hidden, student_head, targets, chunk)
+    _check_kind(targets, objective)
+    counted = counted_positions(labels, mask, token_weights, ignore_index)
+    rows = None if counted is None else counted.flatten().nonzero().squeeze(-1)
+    weights = None if token_weights is None else _pick(token_weights.unsqueeze(-1), rows)[:, 0]
+    hidden = _pick(student_hidden, rows)
+    call = _Call(
+        objective,
+        student_head,
+        _picked_targets(targets, rows),
+        None if labels is None else _pick(labels.unsqueeze(-1), rows)[:, 0],
+        weights,
+        chunk or rows_of_a_chunk(len(student_head.weight)),
+        _product_dtype(hidden),
+        torch.is_grad_enabled(),
+    )
+    total, ce, kd = _Linear.apply(hidden, student_head.weight, student_head.bias, call).unbind()
+    count = total.new_tensor(len(hidden)) if weights is None else weights.to(total.dtype).sum()
+    parts = {"cross_entropy": ce.detach()} if labels is not None else {}
+    if targets is not None:
+        parts["distillation"] = kd.detach()
+    return Loss(total, count, parts)
+
+
+def rows_of_a_chunk(vocabulary: int) -> int:
+    """Rows whose logits stay in the cache, yet enough of them for an efficient matrix product."""
+    return min(MOST_ROWS, max(LEAST_ROWS, CHUNK_ELEMENTS // vocabulary))
+
+
+# --- One call, chunk by chunk --------------------------------------------------------------------
+
+
+class _Call(NamedTuple):
+    """What a call needs beside the tensors that may receive a gradient. All rows count."""
+
+    objective: Objective
+    head: Head
+    targets: Targets | None
+    labels: Tensor | None
+    weights: Tensor | None
+    chunk: int
+    dtype: torch.dtype  # of the matrix products
+    wants_gradient: bool
+
+
+class _Gradients(NamedTuple):
+    """Of the total in hidden (N, H), weight (V, H) and bias (V); None for what needs none."""
+
+    hidden: Tensor | None
+    weight: Tensor | None
+    bias: Tensor | None
+
+
+class _Linear(torch.autograd.Function):
+    """-> (total, cross-entropy, distillation); only the total has a gradient."""
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor | None, call: _Call) -> Tensor:
+        exact = torch.promote_types(hidden.dtype, torch.float32)
+        needed = [n and call.wants_gradient for n in ctx.needs_input_grad]
+        gradients = _Gradients(
+            torch.empty_like(hidden) if needed[0] else None,
+            torch.zeros_like(weight, dtype=exact) if needed[1] else None,
+            torch.zeros_like(bias, dtype=exact) if needed[2] else None,
+        )
+        call = call._replace(head=call.head.to(call.dtype), wants_gradient=any(needed))
+        if isinstance(call.targets, HiddenTargets):
+            teacher, head = call.targets
+            call = call._replace(targets=HiddenTargets(teacher, head.to(call.dtype)))
+        buffers = Buffers(min(call.chunk, len(hidden)), len(weight), exact, hidden.device)
+        sums = hidden.new_zeros(3, dtype=exact)
+        for start in range(0, len(hidden), call.chunk):
+            sums += _chunk(hidden, slice(start, start + call.chunk), call, buffers, gradients)
+        ctx.save_for_backward(*gradients)
+        ctx.dtypes = [None if t is None else t.dtype for t in (hidden, weight, bias)]
+        return sums
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        if torch.is_grad_enabled():  # only where create_graph asks for a second derivative
+            raise RuntimeError(
+                "linear_distillation_loss has one derivative; for a second one (create_graph=True)"
+                " use distillation_loss"
+            )
+        scaled = [
+            None if kept is None else (kept * grad[0]).to(dtype)
+            for kept, dtype in zip(ctx.saved_tensors, ctx.dtypes)
+        ]
+        return *scaled, None
+
+
+def _chunk(
+    hidden: Tensor, some: slice, call: _Call, buffers: Buffers, gradients: _Gradients
+) -> Tensor:
+    """The sums of one chunk; its part of the gradients is put in place."""
+    rows = hidden[some].to(call.dtype)
+    student = _logits(rows, call.head, buffers, "student")
+    cap = call.head.soft_cap
+    slope = None if cap is None else 1 - (student / cap).square()
+    loss = chunk_loss(
+        student,
+        _teacher_logits(call.targets, some, call.dtype, buffers),
+        None if call.labels is None else call.labels[some],
+        None if call.weights is None else call.weights[some].to(student.dtype),
+        call.objective,
+        buffers,
+        finite=_are_finite(call),
+        wants_gradient=call.wants_gradient,
+    )
+    if loss.gradient is not None:
+        if slope is not None:
+            loss.gradient.mul_(slope)
+        _pass_on(loss.gradient, rows, some, call.head, buffers, gradients)
+    return torch.stack((loss.total(call.objective), loss.cross_entropy, loss.distillation))
+
+
+def _logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor:
+    """The head's logits of the rows, in the buffers' dtype."""
+    product = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows), rows.dtype))
+    logits = product if product.dtype == buffers.dtype else buffers.get(name, len(rows)).copy_(product)
+    if head.bias is not None:
+        logits += head.bias
+    if head.scale != 1:
+        logits *= head.scale
+    return logits if head.soft_cap is None else logits.div_(head.soft_cap).tanh_().mul_(head.soft_cap)
+
+
+def _teacher_logits(
+    targets: Targets | None, some: slice, dtype: torch.dtype, buffers: Buffers
+) -> Tensor | SparseTargets | None:
+    if targets is None:
+        return None
+    if isinstance(targets, HiddenTargets):
+        return _logits(targets.hidden[some].to(dtype), targets.head, buffers, "teacher")
+    if isinstance(targets, SparseTargets):
+        return targets.map(lambda t: t[some])
+    logits = targets[some]
+    return buffers.get("teacher", len(logits)).copy_(logits)
+
+
+def _are_finite(call: _Call) -> bool:
+    """Whether no logit can be -inf: of a head, only a bias could be; of given logits, any."""
+    given = isinstance(call.targets, Tensor)
+    heads = [call.head, *([call.targets.head] if isinstance(call.targets, HiddenTargets) else [])]
+    return not given and all(head.bias is None for head in heads)
+
+
+def _pass_on(
+    gradient: Tensor, rows: Tensor, some: slice, head: Head, buffers: Buffers, gradients: _Gradients
+) -> None:
+    """From the gradient in a chunk's logits to those of its rows, of the weight and of the bias."""
+    if head.scale != 1:
+        gradient.mul_(head.scale)
+    if gradients.bias is not None:
+        gradients.bias.add_(gradient.sum(0))
+    if rows.dtype != gradient.dtype:
+        gradient = buffers.get("product", len(rows), rows.dtype).copy_(gradient)
+    if gradients.hidden is not None:
+        gradients.hidden[some] = gradient @ head.weight
+    if gradients.weight is not None:
+        if rows.dtype == gradients.weight.dtype:
+            gradients.weight.addmm_(gradient.T, rows)
+        else:
+            gradients.weight.add_(gradient.T @ rows)
+
+
+# --- Rows and shapes -----------------------------------------------------------------------------
+
+
+def _pick(values: Tensor, rows: Tensor | None) -> Tensor:
+    """(..., D) -> (N, D): the rows that count."""
+    flat = values.reshape(-1, values.shape[-1])
+    return flat if rows is None else flat[rows.to(flat.device, non_blocking=True)]
+
+
+def _picked_targets(targets: Targets | None, rows: Tensor | None) -> Targets | None:
+    if isinstance(targets, HiddenTargets):
+        return HiddenTargets(_pick(targets.hidden.detach(), rows), targets.head)
+    if isinstance(targets, SparseTargets):
+        ids, *others = targets
+        flat = [None if t is None else _pick(t.unsqueeze(-1), rows)[:, 0] for t in others[1:]]
+        return SparseTargets(_pick(ids, rows), _pick(others[0], rows), *flat)
+    return None if targets is None else _pick(targets.detach(), rows)
+
+
+def _product_dtype(hidden: Tensor) -> torch.dtype:
+    kind = hidden.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+
+
+def _check_shapes(hidden: Tensor, head: Head, targets: Targets | None, chunk: int | None) -> None:
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it must be at least 1")
+    _check_width("student", hidden, head)
+    if targets is None:
+        return
+    if isinstance(targets, HiddenTargets):
+        _check_width("teacher", *targets)
+        leading, vocabulary = targets.hidden.shape[:-1], len(targets.head.weight)
+    elif isinstance(targets, SparseTargets):
+        leading, vocabulary = targets.ids.shape[:-1], len(head.weight)
+    else:
+        leading, vocabulary = targets.shape[:-1], targets.shape[-1]
+    if leading != hidden.shape[:-1]:
+        raise ValueError(
+            f"targets have rows {tuple(leading)}, student_hidden {tuple(hidden.shape[:-1])};"
+            " they must be equal"
+        )
+    if vocabulary != len(head.weight):
+        raise ValueError(
+            f"targets are over {vocabulary} tokens, the student over {len(head.weight)};"
+            " map the vocabularies first"
+        )
+
+
+def _check_width(name: str, hidden: Tensor, head: Head) -> None:
+    if hidden.shape[-1] != head.width:
+        raise ValueError(
+            f"{name} hidden states have width {hidden.shape[-1]}, its head {head.width};"
+            " they must be equal"
+        )
+
+
+def _check_kind(targets: Targets | None, objective: Objective) -> None:
+    if isinstance(targets, SparseTargets) and objective.divergence != "forward_kl":
+        raise ValueError(
+            f"divergence is {objective.divergence!r}; sparse targets know the forward KL only"
+        )

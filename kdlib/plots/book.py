@@ -1,0 +1,198 @@
+"""The figures of the chapters: plain data in, a picture out.
+
+Every function takes `alt`, the words for a reader who does not see the picture: what it shows and
+what is to be noticed, not how it is drawn. Values may be lists, arrays or tensors without gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from kdlib.plots.style import INK, Picture, canvas, looks_of, pen, styled
+
+Values = Iterable[float]
+MARKERS_A_LINE = 10  # more would hide the line that they sit on
+COLOURS = "cividis"  # from dark to bright, and the same to every kind of colour vision
+
+
+@styled
+def distributions(
+    series: Mapping[str, Values],
+    words: Sequence[str],
+    *,
+    alt: str,
+    ylabel: str = "probability",
+) -> Picture:
+    """Bars side by side: for each word, one bar a series, with the series' marker on top."""
+    picture, axes = _described(3.4, alt)
+    width = 0.8 / len(series)
+    for number, (label, look) in enumerate(looks_of(series).items()):
+        heights = _numbers(series[label], len(words), label)
+        middles = [word + (number - (len(series) - 1) / 2) * width for word in range(len(words))]
+        axes.bar(middles, heights, 0.85 * width, color=look.color, alpha=0.35)
+        style = pen(look) | {"linestyle": "none", "clip_on": False, "zorder": 3}
+        axes.plot(middles, heights, **style, label=label)
+    axes.set_xticks(range(len(words)), words)
+    if sum(map(len, words)) > 40:
+        axes.tick_params(axis="x", rotation=40)
+        for tick in axes.get_xticklabels():
+            tick.set(ha="right", rotation_mode="anchor")
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylabel(ylabel)
+    axes.set_ylim(bottom=0)
+    _legend(picture, axes)
+    return picture
+
+
+@styled
+def curves(
+    x: Values,
+    series: Mapping[str, Values | tuple[Values, Values, Values]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    logx: bool = False,
+    logy: bool = False,
+    mark: Mapping[str, float] | None = None,
+) -> Picture:
+    """Lines over a common x. A tuple (y, low, high) also draws the band from low to high.
+
+    mark: vertical lines, {label: x}.
+    """
+    picture, axes = _described(3.6, alt)
+    x = _numbers(x)
+    for number, (label, look) in enumerate(looks_of(series).items()):
+        values = series[label]
+        y, *band = values if isinstance(values, tuple) else (values,)
+        if band:
+            low, high = (_numbers(edge, len(x), label) for edge in band)
+            axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
+        step = max(1, len(x) // MARKERS_A_LINE)
+        # Each line begins its markers elsewhere, so that lines that coincide can be told apart.
+        every = (number * step // len(series), step)
+        axes.plot(x, _numbers(y, len(x), label), **pen(look), label=label, markevery=every)
+    if logx:
+        axes.set_xscale("log")
+    if logy:
+        axes.set_yscale("log")
+    for label, place in (mark or {}).items():
+        _vertical(axes, label, place)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    _legend(picture, axes)
+    return picture
+
+
+@styled
+def points(
+    series: Mapping[str, tuple[Values, Values]], *, xlabel: str, ylabel: str, alt: str
+) -> Picture:
+    """A cloud of points for each series (xs, ys)."""
+    picture, axes = _described(3.6, alt)
+    for label, look in looks_of(series).items():
+        xs, ys = series[label]
+        xs = _numbers(xs)
+        style = pen(look) | {"linestyle": "none", "markersize": 6, "alpha": 0.8}
+        axes.plot(xs, _numbers(ys, len(xs), label), **style, label=label)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    _legend(picture, axes)
+    return picture
+
+
+@styled
+def intervals(
+    rows: Mapping[str, tuple[float, float, float]],
+    *,
+    xlabel: str,
+    alt: str,
+    baseline: float | Mapping[str, float] | None = None,
+) -> Picture:
+    """One row an item (value, low, high): a dot on a whisker, the first item on top.
+
+    baseline: what the values are to be compared with, drawn as a vertical line; {label: x} names it.
+    """
+    picture, axes = _described(1.1 + 0.45 * len(rows), alt)
+    look = looks_of(["student"])["student"]
+    for row, (value, low, high) in enumerate(rows.values()):
+        axes.plot([low, high], [row, row], color=look.color, linewidth=2.5, alpha=0.5)
+        axes.plot([value], [row], color=look.color, marker=look.marker, markersize=8)
+    named = baseline if isinstance(baseline, Mapping) else {"baseline": baseline}
+    for label, place in named.items():
+        if place is not None:
+            _vertical(axes, label, place)
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(xlabel)
+    return picture
+
+
+@styled
+def heat_map(
+    matrix: Sequence[Values],
+    *,
+    rows: Sequence[str | float],
+    columns: Sequence[str | float],
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    fmt: str = "{:.2f}",
+) -> Picture:
+    """A coloured table with its numbers in the cells; NaN leaves a cell empty."""
+    numbers = [_numbers(values, len(columns), f"row {row}") for row, values in zip(rows, matrix)]
+    if len(matrix) != len(rows):
+        raise ValueError(f"matrix has {len(matrix)} rows, but {len(rows)} are named")
+    picture, axes = _described(1.1 + 0.42 * len(rows), alt)
+    image = axes.imshow(numbers, cmap=COLOURS, aspect="auto")
+    for row, values in enumerate(numbers):
+        for column, value in enumerate(values):
+            if not math.isnan(value):
+                ink = _readable_on(image.to_rgba(value))
+                style = {"color": ink, "ha": "center", "va": "center", "fontsize": 9}
+                axes.text(column, row, fmt.format(value), **style)
+    axes.set_xticks(range(len(columns)), [str(name) for name in columns])
+    axes.set_yticks(range(len(rows)), [str(name) for name in rows])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    return picture
+
+
+def _described(height: float, alt: str) -> tuple[Picture, Axes]:
+    if not alt.strip():
+        raise ValueError("alt is empty; say in words what the picture shows")
+    return canvas(height, alt)
+
+
+def _numbers(values: Values, length: int | None = None, name: str = "") -> list[float]:
+    numbers = [float(value) for value in values]
+    if length not in (None, len(numbers)):
+        raise ValueError(f"{name} has {len(numbers)} values; it must have {length}")
+    return numbers
+
+
+def _vertical(axes: Axes, label: str, place: float) -> None:
+    axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.annotate(
+        label, (place, 1), (0, 2), xycoords=("data", "axes fraction"),
+        textcoords="offset points", ha="center", va="bottom", fontsize=10,
+    )  # fmt: skip
+
+
+def _legend(picture: Picture, axes: Axes) -> None:
+    """Above the axes, where it hides no data, in as many columns as the labels leave room for."""
+    _, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(len(labels), 54 // (max(map(len, labels)) + 6)))
+    picture.legend(loc="outside upper center", ncols=columns)
+
+
+def _readable_on(colour: tuple) -> str:
+    red, green, blue = to_rgb(colour)
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.46 else "white"

@@ -1,0 +1,64 @@
+"""Frames under a slider: pictures drawn beforehand, so that moving it needs no kernel."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+from kdlib.plots.style import Picture, img
+
+# Where no script may run (a page not yet trusted, a print) the slider stays away and all pictures
+# stand below each other, each under its label.
+SHOW_ONE = """
+[...this.closest('div').querySelectorAll('figure')].forEach((frame, number) => {
+  const shown = number == this.value;
+  frame.style.display = shown ? '' : 'none';
+  if (shown) this.setAttribute('aria-valuetext', frame.textContent.trim());
+})"""
+START = """
+const box = this.closest('div');
+box.firstElementChild.style.display = '';
+box.querySelector('input').oninput()"""
+
+
+class Frames:
+    """Pictures of the same kind, one for each setting. `alt` holds the words of all of them."""
+
+    def __init__(self, pictures: Mapping[str, Picture], name: str) -> None:
+        if not pictures:
+            raise ValueError("pictures is empty; give at least one frame")
+        self.name = name
+        self.pictures = {f"{label}": picture for label, picture in pictures.items()}
+        rows = [f"{name} {label}: {picture.alt}" for label, picture in self.pictures.items()]
+        self.alt = "\n".join(rows)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": self.alt}
+
+    def _html(self) -> str:
+        last = len(self.pictures) - 1
+        frames = [
+            self._frame(label, picture, onload=START if number == last else "")
+            for number, (label, picture) in enumerate(self.pictures.items())
+        ]
+        slider = (
+            f'<label style="display:none">{html.escape(self.name)} '
+            f'<input type="range" min="0" max="{last}" value="0" oninput="{_inline(SHOW_ONE)}">'
+            "</label>"
+        )
+        return "\n".join([f'<div class="frames">{slider}', *frames, "</div>"])
+
+    def _frame(self, label: str, picture: Picture, onload: str) -> str:
+        caption = html.escape(f"{self.name} {label}")
+        more = f' onload="{_inline(onload)}"' if onload else ""
+        image = img(picture, more)
+        return f'<figure style="margin:0"><figcaption>{caption}</figcaption>{image}</figure>'
+
+
+def frames(pictures: Mapping[str, Picture], name: str) -> Frames:
+    """The pictures under one slider, the first shown first. name: what the slider changes."""
+    return Frames(pictures, name)
+
+
+def _inline(script: str) -> str:
+    return html.escape(" ".join(script.split()))

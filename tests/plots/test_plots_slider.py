@@ -1,0 +1,69 @@
+"""Frames: the page holds all pictures and their words, and needs nothing from outside."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from kdlib import plots
+
+
+def three():
+    """Frames of three settings; labels and words hold characters that mean something in HTML."""
+    pictures = {
+        label: plots.points({"a": ([1], [1])}, xlabel="x", ylabel="y", alt=f'At "{label}".')
+        for label in ("0.5", "1", "<2>")
+    }
+    return plots.frames(pictures, name="T & more")
+
+
+def page(frames):
+    return frames._repr_mimebundle_()["text/html"]
+
+
+def parsed(frames):
+    # img and input are the void elements of HTML that XML wants closed.
+    return ElementTree.fromstring(re.sub(r"(<(?:img|input)\b[^>]*)>", r"\1/>", page(frames)))
+
+
+def test_the_words_stand_beside_the_page():
+    words = three()._repr_mimebundle_()["text/plain"]
+    assert words.splitlines() == [
+        'T & more 0.5: At "0.5".',
+        'T & more 1: At "1".',
+        'T & more <2>: At "<2>".',
+    ]
+
+
+def test_each_setting_has_its_picture_under_its_label():
+    root = parsed(three())
+    assert [caption.text for caption in root.iter("figcaption")] == [
+        "T & more 0.5",
+        "T & more 1",
+        "T & more <2>",
+    ]
+    images = list(root.iter("img"))
+    assert [image.get("alt") for image in images] == ['At "0.5".', 'At "1".', 'At "<2>".']
+    assert all(image.get("src").startswith("data:image/png;base64,") for image in images)
+    (slider,) = root.iter("input")
+    assert (slider.get("min"), slider.get("max"), slider.get("value")) == ("0", "2", "0")
+    assert root.find("label").text.strip() == "T & more"
+
+
+def test_without_scripts_all_pictures_stay_and_the_slider_is_away():
+    root = parsed(three())
+    assert root.find("label").get("style") == "display:none"
+    assert not [f for f in root.iter("figure") if "display" in f.get("style", "")]
+    scripts = [i.get("onload") for i in root.iter("img")]
+    assert scripts[:-1] == [None, None] and "oninput" in scripts[-1]
+
+
+def test_the_page_is_stable_and_asks_for_nothing_from_outside():
+    assert page(three()) == page(three())
+    assert "http" not in page(three()) and "<script" not in page(three())
+    assert not re.search(r'\bid="', page(three())), "two sliders on one page would share it"
+
+
+def test_no_frames_are_an_error():
+    with pytest.raises(ValueError, match="pictures is empty"):
+        plots.frames({}, name="nothing")

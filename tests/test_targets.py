@@ -1,0 +1,155 @@
+"""Sparse targets: what each kind estimates, and how well."""
+
+import math
+
+import pytest
+import torch
+
+from kdlib.divergences import forward_kl
+from kdlib.targets import sampled, top_k, with_tail
+
+V = 12
+
+
+def rows(n, seed, spread=2.0):
+    generator = torch.Generator().manual_seed(seed)
+    return (spread * torch.randn(n, V, generator=generator, dtype=torch.float64)).log_softmax(-1)
+
+
+def zipf(vocabulary):
+    return (-torch.arange(1, vocabulary + 1, dtype=torch.float64).log()).log_softmax(-1)
+
+
+def by_hand(p, q, kept):
+    """KL of P, cut to `kept` and renormalised, to Q, in plain Python."""
+    mass = sum(p[i] for i in kept)
+    return sum(p[i] / mass * math.log(p[i] / mass / q[i]) for i in kept)
+
+
+def test_top_k_is_the_kl_to_a_renormalised_teacher():
+    log_p, log_q = rows(5, 0), rows(5, 1)
+    ours = top_k(log_p, 3).divergence(log_q)
+    for row in range(5):
+        p, q = log_p[row].exp().tolist(), log_q[row].exp().tolist()
+        kept = sorted(range(V), key=lambda i: -p[i])[:3]
+        assert ours[row].item() == pytest.approx(by_hand(p, q, kept), abs=1e-12)
+
+
+def test_the_tail_is_one_outcome():
+    log_p, log_q = rows(5, 0), rows(5, 1)
+    ours = with_tail(log_p, 3).divergence(log_q)
+    for row in range(5):
+        p, q = log_p[row].exp().tolist(), log_q[row].exp().tolist()
+        kept = sorted(range(V), key=lambda i: -p[i])[:3]
+        rest = 1 - sum(p[i] for i in kept), 1 - sum(q[i] for i in kept)
+        expected = sum(p[i] * math.log(p[i] / q[i]) for i in kept) + rest[0] * math.log(rest[0] / rest[1])
+        assert ours[row].item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", range(1, V))
+def test_with_tail_lies_between_zero_and_the_full_kl(k):
+    log_p, log_q = rows(200, 2), rows(200, 3)
+    merged = with_tail(log_p, k).divergence(log_q)
+    assert (merged >= 0).all()
+    assert (merged <= forward_kl(log_p, log_q) + 1e-12).all()
+
+
+def test_all_tokens_give_the_full_kl():
+    log_p, log_q = rows(9, 4), rows(9, 5)
+    full = forward_kl(log_p, log_q)
+    torch.testing.assert_close(top_k(log_p, V).divergence(log_q), full)
+    torch.testing.assert_close(with_tail(log_p, V - 1).divergence(log_q), full)
+
+
+def test_a_student_equal_to_the_teacher_pays_for_what_top_k_cut_off():
+    """Renormalising is a bias: the loss of a perfect student is -log of the kept mass."""
+    log_p = zipf(1000)[None]
+    kept_mass = log_p.exp().topk(5).values.sum().item()
+    assert top_k(log_p, 5).divergence(log_p).item() == pytest.approx(-math.log(kept_mass))
+    assert with_tail(log_p, 5).divergence(log_p).item() == pytest.approx(0, abs=1e-12)
+
+
+def logit_gradient(targets, logits):
+    leaf = logits.clone().requires_grad_()
+    targets.divergence(leaf.log_softmax(-1)).sum().backward()
+    return leaf.grad
+
+
+def test_top_k_pulls_away_from_the_teacher():
+    """At P = Q the full KL has no gradient, and top-k has one, on average over nothing: a bias."""
+    log_p = zipf(200)[None]
+    pull = logit_gradient(top_k(log_p, 5), log_p)
+    assert pull[0, :5].max() < 0 < pull[0, 5:].min()  # kept tokens up, all others down
+    assert logit_gradient(with_tail(log_p, 5), log_p).abs().max() < 1e-15
+
+
+def many(log_p, draws, times, seed):
+    return sampled(log_p.expand(times, -1), draws, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("draws", [1, 10, 50])
+def test_sampled_loss_and_gradient_are_unbiased(draws):
+    """z-scores over 20,000 independent targets, for value and for every slot of the gradient."""
+    times = 20_000
+    log_p, logits = rows(1, 6), rows(1, 7)
+    targets = many(log_p[0], draws, times, seed=draws)
+    full = forward_kl(log_p, logits.log_softmax(-1))
+    values = targets.divergence(logits.log_softmax(-1).expand(times, -1))
+    gradients = logit_gradient(targets, logits.expand(times, -1))
+    dense = logits.softmax(-1) - log_p.exp()
+    for estimates, truth in ((values[:, None], full), (gradients, dense[0])):
+        z = (estimates.mean(0) - truth) / (estimates.std(0) / times**0.5)
+        assert z.abs().max() < 4  # of 13 numbers; the seed is fixed
+
+
+def test_variance_falls_as_one_over_the_draws():
+    log_p, log_q = rows(1, 6), rows(1, 7)
+    spread = {}
+    for draws in (5, 50):
+        targets = many(log_p[0], draws, 20_000, seed=draws)
+        spread[draws] = targets.divergence(log_q.expand(20_000, -1)).var().item()
+    assert spread[5] / spread[50] == pytest.approx(10, rel=0.1)
+    # One draw's loss is -H(P) - log q of the token drawn: its variance in closed form.
+    p = log_p[0].exp()
+    once = (p * log_q[0].square()).sum() - (p * log_q[0]).sum().square()
+    assert spread[5] == pytest.approx(once.item() / 5, rel=0.1)
+
+
+def test_weights_are_shares_of_the_draws():
+    targets = sampled(rows(40, 8), 25, torch.Generator().manual_seed(0))
+    assert torch.equal((targets.weights * 25).round().sum(-1), torch.full((40,), 25.0, dtype=torch.float64))
+    for ids, weights in zip(targets.ids, targets.weights):
+        used = ids[weights > 0].tolist()
+        assert len(used) == len(set(used))
+
+
+def test_a_token_that_the_student_excludes():
+    log_p, log_q = rows(1, 0), rows(1, 1)
+    best = log_p.argmax(-1)
+    log_q[0, best] = -torch.inf
+    assert top_k(log_p, 3).divergence(log_q).item() == math.inf
+    other = rows(1, 1)
+    other[0, log_p.argmin(-1)] = -torch.inf  # not kept: the tail's business
+    assert with_tail(log_p, 3).divergence(other.log_softmax(-1)).isfinite().all()
+
+
+def test_leading_dimensions_are_kept():
+    log_p = rows(6, 0).view(2, 3, V)
+    for targets in (top_k(log_p, 2), with_tail(log_p, 2), sampled(log_p, 4, torch.Generator().manual_seed(0))):
+        assert targets.divergence(log_p).shape == (2, 3)
+        flat = targets.map(lambda t: t.flatten(0, 1))
+        assert torch.equal(flat.divergence(log_p.flatten(0, 1)), targets.divergence(log_p).flatten())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: top_k(rows(1, 0), 0), "k is 0; it must lie between 1 and the vocabulary's 12"),
+        (lambda: top_k(rows(1, 0), 13), "k is 13"),
+        (lambda: with_tail(rows(1, 0), V), "no tail; use top_k"),
+        (lambda: sampled(rows(1, 0), 0), "draws is 0"),
+    ],
+)
+def test_what_cannot_be_kept_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
