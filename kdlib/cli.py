@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -22,7 +23,7 @@ kdlib: knowledge distillation of language models
   kdlib evaluate RUN        measure a run's models again and write its report anew
   kdlib generate RUN TEXT   let teacher, student and controls go on from a text
   kdlib doctor              what this machine offers and what is missing
-  kdlib bench step          the training loop's speed against a bare loop's
+  kdlib bench step|loss     speed, memory and error against plain PyTorch
   kdlib exercises           your progress through the exercises
   kdlib start FOLDER        copy the chapters into a folder to work in
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
@@ -167,24 +168,30 @@ def doctor(arguments: list[str]) -> None:
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Time the training loop against a bare PyTorch loop that does the same work."""
+    """Time the project against plain PyTorch, as ratios within one run."""
 
-    what: tyro.conf.Positional[Literal["step"]]
-    """step: optimiser steps, teacher included."""
+    what: tyro.conf.Positional[Literal["step", "loss"]]
+    """step: the training loop against a bare loop that does the same work, teacher included.
+    loss: the loss from hidden states against the dense one, with its memory and its errors."""
     recipe: str = "pocket"
-    """Whose sizes to use."""
+    """step: whose sizes to use."""
+    size: Literal["small", "gpt2", "smollm", "smollm-long"] = "small"
+    """loss: tokens, widths and vocabulary."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """loss: of hidden states and heads."""
+    json: bool = False
+    """Print JSON instead of a table."""
 
 
 def bench(arguments: list[str]) -> None:
     asked = parse(BenchOptions, arguments, prog="kdlib bench")
-    from kdlib.bench import step
+    from kdlib.bench import loss, step
 
-    result = step(asked.recipe)
-    print(
-        f"kdlib {result['kdlib_tokens_per_second']:.0f} tokens/s, bare loop"
-        f" {result['bare_tokens_per_second']:.0f} tokens/s, ratio {result['ratio']:.3f}"
-        f" (rounds: {', '.join(f'{ratio:.3f}' for ratio in result['ratios'])})"
-    )
+    if asked.what == "step":
+        result, table = step.measure(asked.recipe), step.table
+    else:
+        result, table = loss.measure(asked.size, asked.dtype), loss.table
+    print(json.dumps(result, indent=1) if asked.json else table(result))
 
 
 # --- exercises ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -79,5 +80,10 @@ def peak_memory_bytes() -> int:
         import psutil
 
         return psutil.Process().memory_info().peak_wset
+    # On Linux getrusage also remembers the process that started this one; its own status does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -1,4 +1,4 @@
-"""Measurements, as ratios within one run: absolute times say more about the machine than the code."""
+"""The training loop against a bare PyTorch loop that does the same work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kdlib.train import Phase, train
 ROUNDS, STEPS = 5, 20
 
 
-def step(name: str) -> dict:
+def measure(name: str) -> dict:
     """Tokens per second of the training loop and of a bare PyTorch loop that does the same work.
 
     Same teacher, student, blocks, precision and objective; the two take turns, so that a slow
@@ -47,6 +47,15 @@ def step(name: str) -> dict:
         "ratio": statistics.median(a / b for a, b in zip(ours, bare)),
         "ratios": [a / b for a, b in zip(ours, bare)],
     }
+
+
+def table(result: dict) -> str:
+    rounds = ", ".join(f"{ratio:.3f}" for ratio in result["ratios"])
+    return (
+        f"kdlib {result['kdlib_tokens_per_second']:.0f} tokens/s, bare loop"
+        f" {result['bare_tokens_per_second']:.0f} tokens/s, ratio {result['ratio']:.3f}"
+        f" (rounds: {rounds})"
+    )
 
 
 def _student(recipe: Recipe, teacher) -> torch.nn.Module:
