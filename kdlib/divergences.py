@@ -24,7 +24,6 @@ from numbers import Real
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 INF = math.inf
 NEGLIGIBLE = 1e-20  # a parameter below it acts as 0, and its products could underflow
@@ -54,7 +53,8 @@ def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
     KL(P||Q) = sum_v p_v (log p_v - log q_v).
     ``(..., V), (..., V) -> (...)``, nats; +inf where Q = 0 < P.
-    Gradient in log Q: -p; in the student's logits: q - p. Differentiable once.
+    Gradient in log Q: -p; in the student's logits: q - p. In log P it is differentiable once (a
+    second derivative is a RuntimeError), in log Q any number of times.
     Source: Kullback and Leibler 1951.
     """
     return _ForwardKL.apply(*_prepare(log_p, log_q))
@@ -65,7 +65,8 @@ def reverse_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
     KL(Q||P) = sum_v q_v (log q_v - log p_v).
     ``(..., V), (..., V) -> (...)``, nats; +inf where P = 0 < Q.
-    Gradient in the student's logits: q (log q - log p - KL). Source: Gu et al. 2024 (MiniLLM).
+    Gradient in the student's logits: q (log q - log p - KL). Differentiable once (see forward_kl).
+    Source: Gu et al. 2024 (MiniLLM).
     """
     return forward_kl(log_q, log_p)
 
@@ -73,7 +74,8 @@ def reverse_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 def symmetric_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     """Half of Jeffreys' divergence: the mean of the two KLs.
 
-    (KL(P||Q) + KL(Q||P)) / 2. ``(..., V), (..., V) -> (...)``, nats. Source: Jeffreys 1946.
+    (KL(P||Q) + KL(Q||P)) / 2. ``(..., V), (..., V) -> (...)``, nats; +inf where one of P and Q
+    is 0 and the other is not. Differentiable once (see forward_kl). Source: Jeffreys 1946.
     """
     return (forward_kl(log_p, log_q) + reverse_kl(log_p, log_q)) / 2
 
@@ -158,7 +160,9 @@ def total_variation(log_p: Tensor, log_q: Tensor) -> Tensor:
     """Total variation: the largest difference in probability over all events.
 
     sum_v |p_v - q_v| / 2. ``(..., V), (..., V) -> (...)``, in [0, 1], without a unit.
-    The gradient at a tie p_v = q_v is 0. Source: Wen et al. 2023 (f-distillation).
+    The gradient at a tie p_v = q_v is 0. At temperature T value and gradient are of the order 1/T,
+    those of the other divergences 1/T^2: multiplied by T^2, as in distillation, they grow like T.
+    Source: Wen et al. 2023 (f-distillation).
     """
     log_p, log_q = _prepare(log_p, log_q)
     return (log_p.exp() - log_q.exp()).abs().sum(-1) / 2
@@ -179,9 +183,11 @@ def adaptive_kl(log_p: Tensor, log_q: Tensor, mu: float = 0.5) -> Tensor:
     """Adaptive KL: the more P and Q differ in P's head, the more of forward KL; else reverse KL.
 
     w KL(P||Q) + (1 - w) KL(Q||P), w = g_head / (g_head + g_tail), g = sum |p - q| over each part.
-    The head is the smallest set of P's likeliest tokens with mass >= mu; ties go by index.
+    The head is the smallest set of P's likeliest tokens with mass >= mu; ties go by index. (The
+    authors' code leaves the token that crosses mu to the tail, unless it is the first.)
     ``(..., V), (..., V) -> (...)``, nats. mu in [0, 1], else ValueError. The weights pass no
-    gradient; a KL whose weight rounds to 0 counts 0 even if infinite. Source: Wu et al. 2024.
+    gradient; a KL whose weight rounds to 0 counts 0 even if infinite. Differentiable once (see
+    forward_kl). Source: Wu et al. 2024.
     """
     _check_range("mu", mu, 0, 1)
     log_p, log_q = _prepare(log_p, log_q)
@@ -275,11 +281,17 @@ class _ForwardKL(torch.autograd.Function):
         return (p * ratio).masked_fill_(impossible, INF).sum(-1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
+        if torch.is_grad_enabled() and ctx.needs_input_grad[0]:  # create_graph: see `forward_kl`
+            raise RuntimeError(
+                "a KL has one derivative in its first argument; for a second (create_graph=True)"
+                " use cross_entropy(log_p, log_q) - entropy(log_p)"
+            )
         p, ratio, impossible = ctx.saved_tensors
         weight = (grad.unsqueeze(-1) * p).masked_fill_(impossible, 0)
-        to_p = weight * ratio.masked_fill(impossible, 0).add_(1) if ctx.needs_input_grad[0] else None
+        to_p = (
+            weight * ratio.masked_fill(impossible, 0).add_(1) if ctx.needs_input_grad[0] else None
+        )
         return to_p, weight.neg_() if ctx.needs_input_grad[1] else None
 
 

@@ -2,8 +2,8 @@
 
 Nothing here is shared with the code under test. A loop over slots with 50 digits needs no trick
 against cancellation, underflow or overflow, so each function can be checked against its formula by
-eye; ``test_divergences.py`` also compares them with SciPy. Inputs are one-dimensional sequences of
-log-probabilities (-inf allowed), outputs Python floats.
+eye; `test_divergences_values.py` also compares them with SciPy. Inputs are one-dimensional
+sequences of log-probabilities (-inf allowed), outputs Python floats.
 """
 
 import mpmath

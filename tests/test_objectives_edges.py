@@ -1,5 +1,4 @@
-"""Objectives at their edges: what does not count, the shift by one token, precision, closed forms,
-refusals. The references and the helpers are those of `test_objectives.py`."""
+"""Objectives at their edges: what does not count, the shift by one token, precision, refusals."""
 
 import math
 
@@ -7,13 +6,11 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
-from hypothesis import strategies as st
-from test_objectives import (
+from objective_cases import (
     every_divergence,
     make_batch,
     make_mask,
     named,
-    property_test,
     reference,
     run,
 )
@@ -158,6 +155,22 @@ def test_next_token_without_a_batch_and_with_a_hole():
     assert counted.tolist() == [True, False, False]
 
 
+def test_a_prompt_is_left_out_by_its_labels_not_by_the_mask():
+    ids, answer = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[False, False, True, True]])
+    read, objective = make_batch(1, 4).student, Objective.from_lambda(0.0)
+
+    def loss(ids, mask):
+        logits, labels, counted = next_token(read, ids, mask)
+        return distillation_loss(logits, None, labels, counted, objective=objective)
+
+    by_label = loss(ids.masked_fill(~answer, ob.IGNORE_INDEX), torch.ones(1, 4))
+    surprise = -read[0].log_softmax(-1)
+    assert by_label.count == 2
+    assert_close(by_label.total, surprise[1, 3] + surprise[2, 4])
+    # The mask wants the token read to be real too: the answer's first token would be lost.
+    assert_close(loss(ids, answer).total, surprise[2, 4])
+
+
 # ---------------------------------------------------------------- precision
 
 
@@ -191,90 +204,6 @@ def test_a_half_precision_teacher_beside_an_exact_student():
     student, teacher, _ = make_batch()
     rounded = teacher.bfloat16()
     assert_close(run(Objective(), student, rounded), run(Objective(), student, rounded.double()))
-
-
-# ---------------------------------------------------------------- closed forms
-
-
-def distributions(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64).mul(2).softmax(-1)
-
-
-def soft_label_loss(objective, label, teacher_logits, student_logits):
-    """E over labels drawn from `label` of the loss: one position per label, weighed by it."""
-    vocab = len(label)
-    return distillation_loss(
-        student_logits.expand(vocab, vocab),
-        teacher_logits.expand(vocab, vocab),
-        torch.arange(vocab),
-        token_weights=label,
-        objective=objective,
-    ).total
-
-
-@property_test(lambda_=st.floats(0.01, 20), hard=st.booleans(), seed=st.integers(0, 999))
-def test_best_student_is_the_minimiser(lambda_, hard, seed):
-    label, p, noise = distributions(3, 5, seed=seed)
-    if hard:
-        label = torch.eye(5, dtype=torch.float64)[seed % 5]
-    best = ob.best_student(label, p, lambda_)
-    assert best.sum().item() == pytest.approx(1, abs=1e-12)
-    objective = Objective.from_lambda(lambda_)
-    student = best.log().requires_grad_()
-    least = soft_label_loss(objective, label, p.log(), student)
-    (gradient,) = torch.autograd.grad(least, student)
-    assert gradient.abs().max() < 1e-13 * (1 + lambda_)
-    for size in (-1.0, 0.01, 1.0):
-        other = student.detach() + size * (noise - noise.mean())
-        assert soft_label_loss(objective, label, p.log(), other) > least
-
-
-def test_best_student_by_hand_and_at_its_ends():
-    label, p = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.2, 0.5, 0.3])
-    assert_close(ob.best_student(label, p, 0), label)
-    assert_close(ob.best_student(label, p, 1), torch.tensor([0.6, 0.25, 0.15]))
-    assert_close(ob.best_student(label, p, 1e9), p)
-
-
-@property_test(
-    lambda_=st.floats(0, 5),
-    temperature=st.floats(0.3, 8),
-    scale=st.booleans(),
-    seed=st.integers(0, 999),
-)
-def test_combined_logit_gradient_is_that_of_autograd(lambda_, temperature, scale, seed):
-    label, p, q = distributions(3, 6, seed=seed)
-    objective = Objective.from_lambda(lambda_, temperature=temperature, scale_by_t_squared=scale)
-    student = q.log().requires_grad_()
-    loss = soft_label_loss(objective, label, p.log(), student)
-    (expected,) = torch.autograd.grad(loss, student)
-    found = ob.combined_logit_gradient(label, p.log(), q.log(), objective)
-    assert_close(found, expected, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_high_temperature_matches_logits(seed):
-    student, teacher, _ = make_batch(seed=seed)
-    student = student + 5  # the limit does not need logits of mean zero
-    student.requires_grad_()
-    limit = ob.logit_matching(teacher, student)
-    assert limit.shape == (3, 4)
-    (limit_gradient,) = torch.autograd.grad(limit.sum(), student)
-    errors = []
-    for temperature in (1e2, 1e3):
-        value = ob.teacher_divergence(teacher, student, Objective(temperature=temperature))
-        (gradient,) = torch.autograd.grad(value.sum(), student)
-        errors.append([(value - limit).abs().max(), (gradient - limit_gradient).abs().max()])
-        assert_close(value, limit, rtol=5 / temperature, atol=0)
-    # The next term of the series is 1/T smaller.
-    assert [(a / b).item() for a, b in zip(*errors)] == pytest.approx([10, 10], rel=0.1)
-
-
-def test_logit_matching_by_hand():
-    # Differences 1, 1, 4: mean 2, squares 1 + 1 + 4 over 2 * 3.
-    found = ob.logit_matching(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
-    assert found.item() == pytest.approx(1.0)
 
 
 # ---------------------------------------------------------------- refusals

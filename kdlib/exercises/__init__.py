@@ -11,8 +11,9 @@ For a reader, all there is:
 
 For an author: how to write exercises
 -------------------------------------
-An exercise belongs to the book by standing in `chapter_NN.py`. There are five kinds. A code
-exercise is its reference function, decorated:
+An exercise is a file of its own, `chapter_NN/name_of_it.py`; it belongs to the book by being
+imported in `chapter_NN/__init__.py`, and stands there in the book's order. There are five kinds.
+A code exercise is its reference function, decorated:
 
     @code(
         source=("Q03",), difficulty=2, minutes=5,
@@ -40,9 +41,15 @@ function's head and docstring, so keep types and shapes in the docstring and no 
 line says what a right answer does; verdicts quote it. The solution must run in the chapter's
 notebook: use torch, math and F, or import inside the function.
 
-`number` decorates a function without arguments that computes the value; its mistakes are
-`name.wrong(id, value, seen=..., expected=...)`. `choice`, `ordering` and `derivation` are calls;
-chapter_01.py has an example of each.
+`number` decorates a function without arguments that computes the value. `choice`, `ordering` and
+`derivation` are calls; chapter_01 has an example of each. Several mistakes make a table:
+
+    soften.mistakes(
+        ("temperature-ignored", "all temperatures give the same rows", "rows that change",
+            lambda logits, temperature: torch.softmax(logits, dim=-1)),
+    )
+
+In the other kinds the answer, or where in it the mistake is, stands first: see `wrong` of each.
 
 Rules of thumb:
 - Probes: choose sizes that differ from each other (B other than T other than V), a temperature

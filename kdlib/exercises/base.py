@@ -63,6 +63,11 @@ class Exercise:
         if not self.hints:
             raise ValueError(f"{self.id}: give at least one hint")
 
+    def mistakes(self, *rows: tuple) -> None:
+        """Name wrong answers in a table. A row is what `wrong` takes, seen and expected last."""
+        for *what, seen, expected in rows:
+            self.wrong(*what, seen=seen, expected=expected)
+
     def judge(self, answer: Any) -> Verdict:
         raise NotImplementedError
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from kdlib.exercises import sandbox
 from kdlib.exercises.base import Exercise, Wrong, id_of
-from kdlib.exercises.diagnosis import Case, Finding, Outcomes, Probe, Symptom, diagnose, exact
+from kdlib.exercises.case import Case, Finding, Outcomes, Probe, Symptom, exact
+from kdlib.exercises.diagnosis import diagnose
 from kdlib.exercises.sandbox import Failure
 from kdlib.exercises.source import definition, stub
 from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
@@ -94,6 +95,11 @@ class CodeExercise(Exercise):
 
         return add
 
+    def mistakes(self, *rows: tuple[str, str, str, Callable]) -> None:
+        """Name wrong answers in a table of rows (misconception, seen, expected, function)."""
+        for misconception, seen, expected, function in rows:
+            self.wrong(misconception, seen=seen, expected=expected)(function)
+
     def symptom(self, misconception: str, *, seen: str, expected: str) -> Callable:
         """Decorator: a rule over {probe name: result} that gives a mistake away."""
 
@@ -105,13 +111,20 @@ class CodeExercise(Exercise):
 
     # What the engine and the tests call.
 
+    def _judged(self, answer: Any, seconds: float) -> Verdict:
+        if callable(
+            answer
+        ):  # the first check makes what is known; no answer's seconds go into that
+            sandbox.within(60.0, lambda: self.known)
+        return super()._judged(answer, seconds)
+
     def judge(self, answer: Any) -> Verdict:
         if answer is None or answer is ...:
             return self.untouched()
         if not callable(answer):
             note = f"check() needs the function itself; it was given a {type(answer).__name__}."
             return Verdict(self.id, ERROR, note=f"{note}\nHand over its name, without brackets.")
-        right, wrongs = self._known  # made before the answer runs and could disturb anything
+        right, wrongs = self.known
         runs = {p.name: sandbox.call(answer, p.args, p.measure) for p in self.probes}
         seen = {name: run.value for name, run in runs.items()}
         verdict = self._verdict(self._case(seen, right, wrongs))
@@ -175,10 +188,14 @@ class CodeExercise(Exercise):
         return definition(self.reference)
 
     @functools.cached_property
-    def _known(self) -> tuple[Outcomes, list[tuple[Wrong, Outcomes]]]:
+    def known(self) -> tuple[Outcomes, list[tuple[Wrong, Outcomes]]]:
+        """The outcomes of the reference and of every named wrong answer."""
         if not self.probes:
             raise ValueError(f"{self.id}: there are no probes")
-        return self._outcomes(self.reference), [(w, self._outcomes(w.example)) for w in self.wrongs]
+        right = self._outcomes(self.reference)
+        if failed := [name for name, value in right.items() if isinstance(value, Failure)]:
+            raise RuntimeError(f"{self.id}: the reference fails: {right[failed[0]].text}")
+        return right, [(w, self._outcomes(w.example)) for w in self.wrongs]
 
     def _outcomes(self, function: Callable) -> Outcomes:
         return {p.name: sandbox.call(function, p.args, p.measure).value for p in self.probes}

@@ -1,4 +1,4 @@
-"""All exercises of the book: an exercise belongs to it by standing in a chapter's file."""
+"""All exercises of the book: an exercise belongs to it by being imported in its chapter."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exercises() -> MappingProxyType[str, Exercise]:
 
 @functools.cache
 def chapters() -> MappingProxyType[int, tuple[Exercise, ...]]:
-    """The exercises of every chapter that has a file, in the file's order."""
+    """The exercises of every chapter that has a package, in the order of its imports."""
     return MappingProxyType({n: _of(name) for n in CHAPTERS if (name := _module(n)) is not None})
 
 

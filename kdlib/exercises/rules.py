@@ -7,41 +7,68 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.diagnosis import Outcomes
-from kdlib.exercises.functions import ATOL, RTOL, CodeExercise
-from kdlib.exercises.values import plain, same
+from kdlib.exercises import sandbox
+from kdlib.exercises.case import Outcomes, Probe
+from kdlib.exercises.functions import CodeExercise
+from kdlib.exercises.values import part_of, plain, same
 
 Rule = Callable[[Outcomes], bool]
 
 
 def matches(exercise: CodeExercise, *functions: Callable, part: int | None = None) -> Rule:
-    """The results, or one part of each, are those of one of the functions on every probe.
+    """The results, or one part of each, are what one of the functions gives, on every probe.
 
-    Probes that test care only (`points_to`) are left out.
+    Probes that test care only (`points_to`) are left out; on the others something must be wrong.
     """
 
-    def holds(results: Outcomes) -> bool:
-        probes = [probe for probe in exercise.probes if not probe.points_to]
-        return any(
-            all(
-                same(_part(results[p.name], part), plain(function(*p.args)), RTOL, ATOL)
-                for p in probes
-            )
-            for function in functions
+    def asked(result: Any) -> Any:
+        return result if part is None else part_of(result, part)
+
+    def is_like(results: Outcomes, place: int) -> bool:
+        return all(
+            same(asked(results[p.name]), given(place, p), exercise.rtol, exercise.atol)
+            for p in ordinary(exercise)
         )
 
-    return holds
+    kept: dict[tuple[int, str], Any] = {}  # what a function gives on a probe never changes
 
-
-def shaped(probe: str, *shape: int, part: int | None = None) -> Rule:
-    """The result on the probe, or one part of it, has this shape; () is a single number."""
+    def given(place: int, probe: Probe) -> Any:
+        key = place, probe.name
+        if key not in kept:
+            kept[key] = outcome(functions[place], probe)
+        return kept[key]
 
     def holds(results: Outcomes) -> bool:
-        result = _part(results[probe], part)
-        return isinstance(result, (np.ndarray, np.generic)) and result.shape == shape
+        if not any(is_like(results, place) for place in range(len(functions))):
+            return False
+        right, _ = exercise.known
+        return not same_on_ordinary(exercise, results, right)
 
     return holds
 
 
-def _part(result: Any, part: int | None) -> Any:
-    return result if part is None else result[part]
+def ordinary(exercise: CodeExercise) -> list[Probe]:
+    """The probes that do not point to a mistake."""
+    return [probe for probe in exercise.probes if not probe.points_to]
+
+
+def outcome(function: Callable, probe: Probe) -> Any:
+    """What a function of the book's own gives on a probe; None where it fails."""
+    if probe.measure:
+        return sandbox.call(function, probe.args, probe.measure).value
+    try:
+        return plain(function(*probe.args))
+    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError):
+        return None
+
+
+def same_on_ordinary(exercise: CodeExercise, a: Outcomes, b: Outcomes) -> bool:
+    """Whether two tables agree on all ordinary probes."""
+    names = [probe.name for probe in ordinary(exercise)]
+    return all(same(a[name], b[name], exercise.rtol, exercise.atol) for name in names)
+
+
+def rows_not_summing_to_1(results: Outcomes) -> bool:
+    """Of results that should be distributions, some finite row sums to something else than 1."""
+    sums = np.concatenate([np.ravel(result.sum(axis=-1)) for result in results.values()])
+    return bool((np.isfinite(sums) & (np.abs(sums - 1) > 1e-3)).any())

@@ -27,6 +27,7 @@ import torch
 from kdlib.exercises.values import WrongType, plain, same
 
 GRACE = 0.5  # seconds in which a late thread may still end
+IMPORTING = 60.0  # seconds that a late thread may go on importing
 
 
 class TimeUp(BaseException):
@@ -107,6 +108,7 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
     with _restored():
         thread.start()
         thread.join(seconds)
+        _wait_for_imports(thread)
         if thread.is_alive():
             _stop(thread)
     if raised:
@@ -114,6 +116,25 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
     if result:
         return result[0]
     raise TimeoutError("still running" if thread.is_alive() else "stopped")
+
+
+def _wait_for_imports(thread: threading.Thread) -> None:
+    """A module that is broken off while it loads stays broken, for everybody: let it load.
+
+    torch loads large parts of itself at the first use of an optimiser or of torch.func.
+    """
+    deadline = time.monotonic() + IMPORTING
+    while thread.is_alive() and time.monotonic() < deadline and _is_importing(thread):
+        thread.join(0.1)
+
+
+def _is_importing(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _stop(thread: threading.Thread) -> None:

@@ -76,6 +76,12 @@ def _as_tuple(value: Any) -> Any:
     return value
 
 
+def part_of(value: Any, part: int) -> Any:
+    """One part of a plain value that has several; it is plain too, also if it is one number."""
+    one = value[part]
+    return np.asarray(one) if isinstance(one, np.generic) else one
+
+
 def ratio(a: Any, b: Any, rtol: float) -> float | None:
     """The constant c with a = c * b, over all elements; None if there is none (or b is 0)."""
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)) or a.size != b.size:

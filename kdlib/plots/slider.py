@@ -56,8 +56,22 @@ class Frames:
 
 
 def frames(pictures: Mapping[str, Picture], name: str) -> Frames:
-    """The pictures under one slider, the first shown first. name: what the slider changes."""
+    """The pictures under one slider, the first shown first. name: what the slider changes.
+
+    The pictures get the same limits, so that only the data move.
+    """
+    axes = [picture.axes[0] for picture in pictures.values()]
+    for each in axes:
+        each.set_xlim(_widest([other.get_xlim() for other in axes]))
+        each.set_ylim(_widest([other.get_ylim() for other in axes]))
     return Frames(pictures, name)
+
+
+def _widest(limits: list[tuple[float, float]]) -> tuple[float, float]:
+    """The limits that hold all of these; an axis that runs downwards goes on doing so."""
+    first, last = zip(*limits)
+    runs_up = first[0] <= last[0]
+    return (min(first), max(last)) if runs_up else (max(first), min(last))
 
 
 def _inline(script: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kdlib.exercises import chapters, coverage, exercise, exercises, marked_cells, misconceptions
+from kdlib.exercises import chapters, coverage, exercise, exercises, misconceptions
 from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.numbers import NumberExercise
+from kdlib.exercises.sandbox import Failure
 from kdlib.exercises.solved import CHAPTERS
 
 ALL = list(exercises().values())
@@ -116,6 +117,22 @@ def test_the_cells_run_as_they_stand(e):
         assert eval(compile(ast.Expression(last.value), "cell", "eval"), names).outcome == outcome
 
 
+@pytest.mark.parametrize("e", CODE, ids=named)
+def test_a_rule_can_be_asked_and_does_not_hold_for_the_reference(e):
+    """While an answer is judged a rule that raises does not hold; here it would go unnoticed."""
+    right, _ = e.known
+    assert [s.wrong.seen for s in e.symptoms if s.holds(right)] == []
+
+
+@pytest.mark.parametrize("e", CODE, ids=named)
+def test_a_named_wrong_answer_runs(e):
+    """One that fails would be the name of every answer that fails."""
+    _, wrongs = e.known
+    names = [probe.name for probe in e.probes if not probe.points_to]
+    for wrong, outcomes in wrongs:
+        assert not [name for name in names if isinstance(outcomes[name], Failure)], wrong
+
+
 def test_at_least_half_of_the_exercises_are_code():
     for chapter, found in chapters().items():
         assert 2 * sum(e.kind == "code" for e in found) >= len(found), chapter
@@ -145,12 +162,6 @@ def test_every_misconception_is_used_and_every_question_covered():
     used |= {s.wrong.misconception for e in CODE for s in e.symptoms}
     assert set(misconceptions()) <= used
     assert all(coverage().values())
-
-
-@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("[0-9]*.py")), ids=lambda p: p.stem)
-def test_a_chapters_marked_cells_are_the_exercises_own(path):
-    for id, cell in marked_cells(path.read_text("utf-8")).items():
-        assert cell == exercise(id).cell(), f"paste the text of exercise({id!r}).cell()"
 
 
 def test_the_catalogue_is_complete():

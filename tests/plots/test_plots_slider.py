@@ -64,6 +64,26 @@ def test_the_page_is_stable_and_asks_for_nothing_from_outside():
     assert not re.search(r'\bid="', page(three())), "two sliders on one page would share it"
 
 
+def test_only_the_data_move():
+    words = {"xlabel": "x", "ylabel": "y", "alt": "Words."}
+    low = plots.curves([0, 1], {"a": [0, 1]}, **words)
+    high = plots.curves([2, 3], {"a": [5, 9]}, **words)
+    plots.frames({"low": low, "high": high}, name="height")
+    assert low.axes[0].get_xlim() == high.axes[0].get_xlim()
+    assert low.axes[0].get_ylim() == high.axes[0].get_ylim()
+    bottom, top = low.axes[0].get_ylim()
+    assert bottom <= 0 and top >= 9
+
+
+def test_an_axis_that_runs_downwards_still_does():
+    rows = [
+        plots.intervals(dict.fromkeys(names, (1, 0, 2)), xlabel="x", alt="Rows.")
+        for names in ("ab", "abc")
+    ]
+    plots.frames(dict(enumerate(rows)), name="rows")
+    assert [each.axes[0].get_ylim() for each in rows] == [(2.5, -0.5)] * 2
+
+
 def test_no_frames_are_an_error():
     with pytest.raises(ValueError, match="pictures is empty"):
         plots.frames({}, name="nothing")

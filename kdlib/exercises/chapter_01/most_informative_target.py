@@ -1,0 +1,43 @@
+"""Four targets for one gap in a sentence."""
+
+from kdlib.exercises.choices import choice, right, wrong
+
+most_informative_target = choice(
+    "most-informative-target",
+    source=("Q03",),
+    difficulty=1,
+    minutes=3,
+    prompt=(
+        "'The cat sat on the ___'. Four teachers give four distributions over the words "
+        "(mat, sofa, floor, moon). Which teaches a student most about the language?"
+    ),
+    hints=(
+        "Ask of each target: which words does it tell apart?",
+        "Two of the four treat sofa and moon alike.",
+        "Of the other two, ask whether what they prefer makes sense.",
+    ),
+    options=(
+        wrong(
+            "(1, 0, 0, 0)",
+            "hard-for-soft",
+            seen="this target treats sofa, floor and moon alike: all are equally wrong",
+            expected="a target that also ranks the alternatives",
+        ),
+        wrong(
+            "(0.25, 0.25, 0.25, 0.25)",
+            "flat-for-informative",
+            seen="this target has the largest entropy and tells no two words apart",
+            expected="a target that prefers some words to others",
+        ),
+        wrong(
+            "(0.02, 0.02, 0.01, 0.95)",
+            "confident-for-right",
+            seen="this target is decided, and most of its mass is on nonsense",
+            expected="a target whose mass is on words that fit",
+        ),
+        right(
+            "(0.60, 0.22, 0.16, 0.02)",
+            "It names the best word and also says that sofa and floor would do and moon would not.",
+        ),
+    ),
+)

@@ -1,0 +1,102 @@
+"""How many pairs of words a target tells apart."""
+
+import torch
+
+from kdlib.exercises.functions import code
+from kdlib.exercises.inputs import distributions
+
+
+@code(
+    source=("Q03", "Q04"),
+    difficulty=2,
+    minutes=6,
+    prompt=(
+        "How much does a target tell apart? Write `pairs_told_apart(p, tolerance)`: for each row "
+        "of probabilities, the number of pairs of different words whose probabilities differ by "
+        "more than `tolerance`. A pair counts once."
+    ),
+    hints=(
+        "A one-hot row over five words tells 4 pairs apart, a uniform row none.",
+        "Make a table of all differences with `p[..., :, None] - p[..., None, :]`.",
+        "The table holds each pair twice, once with each sign.",
+    ),
+    explanation="A one-hot target tells V - 1 pairs apart, a soft one up to V (V - 1) / 2.",
+)
+def pairs_told_apart(p, tolerance):
+    """Number of word pairs in each row that differ by more than the tolerance. (..., V) -> (...)"""
+    gaps = p[..., :, None] - p[..., None, :]
+    return (gaps > tolerance).sum(dim=(-2, -1))
+
+
+pairs_told_apart.probe("soft rows", distributions(4, 5, seed=21), 0.02)
+pairs_told_apart.probe("another tolerance", distributions(3, 6, seed=22), 0.15)
+pairs_told_apart.probe("one-hot rows", torch.eye(5)[[2, 0, 4]], 0.01)
+pairs_told_apart.probe("a uniform row", torch.full((1, 4), 0.25), 0.01)
+pairs_told_apart.probe("a single row", torch.tensor([0.5, 0.0, 0.25, 0.25]), 0.125)
+pairs_told_apart.probe(
+    "falling rows", distributions(2, 7, seed=23).sort(descending=True).values, 0.01
+)
+
+
+@pairs_told_apart.also
+def pairs_told_apart_in_loops(p, tolerance):
+    if p.dim() > 1:
+        return [pairs_told_apart_in_loops(row, tolerance) for row in p]
+    return sum(abs(p[i] - p[j]) > tolerance for i in range(len(p)) for j in range(i))
+
+
+@pairs_told_apart.wrong(
+    "double-counting",
+    seen="every pair is counted twice",
+    expected="the pair (sofa, moon) is the pair (moon, sofa)",
+)
+def pairs_told_apart_twice(p, tolerance):
+    gaps = p[..., :, None] - p[..., None, :]
+    return (gaps.abs() > tolerance).sum(dim=(-2, -1))
+
+
+@pairs_told_apart.wrong(
+    "top-entry-only",
+    seen="only pairs with the most likely word are counted",
+    expected="pairs among the alternatives count as well",
+)
+def pairs_told_apart_from_top(p, tolerance):
+    return (p.max(dim=-1, keepdim=True).values - p > tolerance).sum(dim=-1)
+
+
+@pairs_told_apart.wrong(
+    "neighbours-only",
+    seen="only neighbours in the vocabulary are compared",
+    expected="every word is compared with every other word",
+)
+def pairs_told_apart_neighbours(p, tolerance):
+    return (p.diff(dim=-1).abs() > tolerance).sum(dim=-1)
+
+
+@pairs_told_apart.wrong(
+    "batch-for-row",
+    seen="there is one count for the whole batch",
+    expected="one count for each row",
+)
+def pairs_told_apart_in_batch(p, tolerance):
+    return (p[..., :, None] - p[..., None, :] > tolerance).sum()
+
+
+@pairs_told_apart.wrong(
+    "one-sign-only",
+    seen="pairs are missed when the likelier word stands later in the vocabulary",
+    expected="the order of the vocabulary makes no difference",
+)
+def pairs_told_apart_one_sign(p, tolerance):
+    gaps = p[..., :, None] - p[..., None, :]
+    return (gaps > tolerance).triu().sum(dim=(-2, -1))
+
+
+@pairs_told_apart.wrong(
+    "flat-for-informative",
+    seen="a uniform row gets the highest count",
+    expected="a row that prefers no word tells none apart",
+)
+def pairs_told_apart_similar(p, tolerance):
+    gaps = p[..., :, None] - p[..., None, :]
+    return (gaps.abs() <= tolerance).triu(1).sum(dim=(-2, -1))

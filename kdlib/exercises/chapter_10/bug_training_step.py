@@ -1,0 +1,222 @@
+"""Room 6: the student that stood still."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+
+from kdlib.exercises.chapter_10.showcase import with_code
+from kdlib.exercises.functions import code
+from kdlib.exercises.inputs import normal, two_models
+from kdlib.exercises.kl import kl_of_logs
+from kdlib.exercises.lookalikes import kl_switches
+from kdlib.exercises.switches import name_switches
+
+
+def broken_training_step(teacher, student, x, rate):
+    parameters = [*teacher.parameters(), *student.parameters()]
+    optimiser = torch.optim.SGD(parameters, lr=rate)
+    log_p = F.log_softmax(teacher(x), dim=-1)
+    log_q = F.log_softmax(teacher(x), dim=-1)
+    loss = F.kl_div(log_q, log_p.exp(), reduction="batchmean")
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@code(
+    source=(),
+    difficulty=4,
+    minutes=12,
+    prompt=with_code(
+        "After a refactoring the student learns nothing from its teacher. Write "
+        "`bug_training_step(teacher, student, x, rate)` without the bugs: one step of plain "
+        "gradient descent on the student, for the mean over the rows of the KL from teacher to "
+        "student; return the loss from before the step. Both models are modules that give logits "
+        "(B, V); the teacher has dropout and comes in training mode, and the student's parameters "
+        "may hold old gradients. The teacher's parameters stay as they are, without gradients.",
+        broken_training_step,
+    ),
+    hints=(
+        "For each model: in which mode, with or without gradient, and who updates it?",
+        (
+            "Follow the name `student` through the code. What happens to gradients that are there "
+            "already?"
+        ),
+        (
+            "teacher.eval(); its output under no_grad; log_q from the student; an optimiser of the "
+            "student's parameters alone; zero_grad, backward, step, in this order."
+        ),
+    ),
+    explanation="Two assertions catch most of it: the student has moved, the teacher has not.",
+)
+def bug_training_step(teacher, student, x, rate):
+    """One step of the student towards the teacher's answers; the loss from before it. -> number"""
+    teacher.eval()
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher(x), dim=-1)
+    optimiser = torch.optim.SGD(student.parameters(), lr=rate)
+    optimiser.zero_grad()
+    loss = F.kl_div(F.log_softmax(student(x), dim=-1), log_p.exp(), reduction="batchmean")
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def _float(loss) -> float:
+    return float(torch.as_tensor(loss).detach())
+
+
+def _after_a_step(answer, teacher, student, x, rate):
+    """The loss; the student's moves; whether the teacher moved, has gradients, is random."""
+    fresh = copy.deepcopy((teacher, student))
+    for p in student.parameters():
+        p.grad = torch.full_like(p, 0.3)  # left over from an earlier step
+    before = [p.detach().clone() for m in (teacher, student) for p in m.parameters()]
+    if (loss := answer(teacher, student, x, rate)) is None:
+        return None
+    after = [p.detach() for m in (teacher, student) for p in m.parameters()]
+    moves = [new - old for new, old in zip(after, before)]
+    kept = len(list(teacher.parameters()))
+    torch.manual_seed(1)  # a second call meets other dropout, if there is any
+    again = answer(*fresh, x, rate)
+    return (
+        loss,
+        torch.cat([move.flatten() for move in moves[kept:]]),
+        any(bool(move.any()) for move in moves[:kept]),
+        any(p.grad is not None for p in teacher.parameters()),
+        abs(_float(again) - _float(loss)) > 1e-6,
+    )
+
+
+for _seed, _rows, _words, _rate in ((1, 5, 3, 0.5), (2, 3, 6, 2.0), (3, 8, 4, 0.1)):
+    bug_training_step.probe(
+        f"{_rows} rows, {_words} words",
+        *two_models(4, _words, seed=_seed),
+        normal(_rows, 4, seed=_seed + 100, scale=2.0),
+        _rate,
+        measure=_after_a_step,
+    )
+
+
+@bug_training_step.also
+def training_step_by_hand(teacher, student, x, rate):
+    target = teacher.eval()(x).detach().softmax(-1)
+    log_q = student(x).log_softmax(-1)
+    loss = (target * (target.log() - log_q)).sum() / len(x)
+    parameters = list(student.parameters())
+    with torch.no_grad():
+        for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+            p -= rate * gradient
+    return loss
+
+
+def _trained(
+    kl=kl_of_logs,
+    reduce=torch.mean,
+    mode=False,
+    attached=False,
+    who="student",
+    clear=True,
+    downhill=1.0,
+):
+    """The step with one thing changed. mode: whether the teacher is in training mode."""
+
+    def answer(teacher, student, x, step):
+        teacher.train(mode)
+        log_p = F.log_softmax(teacher(x), dim=-1)
+        log_p = log_p if attached else log_p.detach()
+        log_q = F.log_softmax((teacher if who == "teacher" else student)(x), dim=-1)
+        loss = reduce(kl(log_p, log_q))
+        models = [student, teacher] if who == "both" else [student]
+        optimiser = torch.optim.SGD([p for m in models for p in m.parameters()], lr=step)
+        if clear:
+            optimiser.zero_grad()
+        (downhill * loss).backward()
+        optimiser.step()
+        return loss.item()
+
+    return answer
+
+
+@bug_training_step.symptom(
+    "teacher-used-as-student",
+    seen="the loss is 0, and the student has not moved",
+    expected="a loss that depends on the student",
+)
+def _(results):
+    return all(abs(float(r[0])) < 1e-6 and not r[1].any() for r in results.values())
+
+
+for _place, _id, _seen, _expected in (
+    (2, "teacher-trained", "the teacher's parameters have moved", "a step of one model only"),
+    (3, "teacher-gets-gradient", "the teacher has gradients", "no graph through the teacher"),
+    (
+        4,
+        "teacher-in-train-mode",
+        "two calls on the same input give different losses: the teacher's dropout is on",
+        "a teacher that gives the same answer twice",
+    ),
+):
+    bug_training_step.symptom(_id, seen=_seen, expected=_expected)(
+        lambda results, place=_place: any(r[place] for r in results.values())
+    )
+
+bug_training_step.wrong(
+    "teacher-used-as-student",
+    seen="the shown code is unchanged: the student is not asked, and moves by old gradients alone",
+    expected="a loss that compares two models, and a step of one of them",
+)(broken_training_step)
+name_switches(
+    bug_training_step,
+    _trained,
+    (
+        "teacher-used-as-student",
+        "the teacher is compared with itself: the loss is 0",
+        "the second distribution is the student's",
+        {"who": "teacher"},
+    ),
+    (
+        "teacher-in-train-mode",
+        "the teacher's dropout is on: another call gives another loss",
+        "targets that are not random",
+        {"mode": True},
+    ),
+    (
+        "teacher-trained",
+        "the teacher is updated too, and comes to meet the student",
+        "a teacher that stays where it was",
+        {"attached": True, "who": "both"},
+    ),
+    (
+        "teacher-gets-gradient",
+        "after the step the teacher's parameters hold gradients: eval() does not prevent that",
+        "a teacher outside of the graph",
+        {"attached": True},
+    ),
+    (
+        "gradients-not-cleared",
+        "the student's step contains gradients from before",
+        "a step that is made of this batch alone",
+        {"clear": False},
+    ),
+    (
+        "student-gets-no-gradient",
+        "the loss is right, and the student is the same as before",
+        "a student that has moved",
+        {"downhill": 0.0},
+    ),
+    (
+        "argmax-sign",
+        "the student moves away from the teacher",
+        "a step downhill",
+        {"downhill": -1.0},
+    ),
+    *kl_switches(),
+    (
+        "sum-for-mean",
+        "the loss grows with the number of rows",
+        "a mean over the rows",
+        {"reduce": torch.sum},
+    ),
+)

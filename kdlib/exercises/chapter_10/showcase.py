@@ -1,0 +1,10 @@
+"""How the museum shows a piece: the task, with the broken code below it."""
+
+from collections.abc import Callable
+
+from kdlib.exercises.source import definition
+
+
+def with_code(task: str, broken: Callable) -> str:
+    """The prompt of an exercise that asks to mend `broken`."""
+    return f"{task}\n\n```python\n{definition(broken)}\n```"
