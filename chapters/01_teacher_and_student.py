@@ -53,6 +53,7 @@ from kdlib.exercises import exercise
 teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
 tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
 V = len(tokenizer)
+PIECES = [tokenizer.decode(token) for token in range(V)]
 
 
 def teacher_says(text):
@@ -72,7 +73,7 @@ print(f"{models.parameter_count(teacher):,} parameters, {V:,} tokens")
 SENTENCE = "At the close of the fiscal year ended June 30,"
 june = teacher_says(SENTENCE).exp()
 for p, token in zip(*june.topk(5)):
-    print(f"{p:.2f}{tokenizer.decode(token)}")
+    print(f"{p:.2f}{PIECES[token]}")
 
 # %% [markdown]
 # No year, but pieces of many. The tokenizer writes 1889 as ` 188` and `9`, but
@@ -82,8 +83,6 @@ for p, token in zip(*june.topk(5)):
 # %%
 import re
 from collections import Counter
-
-PIECES = [tokenizer.decode(token) for token in range(V)]
 
 
 def decades(sentence):
@@ -100,6 +99,7 @@ def decades(sentence):
     return said
 
 
+# %%
 said = decades(SENTENCE)
 print(f"{sum(said.values()):.2f} of its answer is a year")
 
@@ -132,7 +132,7 @@ curves(
     alt="Two lines over the decades from 1800 to 1990. Both rise to a "
     "summit in the 1880s and 1890s, fall steeply after 1900 and have a "
     "small second summit in the 1910s. The counted line has a third one in "
-    "the 1940s, which the teacher's line misses.",
+    "the 1940s, where the teacher's line is flat.",
 )
 
 # %% [markdown]
@@ -169,9 +169,26 @@ for name, shares in answers.items():
 # once. This is the whole idea of distillation, and the rest of the book is
 # about doing it well.
 #
-# **What would go wrong.** The teacher's answer is a summary, not the truth. It
-# has missed the 1940s, and its student will miss them too. Chapter 5 is about
-# teachers that err.
+# **What would go wrong.** One could take the counted line for the truth and
+# the missing summit of the 1940s for the teacher's error. Before we blame it,
+# we look where that summit comes from.
+
+# %%
+forties = Counter()
+for document in messages.training:
+    places = re.findall(r"June 30, 194\d", document.text)
+    forties[document.name] += len(places)
+name, times = forties.most_common(1)[0]
+print(f"{times} of {forties.total()} places stand in {name}")
+ended = re.findall(r"year\s+ended\s+June 30, 194\d", everything)
+print(f"{len(ended)} of {forties.total()} end a fiscal year")
+
+# %% [markdown]
+# It is a single message, which says again and again that price controls expire
+# on that day. No fiscal year ends there, and our sentence asks for the end of
+# a fiscal year. The count has thrown two kinds of sentence together; the
+# teacher has kept them apart. That is what it means to have learned more than
+# a count. (Teachers do err, of course. Chapter 5 is about that.)
 #
 # Note what we used: the teacher's *outputs*. We looked at no weight and at no
 # hidden layer. Methods that work like this are called **response-based**.
@@ -353,12 +370,14 @@ cat = teacher_says("The cat sat on the")
 for p, token in zip(*cat.exp().topk(6)):
     print(f"{p:.2f}{PIECES[token]}")
 print(f"entropy {entropy(cat):.2f} of at most {math.log(V):.2f}")
+cats = re.findall(r"\bcats?\b", everything, re.IGNORECASE)
+print(len(cats), "cats in all the text that it has read")
 
 # %% [markdown]
-# It has read nothing about cats. In its world one speaks *on the subject*, and
-# what sits is the *Senate*. It is a good teacher on its own ground only. Its
-# high entropy is a hint, no proof: "We must" was nearly as open, and rightly.
-# **Teach a student on inputs that its teacher knows.**
+# In its world one speaks *on the subject*, and what sits is the *Senate*. It
+# is a good teacher on its own ground only. Its high entropy is a hint, no
+# proof: "We must" was nearly as open, and rightly. **Teach a student on inputs
+# that its teacher knows.**
 
 # %% [markdown]
 # ## 1.4 Dark knowledge, and how temperature shows it
@@ -433,13 +452,12 @@ exercise("temperature-and-odds").check(answer)
 # thousands of tokens with a tiny bit each?
 
 # %%
-from kdlib.plots import frames
-
 secretary = teacher_says("The Secretary of")
 eight = secretary.topk(8).indices
 names = [PIECES[token].strip() for token in eight]
 
 
+# %%
 def picture(T):
     """The eight best words and all the others at temperature T."""
     p = log_softmax(secretary, T).exp()
@@ -452,6 +470,9 @@ def picture(T):
     bars.axes[0].set_ylim(0, 1)  # the same scale in every frame
     return bars
 
+
+# %%
+from kdlib.plots import frames
 
 frames({T: picture(T) for T in (0.25, 0.5, 1, 1.5, 2, 4)}, "temperature")
 
@@ -484,11 +505,11 @@ for T in (1.0, 2.0, 4.0):
 # %% [markdown]
 # **The rule.** Temperature takes the $T$-th root of all odds. It shows dark
 # knowledge as long as the sensible alternatives outweigh the number of
-# senseless ones. With ten classes $T = 4$ is mild. With a vocabulary of
-# thousands it is mostly noise, and language models are distilled at $T = 1$ or
-# not far from it. (A high temperature also shrinks the gradient by about
-# $1/T^2$; chapter 0 showed the factor that corrects this, and chapter 2 has
-# the exercise.)
+# senseless ones. With a handful of classes $T = 4$ is mild. With a vocabulary
+# of thousands it is mostly noise, and language models are mostly distilled at
+# $T = 1$ or not far from it. (A high temperature also shrinks the gradient by
+# about $1/T^2$; chapter 0 showed the factor that corrects this, and chapter 2
+# has the exercise.)
 
 # %% [markdown]
 # ## 1.5 One string or a whole distribution?
@@ -640,10 +661,10 @@ curves(
 # %%
 z = "The island of"
 alone = teacher_says(z)
-cuba = alone.new_tensor(tokenizer(" Cuba").input_ids).long()
+cuba = PIECES.index(" Cuba")
 for c in ("", "The war in Cuba goes on. "):
     log_p = teacher_says(c + z)
-    print(f"P(Cuba) = {log_p[cuba].exp().item():.2f}, "
+    print(f"P(Cuba) = {log_p[cuba].exp():.2f}, "
           f"KL from no context {forward_kl(log_p, alone):.2f}: {c + z} ...")
 
 # %% [markdown]
@@ -653,7 +674,7 @@ for c in ("", "The war in Cuba goes on. "):
 # %%
 for c in ("China has lost its fleet. ", "Samoa has a new king. "):
     log_p = teacher_says(c + z)
-    print(f"P(Cuba) = {log_p[cuba].exp().item():.2f}, "
+    print(f"P(Cuba) = {log_p[cuba].exp():.2f}, "
           f"KL from no context {forward_kl(log_p, alone):.2f}: {c + z} ...")
 
 # %% [markdown]
@@ -680,6 +701,7 @@ def after_a(context):
     return world.log_rows(context)[world.words.index("a")]
 
 
+# %%
 plain, ornate = after_a("plain fox"), after_a("ornate fox")
 distributions(
     {"reads: plain fox": plain[places].exp(),

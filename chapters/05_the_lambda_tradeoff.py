@@ -1001,5 +1001,5 @@ print("with 30 stories the cautious rule costs more, with 1000 hardly a thing")
 #   Regularization": how much of a teacher is smoothing?
 # - Menon et al. (2021), "A Statistical Perspective on Distillation": the
 #   teacher as an estimate of the truth, with bias and variance.
-# - Burns et al. (2023), "Weak-to-Strong Generalization": the setting from
-#   which F6 and F7 come, and chapter 9's.
+# - Burns et al. (2023), "Weak-to-Strong Generalization": strong students of
+#   weak teachers, the case for which the source writes F6 and F7 (chapter 9).

@@ -73,6 +73,16 @@ def test_adaptive_kl_by_hand():
     assert_close(dv.adaptive_kl(log_p, log_q, 0.6), 0.75 * forward + 0.25 * reverse)
 
 
+def test_adaptive_kl_where_head_and_tail_differ_alike():
+    # A head that only loses and a tail that only wins have one gap, 1/4 here: the weight is 1/2.
+    log_p = logs(1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16)
+    log_q = logs(1 / 4, 1 / 4, 1 / 8, 1 / 4, 1 / 8)
+    forward = (1 / 2 - 2 / 16 - 1 / 16) * math.log(2)
+    reverse = (-1 / 4 + 2 / 4 + 1 / 8) * math.log(2)
+    expected = (forward + reverse) / 2
+    assert dv.adaptive_kl(log_p, log_q).item() == pytest.approx(expected, rel=1e-14)
+
+
 # ---------------------------------------------------------------- families
 
 
