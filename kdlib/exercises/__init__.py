@@ -51,6 +51,13 @@ notebook: use torch, math and F, or import inside the function.
 
 In the other kinds the answer, or where in it the mistake is, stands first: see `wrong` of each.
 
+Where a mistake is one part of an answer, write the answer once, as a function of its parts. Then a
+row says which part is done wrongly, and two mistakes at once are recognised as well:
+
+    def _loss(kl=kl_of_logs, power=2): ...        # returns an answer; _loss() is right
+    name_switches(distil, _loss, ("missing-t-squared", "...", "...", {"power": 0}), *kl_switches())
+    name_lookalikes(distil, lambda kl: _loss(kl=kl))    # what else is taken for KL
+
 Rules of thumb:
 - Probes: choose sizes that differ from each other (B other than T other than V), a temperature
   other than 1, exact zeros, huge logits, unequal padding. Every named mistake must fail at least
@@ -62,11 +69,12 @@ Rules of thumb:
 - Write down every mistake you can think of, also dull ones: naming works by likeness of behaviour.
   A mistake that takes many forms gets a rule: `@name.symptom(id, seen=..., expected=...)` over the
   dictionary {probe name: result}; results are numpy arrays, tuples of them, or text.
-- A sign, another base of the logarithm, a constant factor, and two kept mistakes at once are
-  recognised without your help.
+- Recognised without your help: a sign, another base of the logarithm, a constant factor, one number
+  for all rows, an argument that comes back, two kept mistakes that multiply. Of a pair of results
+  each is looked at by itself.
 - `seen` is true of every answer that makes the mistake, `expected` does not give the answer away.
 - A new mistake is a new entry in misconceptions.toml, with an id in kebab-case.
-- Try answers that you have not kept: tests/exercises/test_unseen_answers.py.
+- Try answers that you have not kept: tests/exercises/test_unseen_*.py.
 
 In the chapter's percent file an exercise is two code cells: `exercise("soften")`, which shows the
 task, and the cell that `print(exercise("soften").cell())` prints, pasted as it is. Its first line,
@@ -75,6 +83,8 @@ Chapters begin with `from kdlib.exercises import exercise`. While a chapter is b
 KDLIB_PROGRESS_DIR=off.
 
 How an answer is judged: sandbox.py runs it, diagnosis.py names the mistake, verdict.py shows it.
+What exercises are made of: inputs.py has probes; kl.py, padding.py and next_words.py have pieces of
+answers; rules.py, switches.py and lookalikes.py know mistakes in their many forms.
 """
 
 from kdlib.exercises.catalogue import misconception, misconceptions

@@ -20,21 +20,26 @@ from kdlib.exercises.rules import matches
 Divergence = Callable[[Tensor, Tensor], Tensor]  # log-probabilities (..., V) twice -> (...)
 
 
-def name_lookalikes(exercise: CodeExercise, around: Callable[[Divergence], Callable]) -> None:
+def name_lookalikes(
+    exercise: CodeExercise, around: Callable[[Divergence], Callable], p: str = "teacher"
+) -> None:
     """Name the answers that are right but for what they take for KL(P||Q).
 
-    around(divergence): the answer that has this divergence in the place of KL.
+    around(divergence): the answer that has this divergence in the place of KL. p: what P is.
     """
-    for misconception, seen, expected, *divergences_ in LOOKALIKES:
-        holds = matches(exercise, *(around(divergence) for divergence in divergences_))
+    for misconception, seen, expected, *stand_ins in LOOKALIKES:
+        seen, expected = (text.replace("teacher", p) for text in (seen, expected))
+        holds = matches(exercise, *map(around, stand_ins))
         exercise.symptom(misconception, seen=seen, expected=expected)(holds)
 
 
-def kl_switches(*without: str) -> tuple[tuple[str, str, str, dict], ...]:
+def kl_switches(*without: str, p: str = "teacher") -> list[tuple[str, str, str, dict]]:
     """Rows for `name_switches` that set the option `kl` to what most often stands for KL(P||Q)."""
-    names = set(COMMON) - set(without)
-    rows = (row for row in LOOKALIKES if row[0] in names)
-    return tuple((name, seen, expected, {"kl": first}) for name, seen, expected, first, *_ in rows)
+    return [
+        (name, seen.replace("teacher", p), expected.replace("teacher", p), {"kl": stand_in})
+        for name, seen, expected, stand_in, *_ in LOOKALIKES
+        if name in COMMON and name not in without
+    ]
 
 
 def _top(x: Tensor, log_p: Tensor) -> Tensor:
@@ -130,6 +135,7 @@ LOOKALIKES: tuple[tuple, ...] = (
         lambda log_p, log_q: 2 * divergences.symmetric_kl(log_p, log_q),
         divergences.total_variation,
         lambda log_p, log_q: 2 * divergences.total_variation(log_p, log_q),
+        lambda log_p, log_q: (log_p.exp() - log_q.exp()).abs().max(dim=-1).values,
         lambda log_p, log_q: (log_p.exp() - log_q.exp()).square().sum(dim=-1),
         lambda log_p, log_q: (log_p.exp() - log_q.exp()).square().mean(dim=-1),
         lambda log_p, log_q: (log_p - log_q).square().sum(dim=-1),

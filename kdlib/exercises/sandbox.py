@@ -108,7 +108,8 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
     with _restored():
         thread.start()
         thread.join(seconds)
-        _wait_for_imports(thread)
+        if _waited_for_imports(thread):
+            thread.join(seconds)
         if thread.is_alive():
             _stop(thread)
     if raised:
@@ -118,14 +119,15 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
     raise TimeoutError("still running" if thread.is_alive() else "stopped")
 
 
-def _wait_for_imports(thread: threading.Thread) -> None:
+def _waited_for_imports(thread: threading.Thread) -> bool:
     """A module that is broken off while it loads stays broken, for everybody: let it load.
 
     torch loads large parts of itself at the first use of an optimiser or of torch.func.
     """
-    deadline = time.monotonic() + IMPORTING
-    while thread.is_alive() and time.monotonic() < deadline and _is_importing(thread):
+    start, importing = time.monotonic(), _is_importing(thread)
+    while _is_importing(thread) and time.monotonic() < start + IMPORTING:
         thread.join(0.1)
+    return importing
 
 
 def _is_importing(thread: threading.Thread) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.case import Outcomes
+from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.rules import matches, same_on_ordinary
 
 

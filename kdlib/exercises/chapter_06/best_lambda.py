@@ -107,7 +107,7 @@ name_switches(
         "a judge that does not take part in the training",
         {"judge": lambda truth, labels, teacher: teacher},
     ),
-    *kl_switches(),
+    *kl_switches(p="truth"),
     (
         "top-1-for-match",
         "only the students' first choices are judged",
@@ -169,4 +169,4 @@ name_switches(
         {"pick": lambda lambdas, place: lambdas[-1]},
     ),
 )
-name_lookalikes(best_lambda, lambda kl: _search(kl=kl))
+name_lookalikes(best_lambda, lambda kl: _search(kl=kl), p="truth")

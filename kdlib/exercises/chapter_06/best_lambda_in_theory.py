@@ -24,8 +24,8 @@ best_lambda_in_theory = derivation(
     ),
     blanks=("(1 - w)**2 * s + w**2 * b", "s / (s + b)", "s / b", "s / (n * b)"),
     explanation=(
-        "The best lambda is noise over teacher error. In this model it is 0 only for perfect labels. "
-        "The error there, s b / (s + b), is below that of either source alone."
+        "The best lambda is noise over teacher error. In this model it is 0 only for perfect "
+        "labels. The error there, s b / (s + b), is below that of either source alone."
     ),
 )
 

@@ -22,7 +22,9 @@ from kdlib.exercises.rules import rows_not_summing_to_1
         "All other words together have the probability 1 - p; each sends an equal part to each.",
         "(1 - rate) * p, plus rate times what arrives: (1 - p) over the number of other words.",
     ),
-    explanation="Noise mixes in the other words, and collecting more labels does not take it out again.",
+    explanation=(
+        "Noise mixes in the other words, and collecting more labels does not take it out again."
+    ),
 )
 def noisy_labels(p, rate):
     """Distributions of the labels after symmetric noise; rows sum to 1. (..., V) -> (..., V)"""

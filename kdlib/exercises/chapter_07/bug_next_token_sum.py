@@ -23,8 +23,10 @@ from kdlib.exercises.switches import name_switches
     hints=(
         "The logits at a position speak about the token after it; the last ones have no label.",
         "Which tokens are real is said by the mask alone. The end of a text is a real token.",
-        "Drop the last logits and the first ids; multiply the mask without its end by the mask "
-        "without its beginning; gather the labels' log-probabilities.",
+        (
+            "Drop the last logits and the first ids; multiply the mask without its end by the mask "
+            "without its beginning; gather the labels' log-probabilities."
+        ),
     ),
     explanation="eos is not needed: comparing ids with it would hide the token that ends a text.",
 )

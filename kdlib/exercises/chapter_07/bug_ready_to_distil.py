@@ -22,8 +22,10 @@ from kdlib.exercises.functions import code
     hints=(
         "Every question is about all parts: one layer, one parameter, one token can spoil it.",
         "Look through modules() and parameters(); two objects may still be one piece of memory.",
-        "`p.data_ptr()` is the address of a parameter; collect the teacher's in a set. Two "
-        "dictionaries can be compared as they are.",
+        (
+            "`p.data_ptr()` is the address of a parameter; collect the teacher's in a set. Two "
+            "dictionaries can be compared as they are."
+        ),
     ),
     explanation="Dropout, gradients, sharing and tokenizers are four things; none implies another.",
 )

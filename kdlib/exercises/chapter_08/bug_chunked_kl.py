@@ -24,8 +24,10 @@ from kdlib.exercises.switches import name_switches
     hints=(
         "The sum over positions may be taken in parts; a softmax needs whole rows, no whole batch.",
         "Walk over the positions in steps of `chunk`; slicing past the end gives a shorter part.",
-        "for start in range(0, N, chunk): two log-softmaxes of hidden[start:start+chunk] @ head.T, "
-        "and add their KL to a running sum.",
+        (
+            "for start in range(0, N, chunk): two log-softmaxes of hidden[start:start+chunk] @ "
+            "head.T, and add their KL to a running sum."
+        ),
     ),
     explanation="In training, go backward chunk by chunk too, or the graph keeps all logits.",
 )
@@ -97,7 +99,7 @@ def chunked_kl_split(hidden_t, head_t, hidden_s, head_s, chunk):
 def _chunked(
     kl=kl_of_logs,
     stop=lambda n, chunk: n,
-    size=lambda chunk: chunk,
+    span=lambda start, chunk: (start, start + chunk),
     each=torch.sum,
     total=lambda sums, n: sum(sums),
     log_softmax=lambda logits: logits.log_softmax(dim=-1),
@@ -107,7 +109,7 @@ def _chunked(
     def answer(hidden_t, head_t, hidden_s, head_s, chunk):
         sums = []
         for start in range(0, stop(len(hidden_t), chunk), chunk):
-            rows = slice(start, start + size(chunk))
+            rows = slice(*span(start, chunk))
             log_p = log_softmax(hidden_t[rows] @ head_t.T)
             sums.append(each(kl(log_p, log_softmax(hidden_s[rows] @ head_s.T))))
         return total(sums, len(hidden_t))
@@ -166,13 +168,31 @@ name_switches(
         "end-left-out",
         "the last position of every chunk is left out",
         "chunks that meet without a gap",
-        {"size": lambda chunk: chunk - 1},
+        {"span": lambda start, chunk: (start, start + chunk - 1)},
     ),
     (
         "double-counting",
         "chunks overlap by one position, which counts twice",
         "each position in one chunk",
-        {"size": lambda chunk: chunk + 1},
+        {"span": lambda start, chunk: (start, start + chunk + 1)},
+    ),
+    (
+        "double-counting",
+        "every chunk begins with the last position of the one before",
+        "chunks that do not overlap",
+        {"span": lambda start, chunk: (max(0, start - 1), start + chunk)},
+    ),
+    (
+        "off-by-one",
+        "the chunks begin one position too late, and the first one is left out",
+        "position number 0 in the first chunk",
+        {"span": lambda start, chunk: (start + 1, start + 1 + chunk)},
+    ),
+    (
+        "end-left-out",
+        "the last chunk is left out, whether it is full or not",
+        "all chunks",
+        {"stop": lambda n, chunk: n - chunk},
     ),
     *kl_switches(),
     (

@@ -117,8 +117,10 @@ name_switches(
     ),
     (
         "double-counting",
-        "the teacher's probabilities are averaged over the draws: likely words, drawn more "
-        "often anyway, count twice",
+        (
+            "the teacher's probabilities are averaged over the draws: likely words, drawn more "
+            "often anyway, count twice"
+        ),
         "weights that know how often a word is drawn",
         {"weight": lambda p, proposal: p},
     ),

@@ -2,11 +2,12 @@
 
 import torch
 
-from kdlib.divergences import forward_kl
+from kdlib.divergences import cross_entropy, forward_kl
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_distributions, log_pair, normal
 from kdlib.exercises.kl import kl_of_logs
 from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
+from kdlib.exercises.rules import matches
 from kdlib.exercises.switches import name_switches
 
 
@@ -22,10 +23,14 @@ from kdlib.exercises.switches import name_switches
     ),
     hints=(
         "Merging words into one slot keeps both sides distributions, so the KL stays at least 0.",
-        "The teacher chooses the words, for both. Sum the others' probabilities directly: 1 minus "
-        "a sum may come out below 0.",
-        "topk(k).indices of log_p; gather them from both; scatter minus infinity there and sum the "
-        "exponentials for the last slot; torch.xlogy knows about 0.",
+        (
+            "The teacher chooses the words, for both. Sum the others' probabilities directly: 1 "
+            "minus a sum may come out below 0."
+        ),
+        (
+            "topk(k).indices of log_p; gather them from both; scatter minus infinity there and "
+            "sum the exponentials for the last slot; torch.xlogy knows about 0."
+        ),
     ),
     explanation="It is at most the full KL, and 0 only where kept words and rest agree.",
     atol=1e-5,
@@ -98,6 +103,39 @@ def _kept(log_p, log_q, k):
     """Both models' log-probabilities of the teacher's words."""
     words = log_p.topk(k, dim=-1).indices
     return log_p.gather(-1, words), log_q.gather(-1, words)
+
+
+def _terms(log_p, log_q):
+    return log_p.exp() * (log_p - log_q)
+
+
+bug_top_k_and_rest.symptom(
+    "top-k-unnormalised",
+    seen="the kept words alone are compared, and they are no distribution on either side",
+    expected="a slot for the rest, in teacher and student alike",
+)(
+    matches(
+        bug_top_k_and_rest,
+        lambda *a: kl_of_logs(*_kept(*a)).abs(),
+        lambda *a: _terms(*_kept(*a)).clamp_min(0).sum(dim=-1),
+        lambda *a: kl_of_logs(*reversed(_kept(*a))),
+        lambda *a: -(_kept(*a)[0].exp() * _kept(*a)[1]).sum(dim=-1),
+        lambda *a: kl_of_logs(*_kept(*a)) / a[2],
+    )
+)
+bug_top_k_and_rest.symptom(
+    "top-k-renormalised",
+    seen="the kept words of one model or of both are made to sum to 1",
+    expected="the kept words keep their probabilities, and the rest has a slot",
+)(
+    matches(
+        bug_top_k_and_rest,
+        lambda *a: kl_of_logs(_kept(*a)[0], _kept(*a)[1].log_softmax(dim=-1)),
+        lambda *a: kl_of_logs(*(x.log_softmax(dim=-1) for x in reversed(_kept(*a)))),
+        lambda *a: cross_entropy(*(x.log_softmax(dim=-1) for x in _kept(*a))),
+        lambda *a: cross_entropy(_kept(*a)[0].log_softmax(dim=-1), _kept(*a)[1]),
+    )
+)
 
 
 def _slots(log_probs, words):

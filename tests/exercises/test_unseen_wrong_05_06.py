@@ -1,0 +1,174 @@
+"""Unseen mistakes of chapters 5 and 6: nine in ten are named rightly."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from unseen import Unseen, assert_nine_in_ten
+
+unseen = Unseen()
+
+
+def kl(teacher, student):
+    return F.kl_div(
+        student.log_softmax(-1), teacher.log_softmax(-1), log_target=True, reduction="sum"
+    )
+
+
+def labels_term(labels, student):
+    return F.cross_entropy(student, labels, reduction="sum")
+
+
+@unseen.wrong("combined-objective", "argmax-sign", "mean-for-sum")
+def objective_as_a_library_loss(labels, teacher, student, lambda_):
+    kd = F.kl_div(student.log_softmax(-1), teacher.softmax(-1), reduction="batchmean")
+    return F.cross_entropy(student, labels) + lambda_ * kd
+
+
+@unseen.wrong("combined-objective", "mean-for-sum")
+def objective_batchmean(labels, teacher, student, lambda_):
+    kd = F.kl_div(student.log_softmax(-1), teacher.softmax(-1), reduction="batchmean")
+    return -labels_term(labels, student) - lambda_ * kd
+
+
+@unseen.wrong("combined-objective", "conventions-mixed")
+def objective_normalised(labels, teacher, student, lambda_):
+    return -(labels_term(labels, student) + lambda_ * kl(teacher, student)) / (1 + lambda_)
+
+
+@unseen.wrong("combined-objective", "kl-reversed", "ce-called-kl")
+def objective_cross_entropy_turned_round(labels, teacher, student, lambda_):
+    turned = (student.softmax(-1) * teacher.log_softmax(-1)).sum()
+    return -labels_term(labels, student) + lambda_ * turned
+
+
+@unseen.wrong("best-student", "conventions-mixed")
+def best_student_lerp(labels, p, lambda_):
+    return torch.lerp(labels, p, lambda_)
+
+
+@unseen.wrong("best-student", "softmax-twice")
+def best_student_softmax(labels, p, lambda_):
+    return F.softmax((labels + lambda_ * p) / (1 + lambda_), -1)
+
+
+@unseen.wrong("best-student", "wrong-axis")
+def best_student_total(labels, p, lambda_):
+    return (labels + lambda_ * p) / (labels + lambda_ * p).sum()
+
+
+@unseen.wrong("combined-gradient", "missing-t-squared")
+def gradient_autograd(labels, teacher, student, lambda_, temperature):
+    z = student.clone().requires_grad_()
+    loss = F.cross_entropy(z, labels, reduction="sum")
+    (loss + lambda_ * kl(teacher / temperature, z / temperature)).backward()
+    return z.grad
+
+
+@unseen.wrong("combined-gradient", "temperature-in-label-term")
+def gradient_all_softened(labels, teacher, student, lambda_, temperature):
+    z = student.clone().requires_grad_()
+    soft = z / temperature
+    kd = temperature**2 * kl(teacher / temperature, soft)
+    (F.cross_entropy(soft, labels, reduction="sum") + lambda_ * kd).backward()
+    return z.grad
+
+
+@unseen.wrong("combined-gradient", "temperature-ignored", "missing-t-squared")
+def gradient_without_temperature(labels, teacher, student, lambda_, temperature):
+    return student.softmax(-1) - labels + lambda_ * (student.softmax(-1) - teacher.softmax(-1))
+
+
+@unseen.wrong("choose-lambda", "noise-for-signal")
+def choose_first_of_sorted(lambdas, losses):
+    return sorted(zip(losses.mean(1).tolist(), lambdas))[0][1]
+
+
+@unseen.wrong("choose-lambda", "standard-error-wrong")
+def choose_within_a_deviation(lambdas, losses):
+    means, best = losses.mean(1), losses.mean(1).argmin()
+    return min(x for x, mean in zip(lambdas, means) if mean <= means[best] + losses[best].std())
+
+
+unseen.wrong("largest-lambda", "conventions-mixed")(0.17)
+unseen.wrong("largest-lambda", "ratio-and-difference")(0.25)
+
+
+@unseen.wrong("noisy-labels", "noise-keeps-label")
+def noisy_labels_matrix(p, rate):
+    words = p.shape[-1]
+    return p @ (torch.eye(words) * (1 - rate) + rate / words)
+
+
+@unseen.wrong("noisy-labels", "hard-for-soft", "mode-for-sample")
+def noisy_labels_of_the_top(p, rate):
+    top = F.one_hot(p.argmax(-1), p.shape[-1])
+    return (1 - rate) * top + rate * (1 - top) / (p.shape[-1] - 1)
+
+
+@unseen.wrong("noisy-labels", "rest-not-renormalised")
+def noisy_labels_added(p, rate):
+    return (1 - rate) * p + rate
+
+
+@unseen.wrong("noise-matrix", "repeated-index")
+def noise_matrix_indexed(true, given, words):
+    counts = torch.zeros(words, words)
+    counts[true, given] += 1
+    counts[counts.sum(1) == 0] = torch.eye(words)[counts.sum(1) == 0]
+    return counts / counts.sum(1, keepdim=True)
+
+
+@unseen.wrong("noise-matrix", "condition-turned-round")
+def noise_matrix_by_given(true, given, words):
+    rows = [torch.bincount(true[given == i], minlength=words) for i in range(words)]
+    return torch.stack([row / row.sum().clamp(min=1) for row in rows])
+
+
+@unseen.wrong("noise-rate", "mean-of-means")
+def noise_rate_of_batches(batches):
+    return np.mean([float((c != g)[m.bool()].float().mean()) for c, g, m in batches])
+
+
+@unseen.wrong("noise-rate", "padding-counted", "wrong-size-in-mean")
+def noise_rate_over_all_positions(batches):
+    wrong = sum(((c != g) * m).sum() for c, g, m in batches)
+    return wrong / sum(m.numel() for _, _, m in batches)
+
+
+@unseen.wrong("noise-rate", "batchmean-over-sequences", "sum-for-mean")
+def noise_rate_per_sequence(batches):
+    wrong = sum(((c != g) * m).sum() for c, g, m in batches)
+    return wrong / sum(len(m) for _, _, m in batches)
+
+
+def searched(distance, choose=np.argmin):
+    def answer(truth, labels, teacher, lambdas):
+        students = [(labels + x * teacher) / (1 + x) for x in lambdas]
+        losses = [float(distance(truth, labels, student)) for student in students]
+        return losses, lambdas[int(choose(losses))]
+
+    return answer
+
+
+@unseen.wrong("best-lambda", "validated-on-noise")
+def best_lambda_by_label_likelihood(*world):
+    return searched(lambda truth, labels, q: -(labels * q.log()).sum(-1).mean())(*world)
+
+
+@unseen.wrong("best-lambda", "divergences-mixed-up")
+def best_lambda_by_distance(*world):
+    return searched(lambda truth, labels, q: (truth - q).abs().sum(-1).mean() / 2)(*world)
+
+
+@unseen.wrong("best-lambda", "mean-over-vocab")
+def best_lambda_mean(*world):
+    return searched(lambda truth, labels, q: torch.xlogy(truth, truth / q).mean())(*world)
+
+
+unseen.wrong("accuracy-behind-the-noise", "complement-for-rate")(0.2)
+
+
+@pytest.mark.parametrize("chapter", [5, 6])
+def test_unseen_mistakes_are_named(chapter):
+    assert_nine_in_ten(unseen.of_chapter(chapter))
