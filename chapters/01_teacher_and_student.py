@@ -462,13 +462,11 @@ def picture(T):
     """The eight best words and all the others at temperature T."""
     p = log_softmax(secretary, T).exp()
     best = p[eight].sum()
-    bars = distributions(
+    return distributions(
         {"teacher": [*p[eight], 1 - best]}, [*names, "all others"],
         alt=f"The eight best words hold {best:.2f} of the mass, "
         f"all others {1 - best:.2f}.",
     )
-    bars.axes[0].set_ylim(0, 1)  # the same scale in every frame
-    return bars
 
 
 # %%

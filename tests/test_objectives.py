@@ -1,5 +1,6 @@
 """Objectives against float64 NumPy, and all that must not change them."""
 
+import itertools
 import math
 
 import numpy as np
@@ -26,6 +27,7 @@ from kdlib.objectives import (
     distillation_loss,
     lambda_of_alpha,
     next_token,
+    teacher_divergence,
 )
 
 # ---------------------------------------------------------------- values and gradients
@@ -59,6 +61,17 @@ def test_values_and_gradients(name, temperature, t_squared, weighing, masked):
     assert loss.parts["cross_entropy"].item() == pytest.approx(ce, rel=1e-12)
     assert loss.parts["distillation"].item() == pytest.approx(kd, rel=1e-12)
     assert loss.mean.item() == pytest.approx(total.item() / weights.sum(), rel=1e-12)
+
+
+@every_divergence
+def test_the_divergence_of_each_position(name):
+    student, teacher, _ = make_batch()
+    objective = Objective(**named(name, temperature=3.0))
+    found = teacher_divergence(teacher, student, objective)
+    assert found.shape == (3, 4)
+    for here in itertools.product(range(3), range(4)):
+        alone = run(objective, student[here][None], teacher[here][None])[0]
+        assert_close(found[here], alone)
 
 
 @every_divergence

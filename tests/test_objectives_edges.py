@@ -1,5 +1,6 @@
 """Objectives at their edges: what does not count, the shift by one token, precision, refusals."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -238,6 +239,11 @@ def test_a_half_precision_teacher_beside_an_exact_student():
 def test_settings_outside_their_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_settings_once_checked_stay_as_they_are():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        BOTH.temperature = 0.0
 
 
 def shaped(**changes):
