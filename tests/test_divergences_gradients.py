@@ -1,5 +1,7 @@
 """Gradients of the divergences against finite differences and closed forms."""
 
+import math
+
 import oracles
 import pytest
 import torch
@@ -68,3 +70,12 @@ def test_adaptive_kl_weights_pass_no_gradient():
     (expected,) = torch.autograd.grad(fixed, log_q)
     (got,) = torch.autograd.grad(dv.adaptive_kl(log_p, log_q), log_q)
     assert_close(got, expected)
+
+
+def test_the_slope_of_forward_kl_in_the_teachers_logs():
+    """p (log p - log q + 1), by hand: behind a log-softmax the 1 would cancel and not be seen."""
+    p, q = [0.7, 0.2, 0.1], [0.5, 0.2, 0.3]
+    log_p = torch.tensor(p, dtype=torch.float64).log().requires_grad_()
+    dv.forward_kl(log_p, torch.tensor(q, dtype=torch.float64).log()).backward()
+    expected = [a * (math.log(a / b) + 1) for a, b in zip(p, q)]
+    assert_close(log_p.grad, torch.tensor(expected, dtype=torch.float64))
