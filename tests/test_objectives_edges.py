@@ -45,6 +45,8 @@ def test_masks_of_any_kind():
     batch, mask = make_batch(), make_mask()
     for kind in (torch.int64, torch.uint8, torch.float32):
         assert_close(run(BOTH, *batch, mask.to(kind)), run(BOTH, *batch, mask))
+        unlabelled = (Objective(), batch.student, batch.teacher, None)
+        assert_close(run(*unlabelled, mask.to(kind)), run(*unlabelled, mask))
 
 
 def test_token_weights():
@@ -262,7 +264,10 @@ def shaped(**changes):
             r"^teacher_logits has shape \(2, 3, 6\), student_logits \(2, 3, 5\); .*vocabularies",
         ),
         (shaped(teacher_logits=torch.zeros(1, 3, 5)), r"^teacher_logits has shape \(1, 3, 5\)"),
-        (shaped(labels=torch.zeros(2, 4)), r"^labels has shape \(2, 4\); it must be \(2, 3\)"),
+        (
+            shaped(labels=torch.zeros(2, 4)),
+            r"^labels has shape \(2, 4\); it must be \(2, 3\), one for each",
+        ),
         (shaped(mask=torch.ones(3)), r"^mask has shape \(3,\); .* \(2, 3\).*next_token"),
         (shaped(token_weights=torch.ones(2, 1)), r"^token_weights has shape \(2, 1\)"),
         (
