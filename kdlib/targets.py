@@ -25,8 +25,8 @@ from kdlib.divergences import entropy
 class SparseTargets(NamedTuple):
     """For each position: weights on a few tokens, and the part of the loss that no student changes.
 
-    ids (..., k) integers; weights (..., k) >= 0, and 0 in a slot that is not used, whose id means
-    nothing. constant (...), nats: the loss is constant - sum_i weights_i log q(ids_i) [- tail log of
+    ids (..., k) integers, where a token may stand in several slots; weights (..., k) >= 0, and 0 in a
+    slot that is not used, whose id means nothing. constant (...), nats: the loss is constant - sum_i weights_i log q(ids_i) [- tail log of
     q's mass on all other tokens]. tail (...): the teacher's mass on those, or None.
     """
 
@@ -68,8 +68,7 @@ def top_k(log_p: Tensor, k: int) -> SparseTargets:
     ValueError unless 1 <= k <= V.
     """
     kept, ids = _likeliest(log_p, k)
-    log_w = kept.log_softmax(-1)
-    return SparseTargets(ids, log_w.exp(), -entropy(log_w))
+    return renormalised(ids, kept)
 
 
 def with_tail(log_p: Tensor, k: int) -> SparseTargets:
@@ -82,29 +81,44 @@ def with_tail(log_p: Tensor, k: int) -> SparseTargets:
     if k == log_p.shape[-1]:
         raise ValueError(f"k is {k}, the whole vocabulary: there is no tail; use top_k")
     kept, ids = _likeliest(log_p, k)
-    weights = kept.exp()
-    log_tail = log_p.scatter(-1, ids, -torch.inf).logsumexp(-1)
-    merged = torch.cat((kept, log_tail.unsqueeze(-1)), -1)
-    return SparseTargets(ids, weights, -entropy(merged), log_tail.exp())
+    return lumped(ids, kept, log_p.scatter(-1, ids, -torch.inf).logsumexp(-1))
 
 
-def sampled(log_p: Tensor, draws: int, generator: torch.Generator | None = None) -> SparseTargets:
-    """`draws` tokens drawn from P with replacement, each with its share of the draws as weight.
+def sampled(log_p: Tensor, k: int, generator: torch.Generator | None = None) -> SparseTargets:
+    """k tokens drawn from P (..., V) with replacement, in rising order, each of weight 1 / k.
 
-    E[weights at v] = p_v, so value and gradient have the full KL's expectation for every student;
-    the variance falls as 1 / draws. The constant is the exact -H(P), so the loss of one batch may be
-    negative. Source: Anshumann et al. 2025 (sparse logit sampling), with P itself as proposal.
-    ValueError unless draws >= 1.
+    The weights at v add up to p_v on average, so value and gradient have the full KL's expectation
+    for every student; the variance falls as 1 / k. The constant is the exact -H(P), so the loss of
+    one batch may be negative. Source: Anshumann et al. 2025 (sparse logit sampling), with P itself
+    as proposal. ValueError unless k >= 1.
     """
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; it must be at least 1")
+    if k < 1:
+        raise ValueError(f"k is {k}; it must be at least 1")
     rows = log_p.reshape(-1, log_p.shape[-1])
-    drawn = torch.multinomial(rows.exp(), draws, replacement=True, generator=generator)
-    ids, weights = _counted(drawn)
-    shape = log_p.shape[:-1]
-    return SparseTargets(
-        ids.view(*shape, -1), (weights / draws).to(log_p.dtype).view(*shape, -1), -entropy(log_p)
-    )
+    drawn = torch.multinomial(rows.exp(), k, replacement=True, generator=generator)
+    ids = drawn.sort(-1).values.view(*log_p.shape[:-1], k)
+    return equally_weighted(ids, -entropy(log_p))
+
+
+# --- From what is kept to targets -----------------------------------------------------------------
+
+
+def renormalised(ids: Tensor, log_weights: Tensor) -> SparseTargets:
+    """The kept tokens as a whole distribution."""
+    log_w = log_weights.log_softmax(-1)
+    return SparseTargets(ids, log_w.exp(), -entropy(log_w))
+
+
+def lumped(ids: Tensor, log_weights: Tensor, log_tail: Tensor) -> SparseTargets:
+    """The kept tokens and one outcome for all others, of log-probability log_tail (...)."""
+    merged = torch.cat((log_weights, log_tail.unsqueeze(-1)), -1)
+    return SparseTargets(ids, log_weights.exp(), -entropy(merged), log_tail.exp())
+
+
+def equally_weighted(ids: Tensor, constant: Tensor) -> SparseTargets:
+    """Drawn tokens, each with its share of the draws."""
+    weights = constant.new_full(ids.shape, 1 / ids.shape[-1])
+    return SparseTargets(ids, weights, constant)
 
 
 def _likeliest(log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -113,16 +127,4 @@ def _likeliest(log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return log_p.topk(k, dim=-1)
 
 
-def _counted(drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct ids of each row and how often they were drawn: (N, n) -> (N, k), (N, k).
-
-    k is that of the row with most; the others end in slots of count 0.
-    """
-    ordered = drawn.sort(-1).values
-    is_new = torch.ones_like(ordered, dtype=torch.bool)
-    is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    place = is_new.cumsum(-1) - 1
-    counts = torch.zeros_like(ordered).scatter_add_(-1, place, torch.ones_like(ordered))
-    ids = torch.zeros_like(ordered).scatter_(-1, place, ordered)
-    width = int(place.max()) + 1
-    return ids[:, :width], counts[:, :width]
+KINDS = {"top_k": top_k, "with_tail": with_tail, "sampled": sampled}

@@ -1,0 +1,67 @@
+"""Targets survive packing: ids and draws exactly, numbers to float16."""
+
+import pytest
+import torch
+
+from kdlib.packing import pack, unpack
+from kdlib.targets import KINDS, SparseTargets
+
+POSITIONS = 31
+
+
+def teacher(vocabulary, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return (3 * torch.randn(POSITIONS, vocabulary, generator=generator)).log_softmax(-1)
+
+
+def as_dense(targets: SparseTargets, vocabulary):
+    """The weight of every token, by a loop."""
+    dense = torch.zeros(len(targets.ids), vocabulary, dtype=torch.float64)
+    for row, (ids, weights) in enumerate(zip(targets.ids.tolist(), targets.weights.tolist())):
+        for token, weight in zip(ids, weights):
+            dense[row, token] += weight
+    return dense
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("vocabulary", "k"), [(9, 8), (300, 1), (300, 17), (70_000, 50)])
+def test_what_is_unpacked_is_what_was_packed(kind, vocabulary, k):
+    made = KINDS[kind](teacher(vocabulary), k)
+    read = unpack(pack(made, kind), kind, POSITIONS, k)
+    torch.testing.assert_close(
+        as_dense(read, vocabulary), as_dense(made, vocabulary), atol=1e-3, rtol=1e-3
+    )
+    torch.testing.assert_close(read.constant, made.constant, atol=4e-3, rtol=1e-3)
+    if kind == "with_tail":
+        torch.testing.assert_close(read.tail, made.tail, atol=2e-3, rtol=0)
+
+
+def test_draws_are_exact():
+    made = KINDS["sampled"](teacher(5000), 50)
+    read = unpack(pack(made, "sampled"), "sampled", POSITIONS, 50)
+    assert torch.equal(read.ids, made.ids)
+    assert torch.equal(read.weights, made.weights)
+
+
+@pytest.mark.parametrize("kind", ["top_k", "with_tail"])
+@pytest.mark.parametrize("vocabulary", [21, 300])  # nothing or much beyond the 20
+def test_rounded_weights_are_still_a_distribution(kind, vocabulary):
+    """A weight rounded to float16 must not make a loss negative, nor a sum other than 1."""
+    log_p = teacher(vocabulary)
+    read = unpack(pack(KINDS[kind](log_p, 20), kind), kind, POSITIONS, 20)
+    mass = read.weights.sum(-1) + (0 if read.tail is None else read.tail)
+    torch.testing.assert_close(mass, torch.ones(POSITIONS), atol=1e-6, rtol=0)
+    assert (read.divergence(log_p) >= -1e-6).all()
+
+
+def test_the_first_and_the_last_token_of_the_vocabulary():
+    ids = torch.tensor([[0, 0, 0, 0], [0, 0, 7, 7], [7, 7, 7, 7]])
+    made = SparseTargets(ids, torch.full((3, 4), 0.25), torch.zeros(3))
+    assert torch.equal(unpack(pack(made, "sampled"), "sampled", 3, 4).ids, ids)
+
+
+def test_a_sure_teacher_takes_next_to_nothing():
+    sure = torch.full((POSITIONS, 1000), -torch.inf)
+    sure[:, 3] = 0.0
+    sizes = [len(pack(KINDS["sampled"](p, 50), "sampled")) for p in (sure, teacher(1000))]
+    assert sizes[0] < POSITIONS * 2 < sizes[1]
