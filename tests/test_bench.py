@@ -3,25 +3,38 @@
 import pytest
 import torch
 
-from kdlib.bench import loss
-from kdlib.bench.loss import Size
+from kdlib import compiled, models
+from kdlib.bench import cache, loss, peers, variants
+from kdlib.bench.cache import Sizes
+from kdlib.bench.variants import Size
+from kdlib.models import ModelSize
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)
+CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    monkeypatch.setitem(loss.SIZES, "tiny", TINY)
-    # Its own process does not know of the patch, but is given the numbers.
-    return loss.measure("tiny", "fp32", rounds=1)
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(variants.SIZES, "tiny", TINY)
+        patch.setattr(compiled, "_note_path", lambda: tmp_path_factory.mktemp("notes") / "n.json")
+        patch.setattr(compiled, "is_available", lambda device: False)
+        # The process that measures memory does not know of the patches, but is given the numbers.
+        return loss.measure("tiny", "fp32", rounds=1)
 
 
 def test_every_variant_is_measured(tiny):
-    assert set(tiny["variants"]) == {"dense", "linear"}
+    assert {"dense", "linear"} <= set(tiny["variants"])
     assert tiny["variants"]["dense"]["to_dense"] == 1
     assert tiny["floor_seconds"] > 0
     for row in tiny["variants"].values():
         assert row["to_floor"] == row["seconds"] / tiny["floor_seconds"]
+
+
+def test_what_is_not_measured_is_named_with_its_reason(tiny):
+    everything = {"dense", "linear", "compiled", *peers.LOADERS}
+    assert set(tiny["variants"]) | set(tiny["missing"]) == everything
+    assert "compiled  not measured: no compiler" in loss.table(tiny)
 
 
 def test_the_table_names_size_and_variants(tiny):
@@ -30,16 +43,30 @@ def test_the_table_names_size_and_variants(tiny):
     assert all(name in table for name in ("floor", "dense", "linear"))
 
 
+@pytest.mark.parametrize(("compiled_seconds", "wins"), [(0.1, True), (9.0, False)])
+def test_the_faster_form_is_noted(monkeypatch, tmp_path, compiled_seconds, wins):
+    monkeypatch.setitem(variants.SIZES, "tiny", TINY)
+    monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "compiled.json")
+    seconds = {"dense": [1.0], "linear": [0.5], "compiled": [compiled_seconds]}
+    monkeypatch.setattr(loss, "_times", lambda *_: seconds)
+    monkeypatch.setattr(loss, "errors", lambda *_: dict.fromkeys(seconds, [0.0] * 3))
+    monkeypatch.setattr(loss, "extra_memory_bytes", lambda *_: 0)
+    compiled._noted.cache_clear()
+    loss.measure("tiny", "fp32")
+    assert compiled.is_chosen(torch.empty(0, TINY.vocabulary)) == wins
+    compiled._noted.cache_clear()
+
+
 def test_variants_compute_the_same_thing():
     """So that a time is not bought with another result."""
     for dtype, bound in ((torch.float32, 1e-5), (torch.bfloat16, 2e-2)):
-        for name, wrong in loss.errors(TINY, dtype).items():
+        for name, wrong in loss.errors(variants.VARIANTS, TINY, dtype, CPU).items():
             assert all(0 < error < bound for error in wrong), (name, dtype)
 
 
-def test_an_error_would_be_seen(monkeypatch):
-    monkeypatch.setitem(loss.VARIANTS, "off", lambda given: 1.01 * loss.dense(given))
-    assert loss.errors(TINY, torch.float32)["off"] == pytest.approx([0.01] * 3, rel=1e-3)
+def test_an_error_would_be_seen():
+    off = {"off": lambda given: 1.01 * variants.dense(given)}
+    assert loss.errors(off, TINY, torch.float32, CPU)["off"] == pytest.approx([0.01] * 3, rel=1e-3)
 
 
 def test_memory_of_a_variant_is_its_own():
@@ -48,3 +75,24 @@ def test_memory_of_a_variant_is_its_own():
     dense, linear = (loss.extra_memory_bytes(name, size, "fp32") for name in ("dense", "linear"))
     assert dense > 3 * 4 * 2000 * 5000
     assert linear < dense / 4
+
+
+def test_both_ways_of_training_read_the_same_blocks(monkeypatch):
+    read = {"cached": [], "beside": []}
+
+    def recording(name, targets):
+        return lambda rows, ids: read[name].append(rows.tolist()) or targets(rows, ids)
+
+    for name, attribute in (("cached", "CachedTargets"), ("beside", "run_each_time")):
+        make = getattr(cache, attribute)
+        record = lambda *given, make=make, name=name: recording(name, make(*given))
+        monkeypatch.setattr(cache, attribute, record)
+    teacher = models.new_model(ModelSize(16, 1, 2), 90, 2 * cache.BLOCK, seed=0)
+    result = cache.measure(Sizes(ModelSize(8, 1, 2), epochs=(8, 16), rounds=2), teacher)
+    steps = 1 + 2 * cache.STEPS  # a warm-up, two rounds
+    assert read["cached"][:steps] == read["beside"]
+    assert len(read["cached"]) == steps + 1 + 2  # and the two epochs
+    assert list(result["epoch_seconds"]) == [8 * cache.BLOCK, 16 * cache.BLOCK]
+    assert result["ratio"] == pytest.approx(sum(result["ratios"]) / 2)
+    assert all(seconds > 0 for seconds in result["epoch_seconds"].values())
+    assert "2,048 tokens" in cache.table(result)

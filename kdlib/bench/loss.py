@@ -1,7 +1,6 @@
 """The loss from hidden states against the dense one: time, memory, error, and the arithmetic floor.
 
-One measurement is forward KL and its gradients in the student's hidden states and output matrix,
-from two sets of hidden states. The variants take turns, so that a slow minute hits all of them.
+The variants take turns, so that a slow minute hits all of them.
 """
 
 from __future__ import annotations
@@ -12,75 +11,66 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
-from kdlib.machine import peak_memory_bytes
-from kdlib.objectives import Objective
+from kdlib import compiled, machine
+from kdlib.bench.variants import DTYPES, SIZES, Inputs, Size, Variant, make_inputs, variants_on
 
 ROUNDS = 5
-OBJECTIVE = Objective.from_alpha(1.0)
+ERROR_ROWS = 256  # so few that float64 finds room
 
 
-class Size(NamedTuple):
-    tokens: int
-    width: int
-    teacher_width: int
-    vocabulary: int
-
-    def __str__(self) -> str:
-        return f"N={self.tokens} H={self.width}/{self.teacher_width} V={self.vocabulary}"
-
-
-SIZES = {
-    "small": Size(2048, 128, 256, 2048),
-    "gpt2": Size(2048, 256, 768, 50_257),
-    "smollm": Size(1024, 576, 576, 49_152),
-    "smollm-long": Size(4096, 576, 576, 49_152),
-}
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-class Inputs(NamedTuple):
-    """student (N, H), head (V, H), with gradients; teacher (N, H'), its head (V, H'), without."""
-
-    student: Tensor
-    head: Tensor
-    teacher: Tensor
-    teacher_head: Tensor
-
-
-def make_inputs(size: Size, dtype: torch.dtype, device: str = "cpu") -> Inputs:
-    """Hidden states of size 1, and heads that make logits with a spread of about 2."""
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(rows: int, width: int, scale: float) -> Tensor:
-        return (scale * torch.randn(rows, width, generator=generator)).to(device, dtype)
-
-    student, teacher = draw(size.tokens, size.width, 1.0), draw(size.tokens, size.teacher_width, 1.0)
-    heads = [draw(size.vocabulary, w, 2 * w**-0.5) for w in (size.width, size.teacher_width)]
-    return Inputs(student.requires_grad_(), heads[0].requires_grad_(), teacher, heads[1])
+def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Everything about one size: see `table` for what is in it. Notes whether compiling won."""
+    size, dtype = SIZES[size_name], DTYPES[dtype_name]
+    device = torch.device(machine.pick_device("auto"))
+    variants, missing = variants_on(device)
+    given = make_inputs(size, dtype, device)
+    seconds = _times(variants, given, rounds)
+    floor, wrong = floor_seconds(given), errors(variants, size, dtype, device)
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    if "compiled" in medians:
+        example = torch.empty(0, size.vocabulary, device=device)
+        compiled.note(example, wins=medians["compiled"] < medians["linear"])
+    return {
+        "size": size._asdict(),
+        "dtype": dtype_name,
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "floor_seconds": floor,
+        "missing": missing,
+        "variants": {
+            name: {
+                "seconds": medians[name],
+                "to_dense": statistics.median(a / b for a, b in zip(taken, seconds["dense"])),
+                "to_floor": medians[name] / floor,
+                "extra_memory_bytes": extra_memory_bytes(name, size, dtype_name),
+                "errors": wrong[name],
+            }
+            for name, taken in seconds.items()
+        },
+    }
 
 
-def dense(given: Inputs) -> Tensor:
-    """What one writes first: both logits whole, softmaxes in float32, PyTorch's own kl_div."""
-    with torch.no_grad():
-        log_p = (given.teacher @ given.teacher_head.T).float().log_softmax(-1)
-    log_q = (given.student @ given.head.T).float().log_softmax(-1)
-    return F.kl_div(log_q, log_p, log_target=True, reduction="sum")
-
-
-def linear(given: Inputs) -> Tensor:
-    """`kdlib.linear`, as the training loop calls it."""
-    targets = HiddenTargets(given.teacher, Head(given.teacher_head))
-    return linear_distillation_loss(given.student, Head(given.head), targets, objective=OBJECTIVE).total
-
-
-VARIANTS: dict[str, Callable[[Inputs], Tensor]] = {"dense": dense, "linear": linear}
+def table(result: dict[str, Any]) -> str:
+    """Times are medians. Errors are relative to float64 on the same inputs: of the loss, of the
+    gradient in the hidden states, and of that in the head."""
+    lines = [
+        f"{Size(**result['size'])}, {result['dtype']}, {result['device']}, {result['threads']} threads",
+        f"{'':9} {'seconds':>8} {'to dense':>9} {'to floor':>9} {'extra MB':>9}  errors",
+        f"{'floor':9} {result['floor_seconds']:8.4f}",
+    ]
+    for name, row in result["variants"].items():
+        wrong = " ".join(f"{error:.0e}" for error in row["errors"])
+        lines.append(
+            f"{name:9} {row['seconds']:8.4f} {row['to_dense']:9.2f} {row['to_floor']:9.2f}"
+            f" {row['extra_memory_bytes'] / 1e6:9.0f}  {wrong}"
+        )
+    lines += [f"{name:9} not measured: {reason}" for name, reason in result["missing"].items()]
+    return "\n".join(lines)
 
 
 def floor_seconds(given: Inputs) -> float:
@@ -99,95 +89,37 @@ def floor_seconds(given: Inputs) -> float:
         return min(_seconds(products, given.student.device) for _ in range(3))
 
 
-def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict:
-    """Everything about one size: see `table` for what is in it."""
-    size, dtype = SIZES[size_name], DTYPES[dtype_name]
-    given = make_inputs(size, dtype)
-    seconds = _times(given, rounds)
-    floor, wrong = floor_seconds(given), errors(size, dtype)
-    variants = {
-        name: {
-            "seconds": statistics.median(taken),
-            "to_dense": statistics.median(a / b for a, b in zip(taken, seconds["dense"])),
-            "to_floor": statistics.median(taken) / floor,
-            "extra_memory_bytes": extra_memory_bytes(name, size, dtype_name),
-            "errors": wrong[name],
-        }
-        for name, taken in seconds.items()
-    }
-    return {
-        "size": size._asdict(), "dtype": dtype_name, "device": given.student.device.type,
-        "threads": torch.get_num_threads(), "floor_seconds": floor, "variants": variants,
-    }  # fmt: skip
-
-
-def table(result: dict) -> str:
-    """Times are medians; errors are relative to float64 on the same inputs: of the loss, of the
-    gradient in the hidden states, and of that in the head."""
-    size = Size(**result["size"])
-    head = f"{size}, {result['dtype']}, {result['device']}, {result['threads']} threads"
-    lines = [
-        head,
-        f"{'':8} {'seconds':>8} {'to dense':>9} {'to floor':>9} {'extra MB':>9}  errors",
-        f"{'floor':8} {result['floor_seconds']:8.3f}",
-    ]
-    for name, row in result["variants"].items():
-        wrong = " ".join(f"{error:.0e}" for error in row["errors"])
-        lines.append(
-            f"{name:8} {row['seconds']:8.3f} {row['to_dense']:9.2f} {row['to_floor']:9.2f}"
-            f" {row['extra_memory_bytes'] / 1e6:9.0f}  {wrong}"
-        )
-    return "\n".join(lines)
-
-
-def _times(given: Inputs, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every variant in every round; they take turns."""
-    for variant in VARIANTS.values():
-        _step(variant, given)  # warm-up
-    rows = [
-        [_seconds(lambda: _step(variant, given), given.student.device) for variant in VARIANTS.values()]
-        for _ in range(rounds)
-    ]
-    return dict(zip(VARIANTS, map(list, zip(*rows))))
-
-
-def errors(size: Size, dtype: torch.dtype) -> dict[str, list[float]]:
+def errors(
+    variants: dict[str, Variant], size: Size, dtype: torch.dtype, device: torch.device
+) -> dict[str, list[float]]:
     """Relative errors of loss, gradient in hidden states and gradient in the head, against float64
-    with the same (rounded) inputs, on so few rows that float64 finds room."""
-    few = make_inputs(size._replace(tokens=min(size.tokens, 256)), dtype)
-    exact = _step(dense64, Inputs(*(t.detach().double().requires_grad_() for t in few)))
+    with the same (rounded) inputs."""
+    few = make_inputs(size._replace(tokens=min(size.tokens, ERROR_ROWS)), dtype, device)
+    exact = _step(_dense64, Inputs(*(t.detach().double().requires_grad_() for t in few)))
     return {
         name: [_relative(mine, theirs) for mine, theirs in zip(_step(variant, few), exact)]
-        for name, variant in VARIANTS.items()
+        for name, variant in variants.items()
     }
 
 
-def dense64(given: Inputs) -> Tensor:
+def _dense64(given: Inputs) -> Tensor:
     log_p = (given.teacher @ given.teacher_head.T).log_softmax(-1)
     log_q = (given.student @ given.head.T).log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum()
 
 
-def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
-    """What a variant needs beyond its inputs and the gradients it returns: measured in a process of
-    its own, since the peak of a process never falls."""
-    done = subprocess.run(
-        [sys.executable, "-m", "kdlib.bench.loss", name, json.dumps(size), dtype],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return int(done.stdout)
+def _times(variants: dict[str, Variant], given: Inputs, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every variant in every round; they take turns."""
+    for variant in variants.values():
+        _step(variant, given)  # warm-up
+    rows = [
+        [_seconds(lambda: _step(variant, given), given.student.device) for variant in variants.values()]
+        for _ in range(rounds)
+    ]
+    return dict(zip(variants, map(list, zip(*rows))))
 
 
-def _measure_memory(name: str, size: Size, dtype: torch.dtype) -> int:
-    given = make_inputs(size, dtype)
-    # A first, tiny call brings in what the libraries themselves need.
-    _step(VARIANTS[name], make_inputs(Size(8, 16, 16, 32), dtype))
-    before = peak_memory_bytes()
-    gradients = _step(VARIANTS[name], given)[1:]
-    return peak_memory_bytes() - before - sum(g.numel() * g.element_size() for g in gradients)
-
-
-def _step(variant: Callable[[Inputs], Tensor], given: Inputs) -> list[Tensor]:
+def _step(variant: Variant, given: Inputs) -> list[Tensor]:
     """The loss and its two gradients."""
     total = variant(given)
     return [total.detach(), *torch.autograd.grad(total, (given.student, given.head))]
@@ -202,12 +134,44 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _relative(mine: Tensor, exact: Tensor) -> float:
-    return ((mine.double() - exact).norm() / exact.norm()).item()
+    return float((mine.double() - exact).norm() / exact.norm())
+
+
+# --- Memory ---------------------------------------------------------------------------------------
+
+
+def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
+    """What a variant needs beyond its inputs and the gradients it returns: measured in a process of
+    its own, since the peak of a process never falls."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kdlib.bench.loss", name, json.dumps(size), dtype],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.split()[-1])
+
+
+def _measure_memory(name: str, size: Size, dtype: torch.dtype) -> int:
+    device = torch.device(machine.pick_device("auto"))
+    variant = variants_on(device)[0][name]
+    given = make_inputs(size, dtype, device)
+    # A first, tiny call brings in what the libraries themselves need.
+    _step(variant, make_inputs(Size(8, 16, 16, 32), dtype, device))
+    before = _peak(device)
+    gradients = _step(variant, given)[1:]
+    return _peak(device) - before - sum(g.numel() * g.element_size() for g in gradients)
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return machine.peak_memory_bytes()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""Training from a cache of targets against running the teacher beside the student.
+
+The teacher has the size of SmolLM2-135M and random weights: its speed does not depend on them, the
+bytes of its targets do (`kdlib cache` prints those of a real one). The two ways of training take
+turns, with the same student, blocks and steps.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from kdlib import machine, models
+from kdlib.cache import CachedTargets, Contents, write_cache
+from kdlib.data import Blocks
+from kdlib.models import ModelSize
+from kdlib.objectives import Objective
+from kdlib.schedule import Training
+from kdlib.teachers import TeacherTargets, run_each_time
+from kdlib.train import Phase, train
+
+VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50
+STUDENT = ModelSize(width=256, layers=8, heads=4)
+ROUNDS, STEPS = 3, 4
+EPOCHS = (32, 64, 128, 256)  # blocks: does the time of an epoch grow in proportion?
+
+
+class Sizes(NamedTuple):
+    """What is measured; the tests make it small."""
+
+    student: ModelSize = STUDENT
+    epochs: tuple[int, ...] = EPOCHS
+    rounds: int = ROUNDS
+
+
+def measure(sizes: Sizes = Sizes(), teacher: nn.Module | None = None) -> dict:
+    """Tokens per second of both ways, their ratio, and the seconds of cached epochs."""
+    device = machine.pick_device("auto")
+    accelerator = machine.make_accelerator(device, machine.pick_precision("auto", device))
+    teacher = models.freeze(teacher or smollm2_sized()).to(accelerator.device)
+    blocks = _blocks(sizes.epochs[-1], teacher.config.vocab_size)
+    with tempfile.TemporaryDirectory() as folder:
+        # Only this process reads the cache, so that nothing depends on the hashes.
+        contents = Contents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
+        write_cache(Path(folder) / "cache", contents, teacher, blocks)
+        cached = CachedTargets(Path(folder) / "cache", contents, blocks)
+
+        def seconds(targets: TeacherTargets, steps: int = STEPS) -> float:
+            student = _student(sizes, teacher)
+            return _seconds(student, targets, blocks, steps, accelerator)
+
+        beside = run_each_time(teacher)
+        seconds(cached, 1), seconds(beside, 1)  # warm-up
+        pairs = [(seconds(cached), seconds(beside)) for _ in range(sizes.rounds)]
+        epochs = {n * BLOCK: seconds(cached, n // BATCH) for n in sizes.epochs}
+    tokens = STEPS * BATCH * BLOCK
+    return {
+        "device": str(accelerator.device),
+        "threads": torch.get_num_threads(),
+        "teacher_parameters": models.parameter_count(teacher),
+        "student_parameters": models.parameter_count(_student(sizes, teacher)),
+        "cached_tokens_per_second": tokens / statistics.median(a for a, _ in pairs),
+        "beside_tokens_per_second": tokens / statistics.median(b for _, b in pairs),
+        "ratio": statistics.median(b / a for a, b in pairs),
+        "ratios": [b / a for a, b in pairs],
+        "epoch_seconds": epochs,
+    }
+
+
+def table(result: dict) -> str:
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
+    lines = [
+        f"teacher {result['teacher_parameters'] / 1e6:.1f} M, student"
+        f" {result['student_parameters'] / 1e6:.1f} M parameters, {result['device']},"
+        f" {result['threads']} threads",
+        f"from the cache {result['cached_tokens_per_second']:.0f} tokens/s, teacher beside"
+        f" {result['beside_tokens_per_second']:.0f} tokens/s, ratio {result['ratio']:.2f}"
+        f" (rounds: {rounds})",
+        "a cached epoch of",
+    ]
+    for tokens, seconds in result["epoch_seconds"].items():
+        lines.append(f"{tokens:9,} tokens {seconds:8.2f} s {1e6 * seconds / tokens:8.1f} µs a token")
+    return "\n".join(lines)
+
+
+def smollm2_sized() -> nn.Module:
+    """SmolLM2-135M's shape, 134.5 million random parameters."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=576,
+            intermediate_size=1536,
+            num_hidden_layers=30,
+            num_attention_heads=9,
+            num_key_value_heads=3,
+            max_position_embeddings=2 * BLOCK,
+            tie_word_embeddings=True,
+        )
+    )
+
+
+def _student(sizes: Sizes, teacher: nn.Module) -> nn.Module:
+    return models.new_model(sizes.student, teacher.config.vocab_size, 2 * BLOCK, seed=0)
+
+
+def _blocks(number: int, vocabulary: int) -> Blocks:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, vocabulary, (number, BLOCK + 1), generator=generator)
+    return Blocks(ids, torch.ones_like(ids), bytes=1)
+
+
+def _seconds(
+    student: nn.Module, targets: TeacherTargets, blocks: Blocks, steps: int, accelerator: Accelerator
+) -> float:
+    """That the training loop takes for so many steps."""
+    training = Training(steps=steps, batch=BATCH, learning_rate=1e-3)
+    validation = Blocks(blocks.ids[:1], blocks.mask[:1], bytes=1)
+    with tempfile.TemporaryDirectory() as folder:
+        phase = Phase("bench", Path(folder), "bench", seed=0)
+        objective = Objective.from_alpha(1.0)
+        return train(
+            student, blocks, validation, objective, training, phase, accelerator, targets
+        ).seconds

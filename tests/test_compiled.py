@@ -1,0 +1,85 @@
+"""The compiled element-wise part gives the eager one's loss and gradients, and only where it is chosen."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from kdlib import compiled
+from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.objectives import Objective
+
+N, H, V = 37, 6, 53
+needs_a_compiler = pytest.mark.skipif(
+    not compiled.is_available(torch.device("cpu")), reason="no C++ compiler on this machine"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_notes(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "notes" / "compiled.json")
+    monkeypatch.delenv("KDLIB_COMPILE", raising=False)
+    compiled._noted.cache_clear()
+    yield
+    compiled._noted.cache_clear()
+
+
+def loss_and_gradients(objective, weights, compile):
+    generator = torch.Generator().manual_seed(0)
+    hidden, head, teacher = (torch.randn(n, H, generator=generator) for n in (N, V, N))
+    hidden.requires_grad_(), head.requires_grad_()
+    labels = torch.randint(0, V, (N,), generator=generator)
+    labels[5] = -100
+    with compiled.forced(compile):
+        loss = linear_distillation_loss(
+            hidden, Head(head), HiddenTargets(teacher, Head(head.detach().flip(0))), labels,
+            objective=objective, token_weights=weights, chunk=16,
+        )  # fmt: skip
+        loss.total.backward()
+    return loss.total, loss.parts["cross_entropy"], loss.parts["distillation"], hidden.grad, head.grad
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("alpha", [1.0, 0.3])
+@pytest.mark.parametrize("weighed", [False, True])
+def test_compiled_is_eager(alpha, weighed):
+    weights = torch.linspace(0, 2, N) if weighed else None
+    objective = Objective.from_alpha(alpha)
+    for one, two in zip(*(loss_and_gradients(objective, weights, choice) for choice in (True, False))):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+
+
+def test_compiled_serves_only_what_it_was_written_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(compiled, "_compiled", lambda: lambda *given: asked.append(1) or compiled._fused(*given))
+    plain = Objective.from_alpha(0.5)
+    for objective, served in (
+        (plain, True),
+        (dataclasses.replace(plain, temperature=2.0), False),
+        (dataclasses.replace(plain, divergence="reverse_kl"), False),
+    ):
+        asked.clear()
+        loss_and_gradients(objective, None, compile=True)
+        assert bool(asked) == served
+
+
+def test_nothing_is_compiled_unless_it_was_found_faster(monkeypatch):
+    small, large = torch.empty(1, 2000), torch.empty(1, 50_000)
+    assert not compiled.is_chosen(small)
+    compiled.note(small, wins=True)
+    compiled.note(large, wins=False)
+    assert compiled.is_chosen(torch.empty(9, 1500))  # the same power of two
+    assert not compiled.is_chosen(large)
+    monkeypatch.setenv("KDLIB_COMPILE", "off")
+    assert not compiled.is_chosen(small)
+    monkeypatch.setenv("KDLIB_COMPILE", "on")
+    assert compiled.is_chosen(large)
+
+
+def test_a_damaged_note_is_no_note():
+    path = compiled._note_path()
+    path.parent.mkdir()
+    path.write_text("{")
+    assert not compiled.is_chosen(torch.empty(1, 2000))
+    compiled.note(torch.empty(1, 2000), wins=True)
+    assert compiled.is_chosen(torch.empty(1, 2000))
