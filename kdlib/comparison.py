@@ -1,0 +1,74 @@
+"""Several runs' students side by side, as their reports have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kdlib.errors import UserError
+from kdlib.report import FORMAT, ROWS, align, duration, number, percent
+from kdlib.runs import require
+
+Cell = Callable[[dict[str, Any]], str]
+
+
+def comparison(folders: Sequence[Path]) -> str:
+    """A column a run: its student's rows of the report, what it gained, its objective and its time.
+
+    Says so where the runs were not measured on the same text or have different teachers: then their
+    numbers do not compare. UserError for a folder without a report.
+    """
+    reports = [_read(folder) for folder in folders]
+    lines = [["", *(folder.name for folder in folders)]]
+    lines += [[label, *map(cell, reports)] for label, cell in _rows().items()]
+    return "\n".join([align(lines), *_warnings(reports)])
+
+
+def _of_student(key: str, write: Callable[[float], str]) -> Cell:
+    return lambda report: _or_dash(report["student"], key, write)
+
+
+def _rows() -> dict[str, Cell]:
+    rows: dict[str, Cell] = {}
+    for key, label, unit, _, write in ROWS:
+        rows[f"{label}, {unit}" if unit else label] = _of_student(key, write)
+    steps = "control_equal_steps"
+    return rows | {
+        "ahead of equal steps": lambda r: _or_dash(r["advantage"].get(steps, {}), "value", number(3)),
+        "gap closed": lambda r: _or_dash(r.get("gap_closed", {}), "value", percent),
+        "objective": lambda r: "{weighing} {weight:g}, T {temperature:g}".format(**r["recipe"]["objective"]),
+        "divergence": lambda r: str(r["recipe"]["objective"]["divergence"]),
+        "seed": lambda r: str(r["seed"]),
+        "run time": lambda r: duration(r["seconds"]["total"]),
+    }
+
+
+def _or_dash(entry: dict[str, Any], key: str, write: Callable[[float], str]) -> str:
+    return write(entry[key]) if key in entry else "-"
+
+
+def _warnings(reports: list[dict[str, Any]]) -> list[str]:
+    parts: dict[str, Callable[[dict[str, Any]], object]] = {
+        "test texts": lambda r: (r["data"]["text"], r["data"]["test"]),
+        "teachers": lambda r: r["teacher"]["cross_entropy"],
+    }
+    return [
+        f"The {name} of these runs differ: their numbers do not compare."
+        for name, of in parts.items()
+        if any(of(report) != of(reports[0]) for report in reports)
+    ]
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    require(folder)
+    try:
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} has no report yet; finish it with --resume") from None
+    except ValueError as error:
+        raise UserError(f"{folder / 'report.json'} is damaged; `kdlib evaluate` writes it anew") from error
+    if report.get("format") != FORMAT:
+        raise UserError(f"{folder / 'report.json'} is of another version; `kdlib evaluate` writes it anew")
+    return report

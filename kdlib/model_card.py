@@ -1,0 +1,97 @@
+"""The student's model card: what it is, what it was made of, what it can do, and what it may not claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kdlib.report import short, terminal_table
+from kdlib.runs import write_atomically
+
+TEACHER_LICENCES = {
+    "pocket": "The teacher ships with kdlib under the MIT licence; it learned from the same public text.",
+    "smollm2": "The teacher is SmolLM2-135M-Instruct, under the Apache-2.0 licence, which asks for"
+    " its notice to be kept.",
+    "train": "The teacher was trained by the same run, from the same text.",
+}
+TEXT_LICENCES = {"sotu": "The text is the work of the United States government, in the public domain."}
+UNKNOWN = "The {} is the user's own: whatever its licence asks for applies to this model too."
+
+CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [knowledge-distillation]
+---
+
+# {name}: a distilled student of {student} parameters
+
+A causal language model that learned from the {teacher_name} teacher ({teacher} parameters) by
+knowledge distillation with `kdlib`, version {version}.
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+```
+
+## What it learned from
+
+{seen:,} tokens of the text `{text}` ({documents} documents), {training:,} tokens in {steps:,} steps,
+repeats counted. What it minimised: {objective}.
+
+## What it can do
+
+Measured on {test:,} tokens of {test_documents} documents of the same text that neither teacher nor
+student has seen:
+
+```
+{table}
+```
+
+Nothing else was measured. It continues text of this kind; it was not trained to answer, and nothing
+was done about what it should not say.
+
+## Licences
+
+{licences}
+"""
+
+
+def write_model_card(report: dict[str, Any], folder: Path) -> None:
+    """Write `README.md` beside the student's weights."""
+    write_atomically(folder / "README.md", model_card(report))
+
+
+def model_card(report: dict[str, Any]) -> str:
+    recipe, text, data = report["recipe"], report["data"]["text"], report["data"]
+    source = recipe["teacher"]["source"]
+    return CARD.format(
+        name=report["name"],
+        student=short(report["student"]["parameters"]),
+        teacher=short(report["teacher"]["parameters"]),
+        teacher_name=Path(source).name,
+        version=report["versions"]["kdlib"],
+        text=Path(text).name,
+        seen=data["student_training"]["tokens"],
+        documents=data["student_training"]["documents"],
+        training=report["student"]["training_tokens"],
+        steps=report["student"]["steps"],
+        objective=_objective(recipe["objective"]),
+        test=data["test"]["tokens"],
+        test_documents=data["test"]["documents"],
+        table=terminal_table(report),
+        licences=licences(source, text),
+    )
+
+
+def _objective(settings: dict[str, Any]) -> str:
+    label = "(1 - {w:g}) CE + {w:g} KD" if settings["weighing"] == "alpha" else "CE + {w:g} KD"
+    formula = label.format(w=settings["weight"])
+    return f"{formula}, where KD is the {settings['divergence']} at temperature {settings['temperature']:g}"
+
+
+def licences(source: str, text: str) -> str:
+    teacher = TEACHER_LICENCES.get(source, UNKNOWN.format("teacher"))
+    return f"{teacher} {TEXT_LICENCES.get(text, UNKNOWN.format('text'))}"
