@@ -19,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -34,9 +34,14 @@ from kdlib.progress import bar
 from kdlib.runs import claimed, write_atomically
 from kdlib.targets import KINDS, SparseTargets
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 FORMAT = 1
 MANIFEST = "manifest.json"
-SHARD_TOKENS = 2**16  # what a maker that is killed can lose: minutes, of a big teacher on a processor
+SHARD_TOKENS = (
+    2**16
+)  # what a maker that is killed can lose: minutes, of a big teacher on a processor
 PASS_TOKENS = 1024  # that the teacher reads at once
 KEY_BYTES = 16
 
@@ -55,13 +60,19 @@ class Contents:
 
 
 def contents_of(
-    teacher: nn.Module, tokenizer, blocks: Blocks, kind: str, k: int, temperature: float, seed: int
+    teacher: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    blocks: Blocks,
+    kind: str,
+    k: int,
+    temperature: float,
+    seed: int,
 ) -> Contents:
     """What a cache of this teacher's targets for such blocks holds."""
     weights = hashlib.sha256()
     for name, parameter in sorted(teacher.named_parameters()):
         weights.update(name.encode())
-        weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+        weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     tokens = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
     positions = blocks.ids.shape[1] - 1
     return Contents(weights.hexdigest(), tokens.hexdigest(), kind, k, temperature, positions, seed)
@@ -72,8 +83,8 @@ def write_cache(
     contents: Contents,
     teacher: nn.Module,
     blocks: Blocks,
-    autocast: Callable = contextlib.nullcontext,
-) -> dict:
+    autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+) -> dict[str, Any]:
     """Make the cache, or what is missing of it, and return its manifest.
 
     The draws for a block follow from the seed and its tokens, not from what was made before it.
@@ -84,7 +95,9 @@ def write_cache(
         manifest = _manifest_to_go_on_with(folder, contents)
         rows = {key: row for row, key in enumerate(_keys(blocks))}
         missing = [row for key, row in rows.items() if key not in _index(folder, manifest)]
-        with bar("teacher targets", len(rows), done=len(rows) - len(missing), unit="block") as progress:
+        with bar(
+            "teacher targets", len(rows), done=len(rows) - len(missing), unit="block"
+        ) as progress:
             for some in _groups(torch.tensor(missing, dtype=torch.long), SHARD_TOKENS, contents):
                 started, packed = time.perf_counter(), []
                 for group in _groups(some, PASS_TOKENS, contents):
@@ -122,7 +135,8 @@ class CachedTargets:
                 f"cache: {folder} lacks {places.count(None)} of the {len(places)} blocks of this text;"
                 " `kdlib cache` adds them"
             )
-        self._contents, self._places = contents, places
+        self._contents = contents
+        self._places = [place for place in places if place is not None]
         self._pool = ThreadPoolExecutor(1, "kdlib-cache")
         self._coming: dict[int, Future[SparseTargets]] = {}
 
@@ -134,7 +148,7 @@ class CachedTargets:
     def __call__(self, rows: Tensor, ids: Tensor) -> SparseTargets:
         coming = [self._coming.pop(row, None) for row in rows.tolist()]
         read = [c.result() if c else self._read(row) for c, row in zip(coming, rows.tolist())]
-        stacked = (None if field[0] is None else torch.stack(field) for field in zip(*read))
+        stacked: list[Any] = [None if f[0] is None else torch.stack(f) for f in zip(*read)]
         return SparseTargets(*stacked).map(lambda t: t.to(ids.device, non_blocking=True))
 
     def _read(self, row: int) -> SparseTargets:
@@ -143,11 +157,11 @@ class CachedTargets:
         return unpack(data, self._contents.kind, self._contents.positions, self._contents.k)
 
 
-def read_manifest(folder: Path) -> dict:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a cache; UserError where there is none that this version can read."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest: dict[str, Any] = json.loads(path.read_text())
         version = manifest["format"]
     except FileNotFoundError:
         raise UserError(f"cache: {folder} is no cache; make one with `kdlib cache`") from None
@@ -169,7 +183,8 @@ def _groups(rows: Tensor, tokens: int, contents: Contents) -> tuple[Tensor, ...]
 @torch.no_grad()
 def _packed(teacher: nn.Module, ids: Tensor, contents: Contents) -> list[bytes]:
     """The targets of a few blocks (B, T + 1)."""
-    logits = teacher(input_ids=ids.to(teacher.device), use_cache=False).logits[:, :-1]
+    device: Any = teacher.device
+    logits = teacher(input_ids=ids.to(device), use_cache=False).logits[:, :-1]
     log_p = log_softmax(logits, contents.temperature)
     return [pack(_keep(row, key, contents), contents.kind) for row, key in zip(log_p, _hashes(ids))]
 
@@ -182,9 +197,11 @@ def _keep(log_p: Tensor, key: bytes, contents: Contents) -> SparseTargets:
     return KINDS["sampled"](log_p, contents.k, generator)
 
 
-def _manifest_to_go_on_with(folder: Path, contents: Contents) -> dict:
+def _manifest_to_go_on_with(folder: Path, contents: Contents) -> dict[str, Any]:
     """A new one, or the one that is there, without shards that have been lost or damaged."""
-    if all(path.name.startswith(".") for path in folder.iterdir()):  # drafts of a maker killed early
+    if all(
+        path.name.startswith(".") for path in folder.iterdir()
+    ):  # drafts of a maker killed early
         new = {"format": FORMAT, "contents": dataclasses.asdict(contents)}
         return _write_manifest(folder, new, [], complete=False)
     manifest = read_manifest(folder)
@@ -192,7 +209,7 @@ def _manifest_to_go_on_with(folder: Path, contents: Contents) -> dict:
     return manifest | {"shards": [s for s in manifest["shards"] if _is_intact(folder, s)]}
 
 
-def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict:
+def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str, Any]:
     """Write the file and return its entry in the manifest."""
     data = save(
         {
@@ -213,9 +230,13 @@ def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict:
     }
 
 
-def _write_manifest(folder: Path, manifest: dict, shards: list[dict], complete: bool) -> dict:
+def _write_manifest(
+    folder: Path, manifest: dict[str, Any], shards: list[dict[str, Any]], complete: bool
+) -> dict[str, Any]:
     """With the shards' sums: real tokens, what one takes on disk, seconds of the teacher's work."""
-    size, tokens, seconds = (sum(s[name] for s in shards) for name in ("bytes", "tokens", "seconds"))
+    size, tokens, seconds = (
+        sum(s[name] for s in shards) for name in ("bytes", "tokens", "seconds")
+    )
     manifest |= {
         "complete": complete,
         "tokens": tokens,
@@ -233,12 +254,12 @@ def _write_manifest(folder: Path, manifest: dict, shards: list[dict], complete: 
 class _Place(NamedTuple):
     """Where a block's targets stand: a slice of a shard's payload, mapped into memory."""
 
-    payload: object
+    payload: Any
     start: int
     end: int
 
 
-def _index(folder: Path, manifest: dict) -> dict[bytes, _Place]:
+def _index(folder: Path, manifest: dict[str, Any]) -> dict[bytes, _Place]:
     index = {}
     for shard in manifest["shards"]:
         opened = safe_open(folder / shard["file"], framework="pt")
@@ -262,12 +283,12 @@ def _select(blocks: Blocks, rows: Tensor) -> Blocks:
     return dataclasses.replace(blocks, ids=blocks.ids[rows], mask=blocks.mask[rows])
 
 
-def _is_intact(folder: Path, shard: dict) -> bool:
+def _is_intact(folder: Path, shard: dict[str, Any]) -> bool:
     path = folder / shard["file"]
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == shard["sha256"]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == str(shard["sha256"])
 
 
-def _refuse_other_contents(folder: Path, manifest: dict, wanted: Contents) -> None:
+def _refuse_other_contents(folder: Path, manifest: dict[str, Any], wanted: Contents) -> None:
     for name, value in dataclasses.asdict(wanted).items():
         held = manifest["contents"].get(name)
         if held != value:

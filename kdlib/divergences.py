@@ -21,6 +21,7 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,10 @@ def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     second derivative is a RuntimeError), in log Q any number of times.
     Source: Kullback and Leibler 1951.
     """
-    return _ForwardKL.apply(*_prepare(log_p, log_q))
+    divergence: Tensor = _ForwardKL.apply(  # type: ignore[no-untyped-call]  # torch gives it none
+        *_prepare(log_p, log_q)
+    )
+    return divergence
 
 
 def reverse_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -101,7 +105,7 @@ def generalized_jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     _check_range("beta", beta, 0, 1)
     w_p, w_q = beta, 1 - beta
 
-    def shared(a, b):
+    def shared(a: Tensor, b: Tensor) -> Tensor:
         to_p, to_q = _log_mix(b - a, w_p, w_q), _log_mix(a - b, w_q, w_p)
         return -(w_p * a.exp() * to_p + w_q * b.exp() * to_q)
 
@@ -118,7 +122,7 @@ def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
     """
     _check_range("alpha", alpha, 0, 1)
 
-    def shared(a, b):
+    def shared(a: Tensor, b: Tensor) -> Tensor:
         return -a.exp() * _log_mix(b - a, alpha, 1 - alpha)
 
     return _sum_over_slots(log_p, log_q, shared, -math.log(alpha) if alpha else INF)
@@ -203,7 +207,7 @@ def adaptive_kl(log_p: Tensor, log_q: Tensor, mu: float = 0.5) -> Tensor:
     return torch.where(w == 0, 0.0, w * forward) + torch.where(w == 1, 0.0, (1 - w) * reverse)
 
 
-DIVERGENCES = {function.__name__: function for function in (
+DIVERGENCES: dict[str, Callable[..., Tensor]] = {function.__name__: function for function in (
     forward_kl, reverse_kl, symmetric_kl, jensen_shannon, generalized_jsd, skew_kl, skew_reverse_kl,
     alpha_beta, total_variation, hellinger_squared, adaptive_kl,
 )}  # fmt: skip
@@ -226,12 +230,12 @@ def get_divergence(name: str, **parameters: float) -> Callable[[Tensor, Tensor],
     return function
 
 
-def _check_range(name, value, low, high):
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not isinstance(value, Real) or not low <= value <= high:
         raise ValueError(f"{name} must be a number in [{low}, {high}], got {value!r}")
 
 
-def _prepare(log_p, log_q):
+def _prepare(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
     """Check both inputs; return them in one shape and in one dtype, float32 or better."""
     for name, value in (("log_p", log_p), ("log_q", log_q)):
         if not isinstance(value, Tensor) or not value.is_floating_point():
@@ -244,12 +248,20 @@ def _prepare(log_p, log_q):
         raise ValueError(f"the last dimension, one vocabulary, must be equal, got {shapes}")
     dtype = torch.promote_types(torch.promote_types(log_p.dtype, log_q.dtype), torch.float32)
     try:
-        return torch.broadcast_tensors(log_p.to(dtype), log_q.to(dtype))
+        log_p, log_q = torch.broadcast_tensors(log_p.to(dtype), log_q.to(dtype))
     except RuntimeError:
         raise ValueError(f"the leading dimensions must broadcast, got {shapes}") from None
+    return log_p, log_q
 
 
-def _sum_over_slots(log_p, log_q, shared, p_alone, q_alone=0.0, power=1.0):
+def _sum_over_slots(
+    log_p: Tensor,
+    log_q: Tensor,
+    shared: Callable[[Tensor, Tensor], Tensor],
+    p_alone: float,
+    q_alone: float = 0.0,
+    power: float = 1.0,
+) -> Tensor:
     """Sum over the vocabulary, keeping apart the slots that both, one or none of P and Q reach.
 
     Both: ``shared(log_p, log_q)``. One: ``p_alone * p**power`` or ``q_alone * q**power``. None: 0.
@@ -272,7 +284,7 @@ class _ForwardKL(torch.autograd.Function):
     this passes over memory far fewer times than `_sum_over_slots`."""
 
     @staticmethod
-    def forward(ctx, log_p, log_q):
+    def forward(ctx: Any, log_p: Tensor, log_q: Tensor) -> Tensor:
         p = log_p.exp()
         ratio = (log_p - log_q).masked_fill_(log_p == -INF, 0)  # what P excludes counts 0
         impossible = ratio == INF
@@ -281,7 +293,7 @@ class _ForwardKL(torch.autograd.Function):
         return (p * ratio).masked_fill_(impossible, INF).sum(-1)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         if torch.is_grad_enabled() and ctx.needs_input_grad[0]:  # create_graph: see `forward_kl`
             raise RuntimeError(
                 "a KL has one derivative in its first argument; for a second (create_graph=True)"
@@ -295,7 +307,7 @@ class _ForwardKL(torch.autograd.Function):
         return to_p, weight.neg_() if ctx.needs_input_grad[1] else None
 
 
-def _log_mix(d, w_p, w_q):
+def _log_mix(d: Tensor, w_p: float, w_q: float) -> Tensor:
     """log(m / p) for m = w_p p + w_q q, w_p + w_q = 1, d = log q - log p; exactly 0 at d = 0."""
     if w_p < NEGLIGIBLE:
         floor = d.new_full((), math.log(w_p) if w_p else -INF)
@@ -306,7 +318,7 @@ def _log_mix(d, w_p, w_q):
     return d + torch.log1p(w_p * torch.expm1(-d))  # the log1p above would meet arguments near -1
 
 
-def _alpha_beta_terms(a, b, alpha, beta):
+def _alpha_beta_terms(a: Tensor, b: Tensor, alpha: float, beta: float) -> Tensor:
     """The terms of ``alpha_beta`` for log p = a and log q = b, both finite; every limit included.
 
     A term is (A - B) / alpha with A = (q^s - p^s) / s and B = (p^alpha q^beta - p^s) / beta: no
@@ -327,7 +339,7 @@ def _alpha_beta_terms(a, b, alpha, beta):
     return torch.where(is_far, far, near)
 
 
-def _slope(start, end, d, c):
+def _slope(start: Tensor, end: Tensor, d: Tensor, c: float) -> Tensor:
     """(e^end - e^start) / c for end - start = c d, and its limit e^start d at c = 0."""
     if abs(c) < NEGLIGIBLE:
         return start.exp() * d

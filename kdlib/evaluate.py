@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from kdlib.progress import bar
 TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use
 CALIBRATION_BINS = 15
 RESAMPLES = 2000
+
+Interval = dict[str, float]  # value, low, high
 
 
 class BlockSums(NamedTuple):
@@ -56,7 +59,9 @@ def score(
         for start in starts:
             ids = blocks.ids[start : start + size].to(accelerator.device)
             mask = blocks.mask[start : start + size].to(accelerator.device)
-            outputs = {name: _timed_logits(model, ids, accelerator) for name, model in models.items()}
+            outputs = {
+                name: _timed_logits(model, ids, accelerator) for name, model in models.items()
+            }
             log_p = log_softmax(next_token(outputs[teacher][0], ids, mask)[0])
             teachers_five = log_p.topk(5).indices
             for name, (logits, seconds) in outputs.items():
@@ -85,7 +90,12 @@ def _wait_for(accelerator: Accelerator) -> None:
 
 
 def _block_sums(
-    log_p: Tensor, teachers_five: Tensor, log_q: Tensor, labels: Tensor, counted: Tensor, seconds: float
+    log_p: Tensor,
+    teachers_five: Tensor,
+    log_q: Tensor,
+    labels: Tensor,
+    counted: Tensor,
+    seconds: float,
 ) -> BlockSums:
     weight = counted.double()
     top = log_q.topk(5)
@@ -101,7 +111,8 @@ def _block_sums(
     sums = [(weight * quantity.double()).sum(-1).cpu().numpy() for quantity in per_token]
     bins = _calibration_bins(confidence.exp(), guess == labels, weight).cpu().numpy()
     tokens = weight.sum(-1).cpu().numpy()
-    return BlockSums(tokens, *sums, bins, np.full(len(tokens), seconds / len(tokens)))
+    share = np.full(len(tokens), seconds / len(tokens))
+    return BlockSums(*(tokens, *sums, bins, share))
 
 
 def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Tensor:
@@ -115,7 +126,7 @@ def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Te
 # --- From sums to a report ----------------------------------------------------------------------
 
 
-def summarise(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict:
+def summarise(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict[str, Any]:
     """The measured quantities of one model, named as in the report."""
     tokens = sums.tokens.sum()
     cross_entropy = sums.nll.sum() / tokens
@@ -144,10 +155,13 @@ def expected_calibration_error(bins: np.ndarray) -> float:
     return float(np.abs(correct - confidence).sum() / tokens.sum())
 
 
-def _calibration(bins: np.ndarray) -> dict:
+def _calibration(bins: np.ndarray) -> dict[str, Any]:
     tokens, confidence, correct = bins
     filled = tokens > 0
-    mean = lambda total: [float(t / n) if f else None for t, n, f in zip(total, tokens, filled)]
+
+    def mean(total: np.ndarray) -> list[float | None]:
+        return [float(t / n) if f else None for t, n, f in zip(total, tokens, filled)]
+
     return {
         "confidence": mean(confidence),
         "accuracy": mean(correct),
@@ -155,12 +169,14 @@ def _calibration(bins: np.ndarray) -> dict:
     }
 
 
-def advantage(student: BlockSums, control: BlockSums) -> dict:
+def advantage(student: BlockSums, control: BlockSums) -> Interval:
     """Control's cross-entropy minus the student's, nats per token, with its interval."""
-    return _interval(lambda w: _cross_entropy(control, w) - _cross_entropy(student, w), len(student.tokens))
+    return _interval(
+        lambda w: _cross_entropy(control, w) - _cross_entropy(student, w), len(student.tokens)
+    )
 
 
-def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> dict | None:
+def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> Interval | None:
     """(control - student) / (control - teacher) in cross-entropy: 0 is the control, 1 the teacher.
 
     None where the teacher is no better than the control: there is no gap to close.
@@ -169,7 +185,8 @@ def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> di
     def closed(weights: np.ndarray) -> np.ndarray:
         control_loss = _cross_entropy(control, weights)
         gap = control_loss - _cross_entropy(teacher, weights)
-        return (control_loss - _cross_entropy(student, weights)) / gap
+        share: np.ndarray = (control_loss - _cross_entropy(student, weights)) / gap
+        return share
 
     one = np.ones((1, len(student.tokens)))
     if _cross_entropy(control, one)[0] <= _cross_entropy(teacher, one)[0]:
@@ -178,10 +195,11 @@ def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> di
 
 
 def _cross_entropy(sums: BlockSums, weights: np.ndarray) -> np.ndarray:
-    return (weights @ sums.nll) / (weights @ sums.tokens)
+    loss: np.ndarray = (weights @ sums.nll) / (weights @ sums.tokens)
+    return loss
 
 
-def _interval(statistic, blocks: int) -> dict:
+def _interval(statistic: Callable[[np.ndarray], np.ndarray], blocks: int) -> Interval:
     """The statistic on all blocks, and its 95 % percentile interval when blocks are resampled.
 
     statistic: (R, blocks) weights -> (R,). Models are resampled together, so what makes a block
@@ -190,4 +208,8 @@ def _interval(statistic, blocks: int) -> dict:
     generator = np.random.default_rng(0)
     weights = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES)
     low, high = np.quantile(statistic(weights), [0.025, 0.975])
-    return {"value": float(statistic(np.ones((1, blocks)))[0]), "low": float(low), "high": float(high)}
+    return {
+        "value": float(statistic(np.ones((1, blocks)))[0]),
+        "low": float(low),
+        "high": float(high),
+    }

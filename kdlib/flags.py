@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
+from typing import Any, TypeVar
 
 import tyro
 
@@ -19,18 +20,21 @@ from tyro._errors import (
 
 from kdlib.errors import UserError
 
+T = TypeVar("T")
 
-def parse(shape: type, arguments: list[str], default=None, prog: str = "kdlib"):
+
+def parse(shape: type[T], arguments: list[str], default: T | None = None, prog: str = "kdlib") -> T:
     """An instance of `shape` from flags. Raises UserError, naming the field, for what does not fit."""
 
     def refuse(event: ParseErrorEvent) -> None:
         raise UserError(_explain(event, shape))
 
-    given = {} if default is None else {"default": default}
+    given: dict[str, Any] = {} if default is None else {"default": default}
     # --flag for a bool, without a --no-flag twin.
     config = (tyro.conf.FlagCreatePairsOff,)
     with on_parse_error(refuse):
-        return tyro.cli(shape, args=arguments, prog=prog, config=config, **given)
+        parsed: T = tyro.cli(shape, args=arguments, prog=prog, config=config, **given)
+    return parsed
 
 
 def _explain(event: ParseErrorEvent, shape: type) -> str:
@@ -49,7 +53,7 @@ def _explain(event: ParseErrorEvent, shape: type) -> str:
     return f"{name}: not one of {', '.join(choices)}" if choices else f"{name}: no usable value"
 
 
-def _name_of(argument) -> str:
+def _name_of(argument: Any) -> str:
     if argument is None:
         return ""
     return ".".join(part for part in (argument.extern_prefix, argument.field.extern_name) if part)
@@ -59,7 +63,7 @@ def field_names(shape: type) -> list[str]:
     """The dotted names of all fields of a tree of dataclasses, as its flags are called."""
     names = []
     for name, kind in typing.get_type_hints(shape).items():
-        if dataclasses.is_dataclass(kind):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             prefix = "" if name == "recipe" else f"{name}."
             names += [prefix + below for below in field_names(kind)]
         else:

@@ -6,6 +6,12 @@ twice need only remember its hidden states (see `teachers`).
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +26,26 @@ def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
     No attention mask is passed anywhere: blocks are padded on the right only, and a causal model
     never looks right.
     """
-    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    base: Any = model.base_model  # of transformers: torch knows it as a module or a tensor
+    with _one_text_a_row():
+        hidden: Tensor = base(input_ids=ids, use_cache=False).last_hidden_state
+    return hidden
+
+
+@contextlib.contextmanager
+def _one_text_a_row() -> Iterator[None]:
+    """Without a mask, transformers looks into the positions for several texts packed into a row:
+    one look in each pass, for which a GPU has to be waited for. Blocks are never packed."""
+    masking: Any = sys.modules.get("transformers.masking_utils")
+    look = getattr(masking, "find_packed_sequence_indices", None)
+    if look is None:
+        yield
+        return
+    masking.find_packed_sequence_indices = lambda position_ids: None
+    try:
+        yield
+    finally:
+        masking.find_packed_sequence_indices = look
 
 
 @torch.no_grad()
@@ -30,9 +55,10 @@ def linear_head(model: nn.Module) -> Head | None:
     Some architectures scale their logits or cap them. So the claim is tried on a few tokens, and
     holds only if every bit agrees.
     """
-    if not hasattr(model, "get_output_embeddings"):
+    output_of: Any = getattr(model, "get_output_embeddings", None)
+    if output_of is None:
         return None  # any module that maps ids to logits may learn, only not by this road
-    output = model.get_output_embeddings()
+    output = output_of()
     if output is None:
         return None
     was_training = model.training
@@ -43,3 +69,25 @@ def linear_head(model: nn.Module) -> Head | None:
     same = fits and torch.equal(output(hidden), model(input_ids=ids).logits)
     model.train(was_training)
     return Head(output.weight, output.bias) if same else None
+
+
+class Headed(nn.Module):
+    """A causal language model with its last step apart, for what learns and for what is read."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        head = linear_head(model)
+        self._head = None if head is None else replace(head, weight=None, bias=None)  # type: ignore[arg-type]  # put in for each pass
+        # Accelerate asks the outermost module which parts it shards one by one.
+        self._no_split_modules = getattr(model, "_no_split_modules", None)
+
+    @property
+    def head(self) -> Head | None:
+        """See `linear_head`. With the weights of this moment: where a model is sharded, whole ones
+        are put in place for each pass."""
+        if self._head is None:
+            return None
+        model: Any = self.model
+        output = model.get_output_embeddings()
+        return replace(self._head, weight=output.weight, bias=output.bias)

@@ -6,46 +6,60 @@ that is computed there, from hidden states, is seen by the wrapper like any othe
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from kdlib.heads import last_hidden_states, linear_head
+from kdlib.cross_tokenizer import SpanTargets, span_distillation_loss
+from kdlib.heads import Headed, last_hidden_states
 from kdlib.linear import HiddenTargets, Targets, linear_distillation_loss
-from kdlib.objectives import Loss, Objective, distillation_loss, next_token
+from kdlib.objectives import Loss, Objective, distillation_loss, next_token, predicting
+from kdlib.targets import SparseTargets
 
 
-class Learner(nn.Module):
+class Learner(Headed):
     """forward(ids, mask, objective, targets) -> Loss over the next tokens of a batch.
 
-    ids (B, S); mask (B, S), or None where all tokens are real; targets: the teacher's hidden states
-    or logits at the same (B, S), or None.
+    ids (B, S); mask (B, S), or None where all tokens are real: best left on the CPU, since a GPU
+    has to be waited for before its mask can be counted; targets: the teacher's hidden states or
+    logits at the same (B, S), or None; or what it says about the spans of a student with another
+    tokenizer.
     """
 
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-        self.head = linear_head(model)
-
     def forward(
-        self, ids: Tensor, mask: Tensor | None, objective: Objective, targets: Targets | None = None
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        objective: Objective,
+        targets: Targets | SpanTargets | None = None,
     ) -> Loss:
-        if self.head is None:
-            logits, labels, counted = next_token(self.model(input_ids=ids).logits, ids, mask)
+        if isinstance(targets, SpanTargets):
+            logits = self.model(input_ids=ids).logits
+            return span_distillation_loss(logits, ids, mask, targets, objective)
+        counted = None if mask is None else predicting(mask)
+        head = self.head
+        if head is None:
+            logits, labels, _ = next_token(self.model(input_ids=ids).logits, ids)
             target = None if targets is None else next_token(_logits(targets), ids)[0]
+            counted = None if counted is None else counted.to(ids.device, non_blocking=True)
             return distillation_loss(
                 logits, target, labels, counted, objective=objective, ignore_index=None
             )
-        hidden, labels, counted = next_token(last_hidden_states(self.model, ids), ids, mask)
+        hidden, labels, _ = next_token(last_hidden_states(self.model, ids), ids)
         return linear_distillation_loss(
-            hidden, self.head, _aligned(targets, ids), labels, counted,
+            hidden, head, _aligned(targets, ids), labels, counted,
             objective=objective, ignore_index=None,
         )  # fmt: skip
 
 
 def _aligned(targets: Targets | None, ids: Tensor) -> Targets | None:
+    """Of the positions that predict. Sparse targets are made for these alone."""
+    if isinstance(targets, SparseTargets):
+        return targets
     if isinstance(targets, HiddenTargets):
         return targets._replace(hidden=next_token(targets.hidden, ids)[0])
     return None if targets is None else next_token(targets, ids)[0]
 
 
 def _logits(targets: Targets) -> Tensor:
+    if isinstance(targets, SparseTargets):
+        raise ValueError("targets are sparse, and this student's logits are not one matrix product")
     return targets.logits() if isinstance(targets, HiddenTargets) else targets

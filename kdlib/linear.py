@@ -10,7 +10,7 @@ states and the output matrix, and hands its memory to the next chunk.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ from kdlib.targets import SparseTargets
 
 CHUNK_ELEMENTS = 2**20  # of a chunk's logits: 4 MB in float32, what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
+HALF_PRECISION_ROWS = 256  # at least: there each chunk's part of the weight's gradient is converted
+GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: enough work for each kernel to hide the start of the next
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,12 @@ def linear_distillation_loss(
     """`distillation_loss` of the heads' logits, in memory that does not grow with N x V.
 
     student_hidden (..., H); targets: the teacher's logits (..., V); or `HiddenTargets`, whose width
-    may differ from H; or `SparseTargets`, made at the objective's temperature; labels, mask, token_weights (...), all aligned (see `next_token`). Rows that
-    do not count are not computed. chunk: rows at a time, chosen by the vocabulary where None.
+    may differ from H; or `SparseTargets`, made at the objective's temperature; labels, mask,
+    token_weights (...), all aligned (see `next_token`). Rows that do not count are not computed. The
+    mask may be on the CPU. chunk: rows at a time, chosen by the vocabulary where None.
+
+    With DDP or FSDP call it inside the wrapped module's forward, as `Learner` does: there the
+    wrapper sees the loss as an output, and the head's weight is whole.
 
     The gradient is computed together with the loss and kept, N x H and V x H numbers; a second
     derivative raises RuntimeError. Under autocast the matrix products run in its dtype, softmaxes in
@@ -85,11 +91,13 @@ def linear_distillation_loss(
 
     Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
     """
-    check_inputs(student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective)
+    check_inputs(
+        student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective
+    )
     _check_shapes(student_hidden, student_head, targets, chunk)
     _check_kind(targets, objective)
     counted = counted_positions(labels, mask, token_weights, ignore_index)
-    rows = None if counted is None else counted.flatten().nonzero().squeeze(-1)
+    rows = None if counted is None else _numbers(counted, student_hidden.device)
     weights = None if token_weights is None else _pick(token_weights.unsqueeze(-1), rows)[:, 0]
     hidden = _pick(student_hidden, rows)
     call = _Call(
@@ -98,21 +106,31 @@ def linear_distillation_loss(
         _picked_targets(targets, rows),
         None if labels is None else _pick(labels.unsqueeze(-1), rows)[:, 0],
         weights,
-        chunk or rows_of_a_chunk(len(student_head.weight)),
+        chunk
+        or rows_of_a_chunk(len(student_head.weight), hidden.device.type, _product_dtype(hidden)),
         _product_dtype(hidden),
         torch.is_grad_enabled(),
     )
-    total, ce, kd = _Linear.apply(hidden, student_head.weight, student_head.bias, call).unbind()
-    count = total.new_tensor(len(hidden)) if weights is None else weights.to(total.dtype).sum()
+    sums = _Linear.apply(  # type: ignore[no-untyped-call]  # torch gives it no types
+        hidden, student_head.weight, student_head.bias, call
+    )
+    total, ce, kd = (part.clone() for part in sums)  # a wrapper's hooks want no views
+    count = total.new_full((), len(hidden)) if weights is None else weights.to(total.dtype).sum()
     parts = {"cross_entropy": ce.detach()} if labels is not None else {}
     if targets is not None:
         parts["distillation"] = kd.detach()
     return Loss(total, count, parts)
 
 
-def rows_of_a_chunk(vocabulary: int) -> int:
-    """Rows whose logits stay in the cache, yet enough of them for an efficient matrix product."""
-    return min(MOST_ROWS, max(LEAST_ROWS, CHUNK_ELEMENTS // vocabulary))
+def rows_of_a_chunk(
+    vocabulary: int, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> int:
+    """On a processor rows whose logits stay in the cache, yet enough of them for an efficient
+    matrix product; on a GPU more, since each of its kernels is started by hand."""
+    if device != "cpu":
+        return max(LEAST_ROWS, GPU_CHUNK_ELEMENTS // vocabulary)
+    least = LEAST_ROWS if dtype.itemsize >= 4 else HALF_PRECISION_ROWS
+    return min(MOST_ROWS, max(least, CHUNK_ELEMENTS // vocabulary))
 
 
 # --- One call, chunk by chunk --------------------------------------------------------------------
@@ -143,13 +161,15 @@ class _Linear(torch.autograd.Function):
     """-> (total, cross-entropy, distillation); only the total has a gradient."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor | None, call: _Call) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, call: _Call
+    ) -> Tensor:
         exact = torch.promote_types(hidden.dtype, torch.float32)
         needed = [n and call.wants_gradient for n in ctx.needs_input_grad]
         gradients = _Gradients(
             torch.empty_like(hidden) if needed[0] else None,
             torch.zeros_like(weight, dtype=exact) if needed[1] else None,
-            torch.zeros_like(bias, dtype=exact) if needed[2] else None,
+            torch.zeros_like(bias, dtype=exact) if needed[2] and bias is not None else None,
         )
         call = call._replace(head=call.head.to(call.dtype), wants_gradient=any(needed))
         if isinstance(call.targets, HiddenTargets):
@@ -164,7 +184,7 @@ class _Linear(torch.autograd.Function):
         return sums
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # only where create_graph asks for a second derivative
             raise RuntimeError(
                 "linear_distillation_loss has one derivative; for a second one (create_graph=True)"
@@ -205,12 +225,16 @@ def _chunk(
 def _logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor:
     """The head's logits of the rows, in the buffers' dtype."""
     product = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows), rows.dtype))
-    logits = product if product.dtype == buffers.dtype else buffers.get(name, len(rows)).copy_(product)
+    logits = (
+        product if product.dtype == buffers.dtype else buffers.get(name, len(rows)).copy_(product)
+    )
     if head.bias is not None:
         logits += head.bias
     if head.scale != 1:
         logits *= head.scale
-    return logits if head.soft_cap is None else logits.div_(head.soft_cap).tanh_().mul_(head.soft_cap)
+    return (
+        logits if head.soft_cap is None else logits.div_(head.soft_cap).tanh_().mul_(head.soft_cap)
+    )
 
 
 def _teacher_logits(
@@ -255,19 +279,26 @@ def _pass_on(
 # --- Rows and shapes -----------------------------------------------------------------------------
 
 
+def _numbers(counted: Tensor, device: torch.device) -> Tensor:
+    """(...) -> (N): the flat numbers of the rows that count, found where the mask is. A mask on the
+    CPU keeps a GPU's queue full; one on the GPU has to be waited for."""
+    return counted.flatten().nonzero().squeeze(-1).to(device, non_blocking=True)
+
+
 def _pick(values: Tensor, rows: Tensor | None) -> Tensor:
     """(..., D) -> (N, D): the rows that count."""
     flat = values.reshape(-1, values.shape[-1])
-    return flat if rows is None else flat[rows.to(flat.device, non_blocking=True)]
+    return flat if rows is None else flat[rows]
 
 
 def _picked_targets(targets: Targets | None, rows: Tensor | None) -> Targets | None:
     if isinstance(targets, HiddenTargets):
         return HiddenTargets(_pick(targets.hidden.detach(), rows), targets.head)
     if isinstance(targets, SparseTargets):
-        ids, *others = targets
-        flat = [None if t is None else _pick(t.unsqueeze(-1), rows)[:, 0] for t in others[1:]]
-        return SparseTargets(_pick(ids, rows), _pick(others[0], rows), *flat)
+        flat: list[Any] = [
+            None if t is None else _pick(t.unsqueeze(-1), rows)[:, 0] for t in targets[2:]
+        ]
+        return SparseTargets(_pick(targets.ids, rows), _pick(targets.weights, rows), *flat)
     return None if targets is None else _pick(targets.detach(), rows)
 
 

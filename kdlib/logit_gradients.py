@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kdlib import compiled
 from kdlib.objectives import Objective, distillation_loss
 from kdlib.targets import SparseTargets
 
@@ -41,7 +42,9 @@ class ChunkLoss(NamedTuple):
     def total(self, objective: Objective) -> Tensor:
         """label_weight * CE + teacher_weight * KD; a weight of 0 silences even an infinite part."""
         a, b = objective.label_weight, objective.teacher_weight
-        return (a * self.cross_entropy if a else 0) + (b * self.distillation if b else 0)
+        if not b:
+            return a * self.cross_entropy
+        return a * self.cross_entropy + b * self.distillation if a else b * self.distillation
 
 
 def chunk_loss(
@@ -63,6 +66,9 @@ def chunk_loss(
     """
     if isinstance(teacher, Tensor) and objective.divergence != "forward_kl":
         return _by_autograd(student, teacher, labels, weights, objective, wants_gradient)
+    plain = finite and objective.temperature == 1 and wants_gradient
+    if isinstance(teacher, Tensor) and plain and compiled.is_chosen(student):
+        return _by_compiler(student, teacher, labels, weights, objective)
     if teacher is None or objective.temperature == 1:
         return _at_temperature_one(
             student, teacher, labels, weights, objective, buffers, finite, wants_gradient
@@ -71,7 +77,14 @@ def chunk_loss(
 
 
 def _at_temperature_one(
-    student, teacher, labels, weights, objective, buffers, finite, wants_gradient
+    student: Tensor,
+    teacher: Tensor | SparseTargets | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    objective: Objective,
+    buffers: Buffers,
+    finite: bool,
+    wants_gradient: bool,
 ) -> ChunkLoss:
     """Gradient: label_weight * (Q - label) + teacher_weight * (Q - P): one softmax serves both."""
     a, b = objective.label_weight, objective.teacher_weight if teacher is not None else 0.0
@@ -85,13 +98,37 @@ def _at_temperature_one(
     gradient.mul_(a + b * pull.mass)
     if b:
         pull.subtract_from(gradient, b)
-    if a:
+    if a and labels is not None:
         _subtract_labels(gradient, labels, a)
     return ChunkLoss(ce, kd, _weigh_rows(gradient, weights))
 
 
+def _by_compiler(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    objective: Objective,
+) -> ChunkLoss:
+    """The same as `_at_temperature_one`, for finite logits."""
+    a, b = objective.label_weight, objective.teacher_weight
+    at_labels = None if labels is None else student.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    kl, mass = compiled.kl_and_gradient(student, teacher, a, b)
+    ce = kl.new_zeros(()) if at_labels is None else _sum(mass - at_labels, weights)
+    if a and labels is not None:
+        _subtract_labels(student, labels, a)
+    return ChunkLoss(ce, _sum(kl, weights), _weigh_rows(student, weights))
+
+
 def _softened(
-    student, teacher, labels, weights, objective, buffers, finite, wants_gradient
+    student: Tensor,
+    teacher: Tensor | SparseTargets | None,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    objective: Objective,
+    buffers: Buffers,
+    finite: bool,
+    wants_gradient: bool,
 ) -> ChunkLoss:
     """Gradient: label_weight * (Q - label) + teacher_weight * s * (Q_T - P_T), with s = T where the
     objective has its T², else 1/T."""
@@ -112,13 +149,20 @@ def _softened(
     gradient = softened.exp_().mul_(pull.mass)
     pull.subtract_from(gradient, 1.0)
     gradient.mul_(b * factor / t)
-    if q is not None:
+    if q is not None and labels is not None:
         gradient.add_(q, alpha=a)
         _subtract_labels(gradient, labels, a)
     return ChunkLoss(ce, kd, _weigh_rows(gradient, weights))
 
 
-def _by_autograd(student, teacher, labels, weights, objective, wants_gradient) -> ChunkLoss:
+def _by_autograd(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor | None,
+    weights: Tensor | None,
+    objective: Objective,
+    wants_gradient: bool,
+) -> ChunkLoss:
     """Any divergence, through a graph that lives no longer than the chunk."""
     with torch.enable_grad():
         leaf = student.detach().requires_grad_()
@@ -147,6 +191,8 @@ class _Pull(NamedTuple):
     ids: Tensor | None = None
 
     def subtract_from(self, gradient: Tensor, weight: float) -> None:
+        if self.p is None:  # nothing pulls
+            return
         if self.ids is None:
             gradient.sub_(self.p, alpha=weight)
         else:

@@ -65,6 +65,7 @@ class MarkovModel:
         identity = torch.eye(self.vocab_size, dtype=rows.dtype)
         start = identity[self.eos_id]
         if length is None:
+            visits: Tensor
             visits, failed = torch.linalg.solve_ex(identity - goes_on.T, start)
             if failed or not 0 < visits.sum() < 1e9:
                 raise ValueError(
@@ -82,12 +83,14 @@ class MarkovModel:
         return (self.visits(context, length) * entropy(self.log_rows(context))).sum()
 
     def cross_entropy(
-        self, student: AutoregressiveModel, context: str | None = None, **options
+        self, student: AutoregressiveModel, context: str | None = None, **options: Any
     ) -> Tensor:
         """F2, exact: `expected_loss` with cross_entropy."""
         return self.expected_loss(student, cross_entropy, context, **options)
 
-    def kl(self, student: AutoregressiveModel, context: str | None = None, **options) -> Tensor:
+    def kl(
+        self, student: AutoregressiveModel, context: str | None = None, **options: Any
+    ) -> Tensor:
         """F5, KL(P||Q) over stories, exact: `expected_loss` with forward_kl."""
         return self.expected_loss(student, forward_kl, context, **options)
 
@@ -177,7 +180,7 @@ class MarkovModel:
     def text(self, tokens: Tensor) -> str | list[str]:
         """The words of ids (L,) up to the first eos, a string; of (N, L), a list of strings."""
         if tokens.ndim == 2:
-            return [self.text(row) for row in tokens]
+            return [str(self.text(row)) for row in tokens]
         ids = tokens.tolist()
         stop = ids.index(self.eos_id) + 1 if self.eos_id in ids else len(ids)
         return " ".join(self.words[i] for i in ids[:stop])

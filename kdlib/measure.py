@@ -7,25 +7,27 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from kdlib import evaluate, machine, models, runs
+from kdlib import evaluate, machine, models, runs, vocabularies
+from kdlib.data import Blocks, Document
 from kdlib.job import CONTROLS, Job
 from kdlib.report import FORMAT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PROMPT_TOKENS, NEW_TOKENS, SAMPLES = 24, 48, 3
 
 
-def measure(job: Job) -> dict:
+def measure(job: Job) -> dict[str, Any]:
     """Load every finished model from its folder, so that what is measured is what was saved."""
     started = time.perf_counter()
-    folders = job.model_folders
-    loaded = {name: models.load_model(folder) for name, folder in folders.items()}
-    tokenizer = models.load_tokenizer(folders["teacher"])
-    test = job.blocks(job.test, tokenizer)
-    sums = evaluate.score(loaded, "teacher", test, job.accelerator)
+    loaded, tokenizer = _load(job)
+    scores = _scores(job, loaded, tokenizer)
     samples = _samples(job, loaded, tokenizer)
     state = runs.record_seconds(job.folder, "evaluation", time.perf_counter() - started)
     return {
@@ -36,17 +38,48 @@ def measure(job: Job) -> dict:
         "versions": machine.versions(),
         "machine": machine.describe(job.accelerator, job.precision),
         "data": _data_facts(job, tokenizer),
-        **{
-            name: evaluate.summarise(sums[name], test.bytes, is_teacher=name == "teacher")
-            | _weight(loaded[name], folder)
-            | state["training"].get(name, {})
-            for name, folder in folders.items()
-        },
-        **_comparisons(sums),
+        **scores,
+        **({"targets": state["targets"]} if "targets" in state else {}),
         "seconds": state["seconds"] | {"total": sum(state["seconds"].values())},
         "peak_memory_bytes": machine.peak_memory_bytes(),
         "samples": samples,
     }
+
+
+def measure_on(job: Job, documents: list[Document]) -> dict[str, Any]:
+    """How the finished models do on other documents: the report's entries of models and of their
+    comparison. Nothing is written."""
+    loaded, tokenizer = _load(job)
+    return _scores(dataclasses.replace(job, test=documents), loaded, tokenizer)
+
+
+def _load(job: Job) -> tuple[dict[str, nn.Module], PreTrainedTokenizerFast]:
+    folders = job.model_folders
+    loaded = {name: models.load_model(folder) for name, folder in folders.items()}
+    return loaded, models.load_tokenizer(job.tokenizer_folder)
+
+
+def _scores(
+    job: Job, loaded: dict[str, nn.Module], tokenizer: PreTrainedTokenizerFast
+) -> dict[str, Any]:
+    """Each model's entry of the report, and how the student compares."""
+    one_tokenizer = not job.recipe.student.cross_tokenizer
+    if one_tokenizer:
+        test = job.blocks(job.test, tokenizer)
+        sums = evaluate.score(loaded, "teacher", test, job.accelerator)
+    else:
+        test, sums = _sums_of_pairs(job, loaded)
+    # Whom no distribution of a teacher's can be laid beside.
+    alone = {"teacher"} if one_tokenizer else set(loaded)
+    training = runs.read_state(job.folder)["training"]
+    entries = {
+        name: evaluate.summarise(sums[name], test.bytes, is_teacher=name in alone)
+        | _weight(loaded[name], folder)
+        | training.get(name, {})
+        | (_surplus(job) if name == "teacher" else {})
+        for name, folder in job.model_folders.items()
+    }
+    return entries | _comparisons(sums)
 
 
 def write_provenance(job: Job) -> None:
@@ -80,7 +113,33 @@ def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
     }
 
 
-def _comparisons(sums: dict[str, evaluate.BlockSums]) -> dict:
+def _sums_of_pairs(
+    job: Job, loaded: dict[str, nn.Module]
+) -> tuple[Blocks, dict[str, evaluate.BlockSums]]:
+    """Of models with two tokenizers, row by row on the same text. The teacher's nats are counted
+    per token of the student's, so that they are comparable; nothing else of the two is."""
+    pairs = job.pairs(job.test)
+    learners = {name: model for name, model in loaded.items() if name != "teacher"}
+    sums = evaluate.score(learners, "student", pairs.student, job.accelerator)
+    only = {"teacher": loaded["teacher"]}
+    teacher = evaluate.score(only, "teacher", pairs.teacher, job.accelerator)["teacher"]
+    return pairs.student, {"teacher": teacher._replace(tokens=sums["student"].tokens)} | sums
+
+
+def _surplus(job: Job) -> dict[str, float]:
+    """Of a stored teacher with more output slots than tokens: what was cut off in loading it."""
+    tokenizer = models.load_tokenizer(job.teacher_folder)
+    if models.stored_slots(job.teacher_folder) == vocabularies.token_slots(tokenizer):
+        return {}
+    test = job.blocks(job.test, tokenizer)
+    whole = models.load_whole_model(job.teacher_folder)
+    return {
+        "surplus_slots": vocabularies.surplus(whole, tokenizer),
+        "surplus_mass": vocabularies.surplus_mass(whole, tokenizer, test.ids[:1]),
+    }
+
+
+def _comparisons(sums: dict[str, evaluate.BlockSums]) -> dict[str, Any]:
     controls = [name for name in CONTROLS if name in sums]
     advantages = {name: evaluate.advantage(sums["student"], sums[name]) for name in controls}
     gap = None
@@ -89,14 +148,14 @@ def _comparisons(sums: dict[str, evaluate.BlockSums]) -> dict:
     return {"advantage": advantages} | ({} if gap is None else {"gap_closed": gap})
 
 
-def _data_facts(job: Job, tokenizer) -> dict:
+def _data_facts(job: Job, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     splits = {
         "training": job.documents.training,
         "student_training": job.seen,
         "validation": job.documents.validation,
         "test": job.test,
     }
-    facts: dict = {"text": job.recipe.data.text}
+    facts: dict[str, Any] = {"text": job.recipe.data.text}
     for name, documents in splits.items():
         blocks = job.blocks(documents, tokenizer)
         facts[name] = {
@@ -107,30 +166,39 @@ def _data_facts(job: Job, tokenizer) -> dict:
     return facts
 
 
-def _samples(job: Job, loaded: dict[str, nn.Module], tokenizer) -> list[dict[str, str]]:
+def _samples(
+    job: Job, loaded: dict[str, nn.Module], tokenizer: PreTrainedTokenizerFast
+) -> list[dict[str, str]]:
     """How each model goes on from the openings of test documents, with the same randomness."""
     samples = []
+    teachers = models.load_tokenizer(job.teacher_folder)
     for document in job.documents.test[-SAMPLES:]:
         opening = tokenizer(document.text, return_tensors="pt").input_ids[:, :PROMPT_TOKENS]
-        texts = {
-            name: generate(model, tokenizer, opening, NEW_TOKENS, job.recipe.seed)
-            for name, model in loaded.items()
-        }
-        samples.append({"prompt": tokenizer.decode(opening[0])} | texts)
+        prompt = str(tokenizer.decode(opening[0]))
+        texts = {}
+        for name, model in loaded.items():
+            own, ids = tokenizer, opening
+            if name == "teacher" and job.recipe.student.cross_tokenizer:
+                own, ids = teachers, teachers(prompt, return_tensors="pt").input_ids
+            texts[name] = generate(model, own, ids, NEW_TOKENS, job.recipe.seed)
+        samples.append({"prompt": prompt} | texts)
     return samples
 
 
 def continuations(job: Job, prompt: str, tokens: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
-    tokenizer = models.load_tokenizer(job.teacher_folder)
-    ids = tokenizer(prompt, return_tensors="pt").input_ids
-    return {
-        name: generate(models.load_model(folder), tokenizer, ids, tokens, job.recipe.seed)
-        for name, folder in job.model_folders.items()
-    }
+    texts = {}
+    for name, folder in job.model_folders.items():
+        tokenizer = models.load_tokenizer(folder)
+        ids = tokenizer(prompt, return_tensors="pt").input_ids
+        model = models.load_model(folder)
+        texts[name] = generate(model, tokenizer, ids, tokens, job.recipe.seed)
+    return texts
 
 
-def generate(model: nn.Module, tokenizer, prompt: torch.Tensor, new_tokens: int, seed: int) -> str:
+def generate(
+    model: Any, tokenizer: PreTrainedTokenizerFast, prompt: torch.Tensor, new_tokens: int, seed: int
+) -> str:
     """Sample a continuation at temperature 0.8 from the 40 likeliest tokens. Same seed, same text."""
     torch.manual_seed(seed)
     prompt = prompt.to(model.device)
@@ -143,4 +211,4 @@ def generate(model: nn.Module, tokenizer, prompt: torch.Tensor, new_tokens: int,
         top_k=40,
         pad_token_id=tokenizer.eos_token_id,
     )
-    return tokenizer.decode(out[0, prompt.shape[1] :], skip_special_tokens=True)
+    return str(tokenizer.decode(out[0, prompt.shape[1] :], skip_special_tokens=True))

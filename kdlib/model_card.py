@@ -14,7 +14,9 @@ TEACHER_LICENCES = {
     " its notice to be kept.",
     "train": "The teacher was trained by the same run, from the same text.",
 }
-TEXT_LICENCES = {"sotu": "The text is the work of the United States government, in the public domain."}
+TEXT_LICENCES = {
+    "sotu": "The text is the work of the United States government, in the public domain."
+}
 UNKNOWN = "The {} is the user's own: whatever its licence asks for applies to this model too."
 
 CARD = """\

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -16,6 +17,12 @@ from torch import nn
 from kdlib.data import END_OF_TEXT
 from kdlib.errors import UserError
 from kdlib.runs import atomic_folder
+from kdlib.seals import check_seal, seal
+from kdlib.vocabularies import check_same_tokens as check_same_tokens
+from kdlib.vocabularies import trim
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 POCKET_TEACHER = Path(__file__).parent / "pocket_teacher"
 
@@ -52,8 +59,13 @@ class ModelSize:
         return max(32, self.width * 8 // 3 // 32 * 32)
 
 
-def new_model(size: ModelSize, vocabulary: int, context: int, seed: int) -> nn.Module:
-    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights."""
+def new_model(
+    size: ModelSize, vocabulary: int, context: int, seed: int, end_of_text: int = 0
+) -> nn.Module:
+    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights.
+
+    end_of_text: the token where a generated text stops.
+    """
     # The first import of transformers reseeds torch, so it too stands inside.
     with torch.random.fork_rng(devices=[]):
         from transformers import LlamaConfig, LlamaForCausalLM
@@ -68,39 +80,62 @@ def new_model(size: ModelSize, vocabulary: int, context: int, seed: int) -> nn.M
             max_position_embeddings=context,
             initializer_range=size.initial_std,
             tie_word_embeddings=True,
-            bos_token_id=0,
-            eos_token_id=0,
+            bos_token_id=end_of_text,
+            eos_token_id=end_of_text,
             pad_token_id=None,
         )
         return LlamaForCausalLM(config)
 
 
 def load_model(folder: Path | str) -> nn.Module:
-    """A causal language model out of a folder, in float32. Only safetensors are read."""
+    """A causal language model out of a folder, in float32. Only safetensors are read.
+
+    Its vocabulary is that of the folder's tokenizer: slots beyond it are cut off (see `trim`).
+    """
+    model: nn.Module = trim(load_whole_model(folder), load_tokenizer(folder))
+    return model
+
+
+def load_whole_model(folder: Path | str) -> nn.Module:
+    """The model as it is stored, with the output slots that are no token."""
     from transformers import AutoModelForCausalLM
 
     _require_model_folder(Path(folder))
-    _quiet()
+    check_seal(Path(folder))
+    quiet()
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
     except Exception as error:  # whatever a damaged file makes the loader raise
-        raise UserError(f"model: {folder} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"model: {folder} cannot be loaded: {first_line(error)}") from error
+    return model
 
 
-def load_tokenizer(folder: Path | str):
+def stored_slots(folder: Path | str) -> int:
+    """How many output slots the model in the folder has, which may be more than it has tokens."""
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(folder, local_files_only=True).vocab_size)
+
+
+def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
     """The tokenizer of a model folder, as transformers' `PreTrainedTokenizerFast`."""
     from transformers import AutoTokenizer
 
     _require_model_folder(Path(folder))
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise UserError(f"tokenizer: {folder} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"tokenizer: {folder} cannot be loaded: {first_line(error)}") from error
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        raise UserError(
+            f"tokenizer: {folder} has one that only runs in Python; a tokenizer.json is needed"
+        )
+    return cast("PreTrainedTokenizerFast", tokenizer)
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """No bars and no advice from transformers: a model of some megabytes loads in an instant."""
     from transformers.utils import logging
 
@@ -108,7 +143,7 @@ def _quiet() -> None:
     logging.set_verbosity_error()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -116,11 +151,11 @@ def _require_model_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise UserError(
             f"model: {folder} is not a model folder (no config.json in it);"
-            " give a folder written by save_pretrained"
+            " give a folder written by save_pretrained, or OWNER/NAME on the hub"
         )
 
 
-def wrap_tokenizer(tokenizer: Tokenizer, context: int):
+def wrap_tokenizer(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
     """A trained tokenizer in the form that `AutoTokenizer` loads."""
     from transformers import PreTrainedTokenizerFast
 
@@ -133,13 +168,19 @@ def wrap_tokenizer(tokenizer: Tokenizer, context: int):
     )
 
 
-def save_model(model: nn.Module, tokenizer, folder: Path, dtype: torch.dtype | None = None) -> None:
+def save_model(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
-    _quiet()
+    quiet()
     with atomic_folder(folder) as draft:
-        stored = model if dtype is None else copy.deepcopy(model).to(dtype)
+        stored: Any = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
+        seal(draft)
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -152,7 +193,7 @@ def freeze(teacher: nn.Module) -> nn.Module:
     return teacher.eval().requires_grad_(False)
 
 
-def check_pair(teacher: nn.Module, student: nn.Module) -> None:
+def check_pair(teacher: nn.Module, student: nn.Module, *, same_tokens: bool = True) -> None:
     """Refuse a pair that would train without complaint and teach nothing.
 
     Raises UserError where the teacher is in training mode or would receive gradients, where the two
@@ -164,23 +205,10 @@ def check_pair(teacher: nn.Module, student: nn.Module) -> None:
         raise UserError("teacher: its parameters require gradients; call freeze()")
     if {p.data_ptr() for p in teacher.parameters()} & {p.data_ptr() for p in student.parameters()}:
         raise UserError("student: it shares parameters with the teacher; build or load it apart")
-    sizes = teacher.config.vocab_size, student.config.vocab_size
-    if sizes[0] != sizes[1]:
+    configs: list[Any] = [teacher.config, student.config]
+    sizes = [config.vocab_size for config in configs]
+    if same_tokens and sizes[0] != sizes[1]:
         raise UserError(
             f"student: its vocabulary has {sizes[1]} entries, the teacher's {sizes[0]};"
             " both must use the teacher's tokenizer"
-        )
-
-
-def check_same_tokens(teacher_tokenizer, student_tokenizer) -> None:
-    """Compare the token-to-id maps. Equal sizes prove nothing: two tokenizers of 32,000 entries
-    may agree on hardly one."""
-    teacher, student = teacher_tokenizer.get_vocab(), student_tokenizer.get_vocab()
-    differing = [t for t in teacher.keys() | student.keys() if teacher.get(t) != student.get(t)]
-    if differing:
-        example = min(differing)
-        raise UserError(
-            f"student: its tokenizer differs from the teacher's in {len(differing)} entries"
-            f" (for example {example!r}: {teacher.get(example)} and {student.get(example)});"
-            " a student must use the teacher's tokenizer"
         )

@@ -13,7 +13,7 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 import tyro
@@ -23,8 +23,10 @@ from kdlib.errors import UserError
 from kdlib.flags import parse
 from kdlib.models import ModelSize
 from kdlib.objectives import Objective
+from kdlib.pruning import Pruning
 from kdlib.runs import RECIPE
 from kdlib.schedule import Training
+from kdlib.targets import KINDS
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -59,7 +61,8 @@ class TeacherSettings:
     """Who teaches."""
 
     source: Annotated[str, tyro.conf.arg(aliases=["--teacher"])] = "pocket"
-    """'pocket' (ships with the package), 'train' (from scratch, first), or a model FOLDER."""
+    """'pocket' (ships with the package), 'smollm2' (see `kdlib fetch`), 'train' (from scratch,
+    first), a model FOLDER, or a model's name on the hub, OWNER/NAME."""
     size: ModelSize = ModelSize(width=320, layers=5, heads=5)
     """Used where source = train."""
     training: Training = Training(steps=3000, learning_rate=2e-3)
@@ -70,9 +73,20 @@ class TeacherSettings:
 
 @dataclass(frozen=True)
 class StudentSettings:
-    """Who learns. The controls have the same size, data and training."""
+    """Who learns. The controls have the same start, data and training."""
 
+    source: Annotated[str, tyro.conf.arg(aliases=["--student"])] = "new"
+    """'new' (from scratch), 'pruned' (cut out of the teacher), a model FOLDER, or OWNER/NAME on the
+    hub; with the teacher's tokenizer."""
     size: ModelSize = ModelSize(width=128, layers=3, heads=4, initial_std=0.09)
+    """Used where source = new."""
+    pruning: Pruning = Pruning()
+    """Used where source = pruned."""
+    cross_tokenizer: Annotated[
+        tyro.conf.FlagConversionOff[bool], tyro.conf.arg(aliases=["--cross-tokenizer"])
+    ] = False
+    """Let a student keep its own tokenizer: it is taught how likely spans of the text are, not the
+    teacher's distributions (`kdlib.cross_tokenizer` says what that cannot do)."""
     training: Training = Training(steps=1050, learning_rate=6e-3, checkpoint_every=200)
 
 
@@ -95,11 +109,36 @@ class ObjectiveSettings:
         if self.weighing == "alpha" and not 0 <= self.weight <= 1:
             raise UserError(f"objective.weight: {self.weight} as alpha is not in [0, 1]")
         if self.weighing == "lambda" and not 0 <= self.weight < math.inf:
-            raise UserError(f"objective.weight: {self.weight} as lambda is not at least 0 and finite")
+            raise UserError(
+                f"objective.weight: {self.weight} as lambda is not at least 0 and finite"
+            )
 
     def objective(self) -> Objective:
         build = Objective.from_alpha if self.weighing == "alpha" else Objective.from_lambda
         return build(self.weight, divergence=self.divergence, temperature=self.temperature)
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """How the teacher's word reaches the student."""
+
+    kind: Literal[("exact", *KINDS)] = "exact"  # type: ignore[valid-type]
+    """exact: its whole distributions. Else a few tokens of each, made once and kept on disk, forward
+    KL only: sampled (right on average), top_k (renormalised: biased), with_tail (the rest is one)."""
+    k: int = 50
+    """Tokens kept of each distribution, or drawn from it."""
+    seed: int = 0
+    """Of the draws, apart from the run's, so that runs of several seeds can share a cache."""
+    cache: str = ""
+    """FOLDER made by `kdlib cache`; left out: made in the run's folder."""
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UserError(f"targets.k: {self.k} is not at least 1")
+        if self.cache and self.kind == "exact":
+            raise UserError(
+                f"targets.cache: exact targets are not read from disk; give targets.kind, one of {', '.join(KINDS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -120,6 +159,7 @@ class Recipe:
     teacher: TeacherSettings = TeacherSettings()
     student: StudentSettings = StudentSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
+    targets: TargetSettings = TargetSettings()
     controls: Controls = Controls()
     until: Literal["teacher", "report"] = "report"
     """The last thing to make: 'teacher' stops once the teacher is trained."""
@@ -127,12 +167,58 @@ class Recipe:
     """auto: a GPU where there is one."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the hardware multiplies bf16 matrices faster, else fp32."""
+    sharding: Literal["none", "full"] = "none"
+    """full: where several processes run, each keeps only its part of the weights, gradients and
+    optimiser state, the teacher's weights too (FSDP2); none: each keeps all (DDP)."""
+    compile: tyro.conf.FlagConversionOff[bool] = False
+    """torch.compile the transformer blocks: a slower start, faster steps on a GPU."""
     seed: int = 0
     """Of weights, data order and samples."""
 
     def __post_init__(self) -> None:
         if self.until == "teacher" and self.teacher.source != "train":
-            raise UserError("until: 'teacher' needs teacher.source = train; nothing else is trained")
+            raise UserError(
+                "until: 'teacher' needs teacher.source = train; nothing else is trained"
+            )
+        if self.teacher.source == "train":
+            self._check_student_of_new_teacher()
+        if self.student.cross_tokenizer:
+            self._check_student_with_own_tokenizer()
+        if self.targets.cache and self.teacher.source == "train":
+            raise UserError(
+                "targets.cache: a teacher that is yet to be trained has no targets on disk"
+            )
+        if self.targets.kind != "exact" and self.objective.divergence != "forward_kl":
+            raise UserError(
+                f"objective.divergence: {self.objective.divergence} needs the teacher's whole"
+                f" distributions; with targets.kind = {self.targets.kind} use forward_kl"
+            )
+
+    def _check_student_with_own_tokenizer(self) -> None:
+        if self.student.source in ("new", "pruned"):
+            raise UserError(
+                f"cross_tokenizer: a {self.student.source} student has the teacher's tokenizer;"
+                " leave it out, or give --student a model folder"
+            )
+        if self.targets.kind != "exact" or self.objective.divergence != "forward_kl":
+            raise UserError(
+                "cross_tokenizer: it has targets and a divergence of its own; leave targets.kind and"
+                " objective.divergence as they are (exact, forward_kl)"
+            )
+
+    def _check_student_of_new_teacher(self) -> None:
+        """What would otherwise be found out after the teacher's training."""
+        student, blocks = self.student, self.teacher.size.layers
+        if student.source == "pruned" and student.pruning.layers > blocks:
+            raise UserError(
+                f"student.pruning.layers: {student.pruning.layers} is more than the teacher's"
+                f" {blocks} blocks"
+            )
+        if student.source not in ("new", "pruned"):
+            raise UserError(
+                f"student: {student.source} cannot have the tokenizer of a teacher that is yet to"
+                " be trained; use --student new or pruned"
+            )
 
 
 @dataclass(frozen=True)
@@ -146,6 +232,18 @@ class DistillOptions:
     """Go on with the run in --out."""
     overwrite: bool = False
     """Delete the run in --out first."""
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Ask the teacher about the student's text once, and keep a few tokens of each answer on disk.
+
+    What stands already in the folder stays: a maker that was stopped goes on, more text is added.
+    """
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe()
+    out: Path | None = None
+    """Folder of the cache; caches/RECIPE if left out."""
 
 
 def load(name: str) -> Recipe:
@@ -185,13 +283,17 @@ def differing_fields(one: Recipe, other: Recipe) -> list[str]:
     return [name for name in first if first[name] != second[name]]
 
 
-def _flatten(tree: dict, prefix: str = "") -> dict[str, object]:
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat |= (
+            _flatten(value, f"{prefix}{name}.")
+            if isinstance(value, dict)
+            else {prefix + name: value}
+        )
     return flat
 
 
-def _as_flags(tree: dict) -> list[str]:
+def _as_flags(tree: dict[str, Any]) -> list[str]:
     """A TOML file says the same as the flags it is turned into, so both are checked alike."""
     return [word for name, value in _flatten(tree).items() for word in (f"--{name}", str(value))]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kdlib import plots
 from kdlib.runs import write_atomically
@@ -24,6 +24,8 @@ SPLITS = ("training", "student_training", "validation", "test")
 GROUPS = {"MODEL": MODELS, "LEARNER": LEARNERS, "CONTROL": CONTROLS, "SPLIT": SPLITS}
 # Whole parts only: a part that is there must be complete.
 MAY_BE_ABSENT = {*CONTROLS, "gap_closed"}
+# What compares two distributions over the same tokens, slot by slot.
+NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
 
 
 class Field(NamedTuple):
@@ -64,12 +66,16 @@ FIELDS = {
     "MODEL.tokens_per_second": Field("tokens per second", "speed of the forward pass during the evaluation"),
     "MODEL.steps": Field("steps", "optimiser steps taken; absent for a teacher that came ready-made", True),
     "MODEL.training_tokens": Field("tokens", "tokens trained on, repeats counted, where known", True),
+    "teacher.surplus_slots": Field("slots", "output slots beyond the tokenizer, cut off before use", True),
+    "teacher.surplus_mass": Field("share", "probability that the teacher gave to them on a block of the test", True),
     "gap_closed.value": Field("share", "(control - student) / (control - teacher) in cross-entropy, equal-steps control"),
     "gap_closed.low": Field("share", "lower end of its 95 % bootstrap interval over test blocks"),
     "gap_closed.high": Field("share", "upper end of that interval"),
     "advantage.CONTROL.value": Field("nats per token", "the control's cross-entropy minus the student's; positive is good"),
     "advantage.CONTROL.low": Field("nats per token", "lower end of its 95 % bootstrap interval over test blocks"),
     "advantage.CONTROL.high": Field("nats per token", "upper end of that interval"),
+    "targets.bytes_per_token": Field("bytes per token", "size on disk of the teacher's sparse targets", True),
+    "targets.readings_saved": Field("blocks", "readings of a block by the teacher that the cache spared", True),
     "seconds.tokenizer": Field("seconds", "training the tokenizer and cutting the text into blocks", True),
     "seconds.teacher": Field("seconds", "training or loading the teacher", True),
     "seconds.teacher_pass": Field("seconds", "the teacher's forward passes made ahead of the student's training", True),
@@ -107,7 +113,7 @@ def field_of(path: str) -> str | None:
     return whole_part if whole_part in FIELDS else PATHS.get(path)
 
 
-def leaves(value, path: str = "") -> Iterator[tuple[str, object]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
     """Every leaf with its dotted path; items of a list share the list's path."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -119,7 +125,7 @@ def leaves(value, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def validate(report: dict) -> None:
+def validate(report: dict[str, Any]) -> None:
     """Raise ValueError, naming the key, for a missing, unknown or non-finite number."""
     if report.get("format") != FORMAT:
         raise ValueError(f"format: {report.get('format')!r} is not {FORMAT!r}")
@@ -142,14 +148,16 @@ def validate(report: dict) -> None:
         raise ValueError(f"report: {', '.join(missing)} missing")
 
 
-def _required(report: dict) -> Iterator[str]:
+def _required(report: dict[str, Any]) -> Iterator[str]:
     absent = {part for part in MAY_BE_ABSENT if part not in report}
+    if report["recipe"].get("student", {}).get("cross_tokenizer"):
+        absent |= NEED_ONE_TOKENIZER
     for path, key in PATHS.items():
         if not FIELDS[key].optional and absent.isdisjoint(path.split(".")):
             yield path
 
 
-def in_order(value, path: str = ""):
+def in_order(value: Any, path: str = "") -> Any:
     """The same report with its keys in the order of FIELDS; the recipe's stay as they are."""
     if isinstance(value, list):
         return [in_order(item, path) for item in value]
@@ -168,7 +176,7 @@ def _place(path: str) -> int:
 # ---------------------------------------------------------------- what it says
 
 
-def verdict(report: dict) -> list[str]:
+def verdict(report: dict[str, Any]) -> list[str]:
     """One to three sentences, the headline first, drawn from the intervals and not from the hope."""
     student, teacher = report["student"]["cross_entropy"], report["teacher"]["cross_entropy"]
     against = [_against(name, report["advantage"][name]) for name in CONTROLS if name in report]
@@ -182,7 +190,7 @@ def verdict(report: dict) -> list[str]:
     return [_gap_sentence(report), *against]
 
 
-def _gap_sentence(report: dict) -> str:
+def _gap_sentence(report: dict[str, Any]) -> str:
     teacher, control = (
         report[name]["cross_entropy"] for name in ("teacher", "control_equal_steps")
     )
@@ -205,7 +213,7 @@ def _gap_sentence(report: dict) -> str:
     )
 
 
-def _against(name: str, advantage: dict) -> str:
+def _against(name: str, advantage: dict[str, Any]) -> str:
     rival = "equal-steps control" if name == "control_equal_steps" else "equal-time control"
     value, low, high = (advantage[key] for key in ("value", "low", "high"))
     if low <= 0 <= high:
@@ -252,7 +260,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def number(digits: int):
+def number(digits: int) -> Callable[[float], str]:
     return lambda value: f"{value:.{digits}f}"
 
 
@@ -272,7 +280,7 @@ ROWS = (  # key, label, unit, better direction, how to write it
 )
 
 
-def table(report: dict, absent: str = "") -> tuple[list[str], list[list[str]]]:
+def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[list[str]]]:
     """The models that the report has, and for each row of ROWS their values as text."""
     names = [name for name in MODELS if name in report]
     rows = [
@@ -282,25 +290,30 @@ def table(report: dict, absent: str = "") -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def terminal_table(report: dict) -> str:
+def terminal_table(report: dict[str, Any]) -> str:
     """The models side by side, then the verdict, in plain text; the table takes 80 columns."""
     names, rows = table(report, absent="-")
     heads = [plots.LOOKS[name].label.partition(", ") for name in names]
     labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
     lines = [["", *(head for head, _, _ in heads)], ["", *(rest for _, _, rest in heads)]]
     lines += [[label, *row] for label, row in zip(labels, rows, strict=True)]
+    return "\n".join([align(lines), "", *verdict(report)])
+
+
+def align(lines: list[list[str]]) -> str:
+    """Cells as a table in plain text: labels to the left, values to the right; no empty lines."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
     for label, *values in lines:
         cells = [value.rjust(width) for value, width in zip(values, widths[1:], strict=True)]
         text.append("  ".join([label.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join([*filter(None, text), "", *verdict(report)])
+    return "\n".join(filter(None, text))
 
 
 # ---------------------------------------------------------------- files
 
 
-def write_report(report: dict, metrics: list[dict], folder: Path) -> None:
+def write_report(report: dict[str, Any], metrics: list[dict[str, Any]], folder: Path) -> None:
     """Write `report.json` and `report.html` into `folder`.
 
     metrics: the rows of `metrics.jsonl`, for the loss curves. Raises ValueError as `validate` does,
@@ -313,7 +326,7 @@ def write_report(report: dict, metrics: list[dict], folder: Path) -> None:
     write_atomically(folder / "report.html", page)
 
 
-def render_html(report: dict, metrics: list[dict]) -> str:
+def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
     """One self-contained page: nothing to fetch, no script, every text of the run escaped."""
     from jinja2 import Environment, StrictUndefined
 
@@ -337,14 +350,16 @@ def render_html(report: dict, metrics: list[dict]) -> str:
     )
 
 
-def _gap(report: dict) -> dict | None:
+def _gap(report: dict[str, Any]) -> dict[str, Any] | None:
     """The closed share of the gap, where there is a gap."""
     control = report.get("control_equal_steps")
     is_one = control and report["teacher"]["cross_entropy"] < control["cross_entropy"]
     return report.get("gap_closed") if is_one else None
 
 
-def _figures(report: dict, names: list[str], metrics: list[dict]) -> dict[str, str]:
+def _figures(
+    report: dict[str, Any], names: list[str], metrics: list[dict[str, Any]]
+) -> dict[str, str]:
     gap = _gap(report)
     figures = {
         "comparison": plots.cross_entropy_comparison(

@@ -1,11 +1,12 @@
 """A run's folder on disk: claimed by one process, written so that nothing is ever half there.
 
-    recipe.toml                  what was asked for
-    state.json                   which phases are done, and what they took
-    metrics.jsonl                the course of every training phase
-    checkpoint.safetensors       the training phase under way
-    teacher/ student/ control_equal_steps/ control_equal_time/    finished models
-    report.json  report.html     the result
+recipe.toml                  what was asked for
+state.json                   which phases are done, and what they took
+metrics.jsonl                the course of every training phase
+checkpoint.safetensors       the training phase under way
+targets/                     sparse targets of the teacher, where the recipe asks for them
+teacher/ student/ control_equal_steps/ control_equal_time/    finished models
+report.json  report.html     the result
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -62,9 +64,13 @@ def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
         raise UserError(f"out: {folder} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
-            raise UserError(f"out: {folder} is not empty; add --resume, --overwrite or another --out")
+            raise UserError(
+                f"out: {folder} is not empty; add --resume, --overwrite or another --out"
+            )
         if not is_run(folder):
-            raise UserError(f"overwrite: {folder} holds something that is no run; nothing was deleted")
+            raise UserError(
+                f"overwrite: {folder} holds something that is no run; nothing was deleted"
+            )
         with claimed(folder):
             shutil.rmtree(folder)
     try:
@@ -98,20 +104,21 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def read_state(folder: Path) -> dict:
+def read_state(folder: Path) -> dict[str, Any]:
     """What the run's finished phases have recorded."""
     path = folder / STATE
     try:
-        return json.loads(path.read_text())
+        state: dict[str, Any] = json.loads(path.read_text())
+        return state
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(f"resume: {path} is damaged; start anew with --overwrite") from error
 
 
-def write_state(folder: Path, state: dict) -> None:
+def write_state(folder: Path, state: dict[str, Any]) -> None:
     write_atomically(folder / STATE, json.dumps(state, indent=2) + "\n")
 
 
-def record_seconds(folder: Path, phase: str, seconds: float, **training: int) -> dict:
+def record_seconds(folder: Path, phase: str, seconds: float, **training: int) -> dict[str, Any]:
     """Note what a finished phase took, and for a training phase what went into it."""
     state = read_state(folder)
     state["seconds"][phase] = seconds
@@ -119,6 +126,13 @@ def record_seconds(folder: Path, phase: str, seconds: float, **training: int) ->
         state["training"][phase] = training
     write_state(folder, state)
     return state
+
+
+def record_targets(folder: Path, bytes_per_token: float, readings_saved: int) -> None:
+    """Note what the cache of the teacher's targets took and what it spared."""
+    state = read_state(folder)
+    state["targets"] = {"bytes_per_token": bytes_per_token, "readings_saved": readings_saved}
+    write_state(folder, state)
 
 
 class Metrics:
@@ -130,7 +144,7 @@ class Metrics:
     def __init__(self, folder: Path) -> None:
         self.path = folder / METRICS
 
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
         rows = []
@@ -143,6 +157,6 @@ class Metrics:
         kept = [r for r in self.rows() if r["phase"] != phase or r["step"] <= step]
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
-    def append(self, **row) -> None:
+    def append(self, **row: Any) -> None:
         with open(self.path, "a") as file:
             file.write(json.dumps(row) + "\n")

@@ -29,8 +29,12 @@ class AutoregressiveModel(Protocol):
     function of that name below uses it where it exists.
     """
 
-    vocab_size: int
-    eos_id: int | None  # None: sequences never end, every one of them has L tokens
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def eos_id(self) -> int | None:
+        """None: sequences never end, every one of them has L tokens."""
 
     def next_log_probs(self, prefixes: Tensor, context: Any = None) -> Tensor:
         """Log-probabilities (N, V) of the token after each prefix (N, t) of int64 ids, t >= 0."""
@@ -69,9 +73,10 @@ def count_sequences(vocab_size: int, length: int, has_eos: bool = True) -> int:
     """
     at_least("vocab_size", vocab_size, 1)
     at_least("length", length, 1)
-    if not has_eos:
-        return vocab_size**length
-    return sum((vocab_size - 1) ** k for k in range(length + 1))
+    count: int = vocab_size**length
+    if has_eos:
+        count = sum((vocab_size - 1) ** k for k in range(length + 1))
+    return count
 
 
 def enumerate_sequences(
@@ -161,7 +166,8 @@ def position_log_probs(model: AutoregressiveModel, tokens: Tensor, context: Any 
             f"shape (sequences, length), each in 0..{model.vocab_size - 1}"
         )
     if hasattr(model, "position_log_probs"):
-        return model.position_log_probs(tokens, context)
+        at_once: Tensor = model.position_log_probs(tokens, context)
+        return at_once
     steps = [model.next_log_probs(tokens[:, :t], context) for t in range(tokens.shape[1])]
     return torch.stack(steps, dim=1)
 

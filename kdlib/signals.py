@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 
 @dataclass
@@ -18,7 +19,7 @@ def stop_signals() -> Iterator[Stop]:
     """Turn SIGINT and SIGTERM into a wish that the loop reads between two steps."""
     stop = Stop()
 
-    def wish(number, frame):
+    def wish(number: int, frame: FrameType | None) -> None:
         stop.is_set = True
 
     try:

@@ -14,7 +14,8 @@ a log-sum-exp; no dense row of the teacher is ever rebuilt.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,9 +36,10 @@ class SparseTargets(NamedTuple):
     constant: Tensor
     tail: Tensor | None = None
 
-    def map(self, change) -> SparseTargets:
+    def map(self, change: Callable[[Tensor], Tensor]) -> SparseTargets:
         """The same change to every tensor."""
-        return SparseTargets(*(None if t is None else change(t) for t in self))
+        changed: list[Any] = [None if t is None else change(t) for t in self]
+        return SparseTargets(*changed)
 
     def to(self, dtype: torch.dtype) -> SparseTargets:
         """Weights in this dtype, ids as an index."""
@@ -127,4 +129,8 @@ def _likeliest(log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return log_p.topk(k, dim=-1)
 
 
-KINDS = {"top_k": top_k, "with_tail": with_tail, "sampled": sampled}
+KINDS: dict[str, Callable[..., SparseTargets]] = {
+    "top_k": top_k,
+    "with_tail": with_tail,
+    "sampled": sampled,
+}

@@ -12,49 +12,61 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from kdlib.cross_tokenizer import SpanTargets
 from kdlib.data import Blocks
-from kdlib.heads import last_hidden_states, linear_head
+from kdlib.heads import Headed, last_hidden_states, linear_head
 from kdlib.linear import HiddenTargets, Targets
 from kdlib.progress import bar
 
 # teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
-TeacherTargets = Callable[[Tensor, Tensor], Targets]
+TeacherTargets = Callable[[Tensor, Tensor], Targets | SpanTargets]
+# Puts a module where it works: on one device, or in parts on all of them.
+Placement = Callable[[nn.Module], nn.Module]
 
 MEMORY_LIMIT_BYTES = 2**30
 TOKENS = 1024  # in one pass: more of them leave the cache, and were slower
 
 
-def run_each_time(teacher: nn.Module) -> TeacherTargets:
-    """The teacher's forward pass for every batch."""
-    head = linear_head(teacher)
+def as_it_is(module: nn.Module) -> nn.Module:
+    return module
+
+
+class Reader(Headed):
+    """A teacher whose forward pass is its word on a batch: ids (B, S) -> targets (B, S, ...)."""
 
     @torch.no_grad()
-    def targets(rows: Tensor, ids: Tensor) -> Targets:
+    def forward(self, ids: Tensor) -> Targets:
+        head = self.head
         if head is None:
-            return teacher(input_ids=ids).logits
-        return HiddenTargets(last_hidden_states(teacher, ids), head)
+            logits: Tensor = self.model(input_ids=ids).logits
+            return logits
+        return HiddenTargets(last_hidden_states(self.model, ids), head)
 
-    return targets
+
+def run_each_time(teacher: nn.Module, place: Placement = as_it_is) -> TeacherTargets:
+    """The teacher's forward pass for every batch."""
+    reader = place(Reader(teacher))
+    return lambda rows, ids: reader(ids)
 
 
-def remember(teacher: nn.Module, blocks: Blocks) -> TeacherTargets:
+def remember(teacher: nn.Module, blocks: Blocks, place: Placement = as_it_is) -> TeacherTargets:
     """One pass over all blocks now; afterwards a batch costs one matrix product.
 
-    Blocks pass in a fixed order, so that a resumed run remembers the same bits. ValueError where the
-    teacher's logits are not one product of its hidden states (see `can_remember`).
+    Blocks pass in a fixed order, so that a resumed run remembers the same bits. ValueError where
+    the teacher's logits are not one product of its hidden states (see `can_remember`).
     """
-    head = linear_head(teacher)
-    if head is None:
+    reader = Reader(teacher)
+    if reader.head is None:
         raise ValueError("teacher: its logits are not one product of its hidden states")
-    kept = torch.empty(*blocks.ids.shape, head.width, device=head.weight.device)
+    width, device = reader.head.width, next(place(reader).parameters()).device
+    kept = torch.empty(*blocks.ids.shape, width, device=device)
     rows = max(1, TOKENS // blocks.ids.shape[1])
     starts = range(0, len(blocks), rows)
-    with torch.no_grad(), bar("teacher pass", len(starts)) as progress:
+    with bar("teacher pass", len(starts)) as progress:
         for start in starts:
-            ids = blocks.ids[start : start + rows].to(kept.device)
-            kept[start : start + rows] = last_hidden_states(teacher, ids)
+            kept[start : start + rows], head = reader(blocks.ids[start : start + rows].to(device))
             progress.update()
-    return lambda rows, ids: HiddenTargets(kept[rows.to(kept.device)], head)
+    return lambda rows, ids: HiddenTargets(kept[rows.to(device, non_blocking=True)], head)
 
 
 def can_remember(teacher: nn.Module, blocks: Blocks) -> bool:

@@ -71,6 +71,10 @@ class TinyTransformer(nn.Module):
     Raises: ValueError when a story is longer than `max_words`, when heads do not divide width.
     """
 
+    words: tuple[str, ...]
+    eos_id: int
+    context_words: tuple[str, ...]
+
     def __init__(
         self,
         world: MarkovModel,
@@ -113,12 +117,14 @@ class TinyTransformer(nn.Module):
             )
         if not isinstance(context, Tensor):
             ids = word_positions("context", context or "", self.context_words)
-            context = self.context(torch.tensor(ids, dtype=torch.int64))
+            embedded: Tensor = self.context(torch.tensor(ids, dtype=torch.int64))
+            context = embedded
         story = self.word(words) + self.position.weight[: words.shape[1]]
         hidden = torch.cat([context.expand(len(words), -1, -1), story], dim=1)
         for block in self.blocks:
             hidden = block(hidden)
-        return self.output(self.norm(hidden[:, len(context) :])).log_softmax(dim=-1)
+        logits: Tensor = self.output(self.norm(hidden[:, len(context) :]))
+        return logits.log_softmax(dim=-1)
 
 
 class _Block(nn.Module):
@@ -139,7 +145,8 @@ class _Block(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         hidden = hidden + self.mixed(seen.transpose(1, 2).reshape(batch, length, width))
-        return hidden + self.forward_layer(self.norm_2(hidden))
+        more: Tensor = self.forward_layer(self.norm_2(hidden))
+        return hidden + more
 
 
 # ---------------------------------------------------------------- a line instead of a language

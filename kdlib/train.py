@@ -7,9 +7,11 @@ randomness. So a run that goes on from step 300 takes the same steps as one that
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -20,6 +22,7 @@ from kdlib.data import Blocks
 from kdlib.errors import UserError
 from kdlib.learner import Learner
 from kdlib.objectives import Loss, Objective, predicting
+from kdlib.processes import any_wishes, is_main, lost_processes_named
 from kdlib.progress import bar
 from kdlib.runs import CHECKPOINT, Metrics
 from kdlib.schedule import (
@@ -29,6 +32,7 @@ from kdlib.schedule import (
     rows_of_step,
     set_learning_rate,
 )
+from kdlib.sharding import is_sharding
 from kdlib.signals import stop_signals
 from kdlib.teachers import TeacherTargets
 
@@ -70,62 +74,107 @@ def train(
 ) -> Position:
     """Train `model` in place and return where it ended. Goes on from the phase's checkpoint if any.
 
-    Raises Interrupted after SIGINT or SIGTERM, with a checkpoint written, and Diverged when a loss
-    is not finite, with the last good checkpoint kept.
+    Where there are several processes, all call. Raises Interrupted after SIGINT or SIGTERM to any
+    of them, with a checkpoint written; Diverged when a loss is not finite and ProcessLost when
+    another process has ended, with the last good checkpoint kept.
     """
-    optimizer = make_optimizer(model, training)
+    with lost_processes_named("the last checkpoint is kept: go on with --resume"):
+        return _train(
+            model, blocks, validation, objective, training, phase, accelerator, teacher_targets
+        )
+
+
+def _train(
+    model: nn.Module,
+    blocks: Blocks,
+    validation: Blocks,
+    objective: Objective,
+    training: Training,
+    phase: Phase,
+    accelerator: Accelerator,
+    teacher_targets: TeacherTargets | None,
+) -> Position:
     checkpoint = phase.folder / CHECKPOINT
     metrics = Metrics(phase.folder)
-    model.to(accelerator.device).train()
+    if not is_sharding(accelerator):
+        model.to(accelerator.device)
+    optimizer = make_optimizer(model.train(), training)
     torch.manual_seed(phase.seed)
-    position = load_checkpoint(checkpoint, model, optimizer, phase.owner) or Position(0, 0.0)
-    metrics.rewind(phase.name, position.step)
     learner, stepper = accelerator.prepare(Learner(model), optimizer)
+    position = load_checkpoint(checkpoint, model, optimizer, phase.owner) or Position(0, 0.0)
+    if is_main():
+        metrics.rewind(phase.name, position.step)
 
-    def save(at: Position) -> None:
-        if accelerator.is_main_process:
-            save_checkpoint(checkpoint, model, optimizer, phase.owner, at)
-
-    window = _Window(training, position)
-    with stop_signals() as stop, bar(phase.name, training.steps, done=position.step, unit="step") as progress:
+    prefetch = getattr(
+        teacher_targets, "prefetch", None
+    )  # what is read from disk can be read ahead
+    window = _Window(training, position, accelerator)
+    with (
+        stop_signals() as stop,
+        bar(phase.name, training.steps, done=position.step, unit="step") as progress,
+    ):
         for step in range(position.step, training.steps):
             set_learning_rate(stepper, learning_rate(step, training))
             rows = rows_of_step(step, len(blocks), training.batch, phase.seed)
-            window.add(_step(learner, blocks, rows, objective, training, accelerator, stepper, teacher_targets))
+            if prefetch and step + 1 < training.steps:
+                coming = rows_of_step(step + 1, len(blocks), training.batch, phase.seed)
+                prefetch(_own(coming, accelerator))
+            window.add(
+                _step(
+                    learner,
+                    blocks,
+                    rows,
+                    objective,
+                    training,
+                    accelerator,
+                    stepper,
+                    teacher_targets,
+                )
+            )
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
-            stopping = stop.is_set  # read once: a later signal waits for the next step
+            stopping = any_wishes(stop.is_set)  # asked once: a later signal waits for the next step
             saving = last or stopping or done % training.checkpoint_every == 0
             if saving or done % LOG_EVERY == 0:
                 row = window.close(done)
-                progress.set_postfix(loss=f"{row['loss']:.3f}", tokens_per_s=f"{row['tokens_per_second']:.0f}")
+                progress.set_postfix(
+                    loss=f"{row['loss']:.3f}", tokens_per_s=f"{row['tokens_per_second']:.0f}"
+                )
                 if last or done % training.validate_every == 0:
                     row["validation"] = validation_loss(learner, validation, accelerator)
                     window.restart_clock()
-                if accelerator.is_main_process:
+                if is_main():
                     metrics.append(phase=phase.name, **row)
             if saving:
-                save(window.position)
+                save_checkpoint(checkpoint, model, optimizer, phase.owner, window.position)
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
     accelerator.free_memory()
     return window.position
 
 
-def _step(learner, blocks, rows, objective, training, accelerator, stepper, teacher_targets) -> Loss:
+def _step(
+    learner: nn.Module,
+    blocks: Blocks,
+    rows: Tensor,
+    objective: Objective,
+    training: Training,
+    accelerator: Accelerator,
+    stepper: torch.optim.Optimizer,
+    teacher_targets: TeacherTargets | None,
+) -> Loss:
     """One optimiser step over the global batch `rows`; returns this process's loss."""
     # Masks are on the CPU and known to every process, so the global count costs no communication.
     count = predicting(blocks.mask[rows]).sum().item()
-    own = rows[accelerator.process_index :: accelerator.num_processes]
     parts = []
-    for number, micro in enumerate(own.tensor_split(training.accumulate)):
+    for number, micro in enumerate(_own(rows, accelerator).tensor_split(training.accumulate)):
         final = number == training.accumulate - 1
         with contextlib.nullcontext() if final else accelerator.no_sync(learner):
             ids, mask = _batch(blocks, micro, accelerator)
             with accelerator.autocast():
                 targets = None if teacher_targets is None else teacher_targets(micro, ids)
-            loss = learner(ids, mask, objective, targets)
+                loss = learner(ids, mask, objective, targets)
             # DDP averages the gradients of its processes; their sum is wanted.
             accelerator.backward(loss.total * (accelerator.num_processes / count))
             parts.append(loss)
@@ -135,28 +184,45 @@ def _step(learner, blocks, rows, objective, training, accelerator, stepper, teac
     return add_losses(parts)
 
 
-def _batch(blocks: Blocks, rows: Tensor, accelerator) -> tuple[Tensor, Tensor | None]:
-    """Ids and mask on the device; no mask where all is real: only a stream's last block is padded."""
-    mask = blocks.mask[rows]
-    ids, mask = blocks.ids[rows], None if mask.all() else mask
-    to_device = lambda t: None if t is None else t.to(accelerator.device, non_blocking=True)
-    return to_device(ids), to_device(mask)
+def _own(rows: Tensor, accelerator: Accelerator) -> Tensor:
+    """This process's share of a global batch."""
+    return rows[accelerator.process_index :: accelerator.num_processes]
+
+
+def _batch(blocks: Blocks, rows: Tensor, accelerator: Accelerator) -> tuple[Tensor, Tensor | None]:
+    """Ids on the device; the mask on the CPU (see `Learner`), and none where all tokens are real:
+    only a stream's last block is padded."""
+    ids, mask = blocks.ids[rows], blocks.mask[rows]
+    if accelerator.device.type == "cuda":
+        ids = ids.pin_memory()  # from ordinary memory a copy would not run beside the arithmetic
+    return ids.to(accelerator.device, non_blocking=True), None if mask.all() else mask
 
 
 def add_losses(losses: list[Loss]) -> Loss:
     """Sums and counts add up; means would not."""
+    add = functools.partial(functools.reduce, torch.add)
     return Loss(
-        sum(loss.total.detach() for loss in losses),
-        sum(loss.count for loss in losses),
-        {name: sum(loss.parts[name] for loss in losses) for name in losses[0].parts},
+        add([loss.total.detach() for loss in losses]),
+        add([loss.count for loss in losses]),
+        {name: add([loss.parts[name] for loss in losses]) for name in losses[0].parts},
     )
 
 
-class _Window:
-    """The steps since the last log line, kept on the device: reading one number waits for the GPU."""
+def _over_processes(losses: list[Loss], accelerator: Accelerator) -> list[Loss]:
+    """Each step's loss summed over all processes, in one exchange: all see the same numbers."""
+    if accelerator.num_processes == 1:
+        return losses
+    names = losses[0].parts
+    rows = [torch.stack([loss.total, loss.count, *loss.parts.values()]) for loss in losses]
+    table = accelerator.reduce(torch.stack(rows), reduction="sum")
+    return [Loss(total, count, dict(zip(names, parts))) for total, count, *parts in table]
 
-    def __init__(self, training: Training, position: Position) -> None:
-        self.training, self.position = training, position
+
+class _Window:
+    """The steps since the last log line, kept on the device: to read a number is to wait for it."""
+
+    def __init__(self, training: Training, position: Position, accelerator: Accelerator) -> None:
+        self.training, self.position, self.accelerator = training, position, accelerator
         self.losses: list[Loss] = []
         self.restart_clock()
 
@@ -166,14 +232,15 @@ class _Window:
     def add(self, loss: Loss) -> None:
         self.losses.append(loss)
 
-    def close(self, step: int) -> dict:
+    def close(self, step: int) -> dict[str, Any]:
         """Check every step of the window, advance the position and return the line to log."""
+        self.losses = _over_processes(self.losses, self.accelerator)
         means = torch.stack([loss.total / loss.count for loss in self.losses])
         first = step - len(self.losses)
         for offset in (~means.isfinite()).nonzero().flatten().tolist()[:1]:
             raise Diverged(
-                f"loss: it became {means[offset].item()} at step {first + offset + 1}, learning rate"
-                f" {learning_rate(first + offset, self.training):.2e}; the last good checkpoint is"
+                f"loss: it became {means[offset].item()} at step {first + offset + 1}, learning"
+                f" rate {learning_rate(first + offset, self.training):.2e}; the last good checkpoint is"
                 " kept: lower the learning rate and start anew"
             )
         elapsed = time.perf_counter() - self.started
@@ -197,7 +264,8 @@ def validation_loss(learner: nn.Module, blocks: Blocks, accelerator: Accelerator
     rows = torch.linspace(0, len(blocks) - 1, min(VALIDATION_BLOCKS, len(blocks))).long()
     objective = Objective.from_lambda(0.0)
     learner.eval()
-    parts = [learner(*_batch(blocks, some, accelerator), objective) for some in rows.split(16)]
+    with accelerator.autocast():
+        parts = [learner(*_batch(blocks, some, accelerator), objective) for some in rows.split(16)]
     learner.train()
     whole = add_losses(parts)
     return (whole.total / whole.count).item()

@@ -110,7 +110,9 @@ def test_draws_do_not_depend_on_how_the_work_was_cut(made, tmp_path, monkeypatch
     write_cache(whole, contents(), TEACHER, TEXT)
     assert len(read_manifest(whole)["shards"]) == 1 < len(read_manifest(made)["shards"])
     rows = torch.arange(BLOCKS)
-    one, other = (CachedTargets(folder, contents(), TEXT)(rows, TEXT.ids) for folder in (made, whole))
+    one, other = (
+        CachedTargets(folder, contents(), TEXT)(rows, TEXT.ids) for folder in (made, whole)
+    )
     # Products of batches of another size differ in a last bit, which can turn one draw in a thousand.
     assert (one.ids != other.ids).float().mean() < 1e-2
     assert torch.allclose(one.constant, other.constant, atol=4e-3)
@@ -171,7 +173,9 @@ def test_a_maker_that_was_stopped_goes_on(tmp_path, small_shards, monkeypatch):
         rows = counted_passes(patch)
         write_cache(folder, contents(), TEACHER, TEXT)
         assert len(rows) == BLOCKS - 10  # two shards of five stood already
-    assert len(CachedTargets(folder, contents(), TEXT)(torch.arange(BLOCKS), TEXT.ids).ids) == BLOCKS
+    assert (
+        len(CachedTargets(folder, contents(), TEXT)(torch.arange(BLOCKS), TEXT.ids).ids) == BLOCKS
+    )
 
 
 @pytest.mark.parametrize("killed_at", ["manifest.json", "0.safetensors"])
@@ -200,7 +204,9 @@ def test_the_same_text_twice_is_asked_once(tmp_path, monkeypatch):
     write_cache(tmp_path / "cache", contents(), TEACHER, twice)
     assert len(rows) == BLOCKS
     targets = CachedTargets(tmp_path / "cache", contents(), twice)
-    assert torch.equal(targets(torch.tensor([1]), TEXT.ids).ids, targets(torch.tensor([BLOCKS + 1]), TEXT.ids).ids)
+    assert torch.equal(
+        targets(torch.tensor([1]), TEXT.ids).ids, targets(torch.tensor([BLOCKS + 1]), TEXT.ids).ids
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,13 @@ def loss_and_gradients(objective, weights, compile):
             objective=objective, token_weights=weights, chunk=16,
         )  # fmt: skip
         loss.total.backward()
-    return loss.total, loss.parts["cross_entropy"], loss.parts["distillation"], hidden.grad, head.grad
+    return (
+        loss.total,
+        loss.parts["cross_entropy"],
+        loss.parts["distillation"],
+        hidden.grad,
+        head.grad,
+    )
 
 
 @needs_a_compiler
@@ -45,13 +51,17 @@ def loss_and_gradients(objective, weights, compile):
 def test_compiled_is_eager(alpha, weighed):
     weights = torch.linspace(0, 2, N) if weighed else None
     objective = Objective.from_alpha(alpha)
-    for one, two in zip(*(loss_and_gradients(objective, weights, choice) for choice in (True, False))):
+    for one, two in zip(
+        *(loss_and_gradients(objective, weights, choice) for choice in (True, False))
+    ):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
 
 
 def test_compiled_serves_only_what_it_was_written_for(monkeypatch):
     asked = []
-    monkeypatch.setattr(compiled, "_compiled", lambda: lambda *given: asked.append(1) or compiled._fused(*given))
+    monkeypatch.setattr(
+        compiled, "_compiled", lambda: lambda *given: asked.append(1) or compiled._fused(*given)
+    )
     plain = Objective.from_alpha(0.5)
     for objective, served in (
         (plain, True),

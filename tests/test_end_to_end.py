@@ -50,7 +50,9 @@ def test_report_holds_what_it_promises(tiny):
         for key in ("forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"):
             assert report[name][key] > 0
     assert set(report["gap_closed"]) == {"value", "low", "high"}
-    assert report["gap_closed"]["low"] < report["gap_closed"]["value"] < report["gap_closed"]["high"]
+    assert (
+        report["gap_closed"]["low"] < report["gap_closed"]["value"] < report["gap_closed"]["high"]
+    )
     assert report["peak_memory_bytes"] > 10**8
     assert report["teacher"]["parameters"] >= 5 * report["student"]["parameters"]
     assert report["recipe"]["data"]["fraction"] == 0.02
@@ -96,6 +98,31 @@ def test_evaluate_and_generate_use_the_run(tiny):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("The people of the") == 4
     assert done.stdout == kdlib("generate", tiny[0], "The people of the", "--tokens", "5").stdout
+
+
+def test_models_are_measured_on_another_text_and_the_report_stays(tiny, tmp_path):
+    report = (tiny[0] / "report.json").read_bytes()
+    other = tmp_path / "other.txt"
+    other.write_text("It was the best of times, it was the worst of times. " * 40)
+    done = kdlib("evaluate", tiny[0], "--text", other)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"On {other}:") and "perplexity" in done.stdout
+    assert (tiny[0] / "report.json").read_bytes() == report
+
+
+def test_the_student_has_a_card(tiny):
+    card = (tiny[0] / "student" / "README.md").read_text()
+    report = json.loads((tiny[0] / "report.json").read_text())
+    assert f"{report['student']['cross_entropy']:.3f}" in card
+    assert f"{report['student']['steps']:,} steps" in card
+    assert "public domain" in card
+
+
+def test_runs_are_compared(tiny):
+    done = kdlib("compare", tiny[0], tiny[0])
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tiny[0] / "report.json").read_text())
+    assert done.stdout.count(f"{report['student']['cross_entropy']:.3f}") == 2
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +214,49 @@ def test_own_text_and_a_teacher_trained_on_it(tmp_path):
     report = json.loads((folder / "report.json").read_text())
     assert report["teacher"]["cross_entropy"] < 5
     assert (folder / "teacher" / "tokenizer.json").exists()
+
+
+LITTLE = ("--data.fraction", "0.005", "--data.test-fraction", "0.02")
+
+
+@pytest.fixture(scope="module")
+def little_cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    made = kdlib("cache", "tiny", *LITTLE, "--out", folder)
+    assert made.returncode == 0, made.stderr
+    return folder, made.stdout
+
+
+def test_a_student_learns_from_a_cache(little_cache, tmp_path):
+    cache, printed = little_cache
+    assert f"--targets.kind sampled --targets.k 50 --targets.cache {cache}" in printed
+    given = ("--targets.kind", "sampled", "--targets.cache", cache)
+    own = ("--targets.kind", "with_tail", "--targets.k", "8", "--data.block", "64")
+    for out, flags in (("given", given), ("own", own)):
+        done = kdlib("distill", "tiny", *LITTLE, *QUICK, *flags, "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+        report = json.loads((tmp_path / out / "report.json").read_text())
+        assert report["targets"]["readings_saved"] > 0
+        assert report["seconds"]["teacher_pass"] > 0
+        assert report["advantage"]["control_equal_steps"]["value"] > 0
+    assert not (tmp_path / "given" / "targets").exists()
+    assert (tmp_path / "own" / "targets" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--targets.k", "7"), "is for k 50, and 7 is wanted"),
+        (("--objective.temperature", "2"), "is for temperature 1.0, and 2.0 is wanted"),
+        (("--data.block", "64"), "is for positions 128, and 64 is wanted"),
+        (("--data.fraction", "0.01"), "lacks"),
+    ],
+)
+def test_a_cache_of_something_else_is_refused_before_anything_is_written(
+    little_cache, tmp_path, flags, message
+):
+    given = ("--targets.kind", "sampled", "--targets.cache", little_cache[0])
+    refused = kdlib("distill", "tiny", *LITTLE, *given, *flags, "--out", tmp_path / "run")
+    assert refused.returncode == 2
+    assert message in refused.stderr and refused.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()

@@ -23,7 +23,8 @@ def test_every_module_has_its_floor():
     present = {
         f"kdlib.{path.stem}"
         for path in (ROOT / "kdlib").iterdir()
-        if (path.suffix == ".py" and not path.stem.startswith("__")) or (path / "__init__.py").exists()
+        if (path.suffix == ".py" and not path.stem.startswith("__"))
+        or (path / "__init__.py").exists()
     }
     assert named == present
 

@@ -77,7 +77,10 @@ def assert_equal_to_dense(objective, chunk, bias=False, rtol=1e-9, targets=None,
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
 def test_every_divergence_equals_the_dense_loss(name, temperature, chunk):
     objective = Objective.from_lambda(
-        0.7, divergence=name, divergence_parameters=PARAMETERS.get(name, {}), temperature=temperature
+        0.7,
+        divergence=name,
+        divergence_parameters=PARAMETERS.get(name, {}),
+        temperature=temperature,
     )
     assert_equal_to_dense(objective, chunk)
 
@@ -96,12 +99,18 @@ def test_masks_and_weights_and_ignored_labels(temperature):
     objective = Objective.from_lambda(0.7, temperature=temperature)
     mask = torch.tensor([1, 0, 1, 1, 1, 0, 1])
     weights = torch.tensor([1.0, 2.0, 0.0, 0.5, 3.0, 1.0, 0.25], dtype=torch.float64)
-    for chosen in ({"mask": mask}, {"token_weights": weights}, {"mask": mask, "token_weights": weights}):
+    for chosen in (
+        {"mask": mask},
+        {"token_weights": weights},
+        {"mask": mask, "token_weights": weights},
+    ):
         assert_equal_to_dense(objective, 2, **chosen)
     assert_equal_to_dense(objective, 2, ignore_index=3)
 
 
-@pytest.mark.parametrize("settings", [{"scale": 0.3}, {"soft_cap": 2.0}, {"scale": 1.7, "soft_cap": 1.5}])
+@pytest.mark.parametrize(
+    "settings", [{"scale": 0.3}, {"soft_cap": 2.0}, {"scale": 1.7, "soft_cap": 1.5}]
+)
 @pytest.mark.parametrize("name", ["forward_kl", "jensen_shannon"])
 def test_heads_that_scale_or_cap(settings, name):
     assert_equal_to_dense(Objective.from_lambda(0.7, divergence=name), 3, bias=True, **settings)
@@ -128,7 +137,9 @@ def test_a_token_that_only_the_student_excludes(temperature):
     )
     ours = linear_distillation_loss(hidden, head, teacher(), objective=objective, chunk=3)
     assert ours.total == dense.total == torch.inf
-    for mine, theirs in zip(gradients(ours.total, hidden, head), gradients(dense.total, hidden, head)):
+    for mine, theirs in zip(
+        gradients(ours.total, hidden, head), gradients(dense.total, hidden, head)
+    ):
         assert mine.isfinite().all()
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
 
@@ -174,7 +185,9 @@ def test_a_perfect_student_has_no_loss_and_no_gradient():
 def test_huge_logits_stay_finite():
     hidden, head = student(torch.float32)
     big = Head((1e4 * head.weight).detach().requires_grad_())
-    loss = linear_distillation_loss(hidden, big, teacher(torch.float32), LABELS, objective=Objective.from_lambda(1.0))
+    loss = linear_distillation_loss(
+        hidden, big, teacher(torch.float32), LABELS, objective=Objective.from_lambda(1.0)
+    )
     assert loss.total.isfinite()
     assert all(g.isfinite().all() for g in gradients(loss.total, hidden, big))
 
@@ -191,7 +204,9 @@ def test_a_vocabulary_of_one():
     head = Head(numbers(1, WIDTH, seed=2).requires_grad_())
     targets = HiddenTargets(numbers(3, 2, seed=3), Head(numbers(1, 2, seed=4)))
     labels = torch.zeros(3, dtype=torch.int64)
-    loss = linear_distillation_loss(hidden, head, targets, labels, objective=Objective.from_lambda(1.0))
+    loss = linear_distillation_loss(
+        hidden, head, targets, labels, objective=Objective.from_lambda(1.0)
+    )
     assert loss.total.item() == 0
     assert all(not g.any() for g in gradients(loss.total, hidden, head))
 
@@ -215,9 +230,14 @@ def test_rows_that_do_not_count_may_hold_anything():
 
 def test_leading_dimensions_of_any_shape():
     hidden, head = student()
-    flat = linear_distillation_loss(hidden[:6], head, objective=Objective.from_lambda(0), labels=LABELS[:6])
+    flat = linear_distillation_loss(
+        hidden[:6], head, objective=Objective.from_lambda(0), labels=LABELS[:6]
+    )
     shaped = linear_distillation_loss(
-        hidden[:6].view(2, 3, WIDTH), head, objective=Objective.from_lambda(0), labels=LABELS[:6].view(2, 3)
+        hidden[:6].view(2, 3, WIDTH),
+        head,
+        objective=Objective.from_lambda(0),
+        labels=LABELS[:6].view(2, 3),
     )
     torch.testing.assert_close(flat.total, shaped.total)
 
@@ -230,7 +250,9 @@ def test_a_tied_head_receives_both_gradients():
 
     objective = Objective.from_lambda(0.7)
     logits = dense_logits(*teacher())
-    ours = total(lambda h: linear_distillation_loss(h, Head(weight), teacher(), LABELS, objective=objective))
+    ours = total(
+        lambda h: linear_distillation_loss(h, Head(weight), teacher(), LABELS, objective=objective)
+    )
     dense = total(lambda h: distillation_loss(h @ weight.T, logits, LABELS, objective=objective))
     mine, theirs = (torch.autograd.grad(t, weight)[0] for t in (ours, dense))
     torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
@@ -248,7 +270,9 @@ def test_the_gradient_is_scaled_by_what_comes_from_above():
 def test_the_teacher_receives_no_gradient():
     targets = HiddenTargets(numbers(N, TEACHER_WIDTH, seed=4).requires_grad_(), teacher().head)
     hidden, head = student()
-    linear_distillation_loss(hidden, head, targets, objective=Objective.from_alpha(1.0)).total.backward()
+    linear_distillation_loss(
+        hidden, head, targets, objective=Objective.from_alpha(1.0)
+    ).total.backward()
     assert targets.hidden.grad is None
 
 
@@ -262,9 +286,13 @@ def test_a_second_derivative_is_refused():
 def test_without_gradients_only_the_value_is_computed():
     hidden, head = student()
     with torch.no_grad():
-        loss = linear_distillation_loss(hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7))
+        loss = linear_distillation_loss(
+            hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7)
+        )
     assert not loss.total.requires_grad
-    expected = linear_distillation_loss(hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7))
+    expected = linear_distillation_loss(
+        hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7)
+    )
     torch.testing.assert_close(loss.total, expected.total.detach())
 
 
@@ -283,7 +311,9 @@ def test_precision_against_float64(dtype, chunk):
         exact_inputs[0] @ exact_inputs[1].T, exact_teacher, LABELS, objective=objective
     )
     expected = torch.autograd.grad(reference.total, exact_inputs)
-    rough = distillation_loss(dense_logits(hidden, head), dense_logits(*targets), LABELS, objective=objective)
+    rough = distillation_loss(
+        dense_logits(hidden, head), dense_logits(*targets), LABELS, objective=objective
+    )
     dense = gradients(rough.total, hidden, head)
 
     def error(mine, exact):
@@ -299,9 +329,13 @@ def test_precision_against_float64(dtype, chunk):
 
 def test_autocast_lowers_the_products_only():
     hidden, head = student(torch.float32)
-    plain = linear_distillation_loss(hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0))
+    plain = linear_distillation_loss(
+        hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0)
+    )
     with torch.autocast("cpu", torch.bfloat16):
-        low = linear_distillation_loss(hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0))
+        low = linear_distillation_loss(
+            hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0)
+        )
     assert low.total.dtype == torch.float32
     assert low.total != plain.total
     torch.testing.assert_close(low.total, plain.total, rtol=3e-2, atol=0)
@@ -333,9 +367,18 @@ def test_nothing_of_the_size_of_the_logits_is_kept():
         ({"labels": None}, "labels is None"),
         ({"labels": LABELS[:3]}, "labels has shape"),
         ({"chunk": 0}, "chunk is 0"),
-        ({"student_head": Head(torch.zeros(V, 2))}, "student hidden states have width 5, its head 2"),
-        ({"targets": HiddenTargets(torch.zeros(N, 2), Head(torch.zeros(V, 3)))}, "teacher hidden states"),
-        ({"targets": HiddenTargets(torch.zeros(2, 3), Head(torch.zeros(V, 3)))}, "targets have rows"),
+        (
+            {"student_head": Head(torch.zeros(V, 2))},
+            "student hidden states have width 5, its head 2",
+        ),
+        (
+            {"targets": HiddenTargets(torch.zeros(N, 2), Head(torch.zeros(V, 3)))},
+            "teacher hidden states",
+        ),
+        (
+            {"targets": HiddenTargets(torch.zeros(2, 3), Head(torch.zeros(V, 3)))},
+            "targets have rows",
+        ),
         ({"targets": HiddenTargets(torch.zeros(N, 3), Head(torch.zeros(4, 3)))}, "over 4 tokens"),
         ({"targets": torch.zeros(N, 4)}, "over 4 tokens"),
         ({"targets": top_k(torch.zeros(2, V), 3)}, "targets have rows"),
@@ -360,3 +403,4 @@ def test_what_does_not_fit_is_named(change, message):
 
 def test_the_chunk_follows_the_vocabulary():
     assert [rows_of_a_chunk(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 128]
+    assert [rows_of_a_chunk(v, "cpu", torch.bfloat16) for v in (2048, 50_000)] == [512, 256]

@@ -6,12 +6,12 @@ written as people write it, has not. The rows stand in `planted/`.
 
 import pytest
 import torch
-from planted import MISTAKES, Caught, holds, same
-from planted import counting, distances, wiring  # noqa: F401  (they fill MISTAKES)
+from planted import MISTAKES, Caught, counting, distances, holds, same, wiring  # noqa: F401  (they fill MISTAKES)
 
 from kdlib.exercises.catalogue import misconceptions
 
-COVERED = set("""
+COVERED = set(
+    """
     mean-over-vocab batchmean-over-sequences divided-twice mean-of-means sum-for-mean mean-for-sum
     padding-counted wrong-size-in-mean off-by-one end-left-out stop-token-masked
     kl-reversed ce-called-kl probs-for-log-probs softmax-twice sign-flipped log-of-sum
@@ -21,7 +21,8 @@ COVERED = set("""
     teacher-gets-gradient student-gets-no-gradient teacher-used-as-student rows-shuffled
     hard-for-soft top-k-renormalised top-k-unnormalised vocab-padded-with-zero
     lambda-direction argmax-sign
-""".split())
+""".split()
+)
 
 every_mistake = pytest.mark.parametrize(
     "planted", MISTAKES, ids=lambda planted: f"{planted.id}-{planted.wrong.__name__}"

@@ -23,6 +23,18 @@ def from_toml(tmp_path, text):
     return recipes.load(str(path))
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--objective.divergence reverse_kl", "needs the teacher's whole distributions"),
+        ("--teacher train --targets.cache folder", "yet to be trained"),
+    ],
+)
+def test_what_sparse_targets_cannot_do(flags, message):
+    with pytest.raises(UserError, match=message):
+        from_flags("--targets.kind", "sampled", *flags.split())
+
+
 @pytest.mark.parametrize("name", recipes.built_in())
 def test_built_in_recipe_survives_the_round_trip(name, tmp_path):
     recipe = recipes.load(name)
@@ -71,6 +83,9 @@ def test_objective_is_built_as_asked():
         ("objective.weight", "-1", "as alpha"),
         ("objective.weight", "1.5", "as alpha"),
         ("objective.divergence", "kl", "not one of forward_kl"),
+        ("targets.kind", "all", "not one of exact, top_k"),
+        ("targets.k", "0", "not at least 1"),
+        ("targets.cache", "folder", "exact targets are not read from disk"),
         ("student.training.steps", "0", "too small"),
         ("student.training.stepz", "1", "did you mean student.training.steps"),
         ("student.size.heads", "3", "do not divide"),

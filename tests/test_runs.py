@@ -90,7 +90,10 @@ with claimed(Path({str(tmp_path / "run")!r})):
     with runs.claimed(tmp_path / "run"):
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert "another run is using" in second.stderr
-    assert "claimed" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert (
+        "claimed"
+        in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    )
 
 
 def test_damaged_state_is_named(tmp_path):

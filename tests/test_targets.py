@@ -42,7 +42,9 @@ def test_the_tail_is_one_outcome():
         p, q = log_p[row].exp().tolist(), log_q[row].exp().tolist()
         kept = sorted(range(V), key=lambda i: -p[i])[:3]
         rest = 1 - sum(p[i] for i in kept), 1 - sum(q[i] for i in kept)
-        expected = sum(p[i] * math.log(p[i] / q[i]) for i in kept) + rest[0] * math.log(rest[0] / rest[1])
+        expected = sum(p[i] * math.log(p[i] / q[i]) for i in kept) + rest[0] * math.log(
+            rest[0] / rest[1]
+        )
         assert ours[row].item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -117,7 +119,9 @@ def test_variance_falls_as_one_over_the_draws():
 
 def test_weights_are_shares_of_the_draws():
     targets = sampled(rows(40, 8), 25, torch.Generator().manual_seed(0))
-    assert torch.equal((targets.weights * 25).round().sum(-1), torch.full((40,), 25.0, dtype=torch.float64))
+    assert torch.equal(
+        (targets.weights * 25).round().sum(-1), torch.full((40,), 25.0, dtype=torch.float64)
+    )
     assert (targets.ids.diff(dim=-1) >= 0).all()
 
 
@@ -133,10 +137,16 @@ def test_a_token_that_the_student_excludes():
 
 def test_leading_dimensions_are_kept():
     log_p = rows(6, 0).view(2, 3, V)
-    for targets in (top_k(log_p, 2), with_tail(log_p, 2), sampled(log_p, 4, torch.Generator().manual_seed(0))):
+    for targets in (
+        top_k(log_p, 2),
+        with_tail(log_p, 2),
+        sampled(log_p, 4, torch.Generator().manual_seed(0)),
+    ):
         assert targets.divergence(log_p).shape == (2, 3)
         flat = targets.map(lambda t: t.flatten(0, 1))
-        assert torch.equal(flat.divergence(log_p.flatten(0, 1)), targets.divergence(log_p).flatten())
+        assert torch.equal(
+            flat.divergence(log_p.flatten(0, 1)), targets.divergence(log_p).flatten()
+        )
 
 
 @pytest.mark.parametrize(

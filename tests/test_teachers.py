@@ -33,9 +33,7 @@ def test_remembered_logits_are_the_teachers(teacher, blocks):
 def test_memory_follows_the_row_number_not_the_order_of_reading(teacher, blocks):
     remembered = teachers.remember(teacher, blocks)
     rows = torch.tensor([5, 20])
-    assert torch.equal(
-        remembered(rows, None).hidden.flip(0), remembered(rows.flip(0), None).hidden
-    )
+    assert torch.equal(remembered(rows, None).hidden.flip(0), remembered(rows.flip(0), None).hidden)
 
 
 def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch):

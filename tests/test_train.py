@@ -81,7 +81,9 @@ def test_one_step_is_the_gradient_of_the_mean_over_all_counted_tokens(blocks, ph
     run(model, blocks, training, phase, accelerator)
 
     rows = rows_of_step(0, len(blocks), 8, 0)
-    logits, labels, mask = next_token(expected(blocks.ids[rows]).logits, blocks.ids[rows], blocks.mask[rows])
+    logits, labels, mask = next_token(
+        expected(blocks.ids[rows]).logits, blocks.ids[rows], blocks.mask[rows]
+    )
     mean = nn.functional.cross_entropy(logits[mask], labels[mask])
     mean.backward()
     for name, parameter in expected.named_parameters():
@@ -97,7 +99,13 @@ def test_accumulation_changes_nothing(blocks, phase, accelerator, accumulate):
     whole, split = Bigram(), Bigram()
     training = Training(steps=6, batch=8, learning_rate=0.05)
     run(whole, blocks, training, phase, accelerator)
-    run(split, blocks, dataclasses.replace(training, accumulate=accumulate), dataclasses.replace(phase, name="b"), accelerator)
+    run(
+        split,
+        blocks,
+        dataclasses.replace(training, accumulate=accumulate),
+        dataclasses.replace(phase, name="b"),
+        accelerator,
+    )
     for name, parameter in weights(whole).items():
         # Sums in another order differ in the last float32 digits, which Adam's division enlarges.
         assert torch.allclose(parameter, weights(split)[name], atol=1e-4)
@@ -177,7 +185,10 @@ def test_checkpoint_of_another_phase_is_not_ours(blocks, phase, accelerator):
     run(Bigram(), blocks, training, phase, accelerator)
     model = Bigram()
     optimizer = make_optimizer(model, training)
-    assert checkpoint.load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other") is None
+    assert (
+        checkpoint.load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other")
+        is None
+    )
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "other model"])
@@ -195,3 +206,21 @@ def test_damaged_checkpoint_is_named(blocks, phase, accelerator, damage):
             save_file(tensors, path, file.metadata())
     with pytest.raises(UserError, match=r"checkpoint: .*checkpoint\.safetensors"):
         run(Bigram(), blocks, training, phase, accelerator)
+
+
+def test_what_comes_next_is_told_one_step_ahead(blocks, phase, accelerator):
+    """Targets that are read from disk can be read while the step before is computed."""
+    asked, expected = [], []
+
+    class OnDisk:
+        def __call__(self, rows, ids):
+            asked.append(rows.tolist())
+            return Bigram()(ids).logits
+
+        def prefetch(self, rows):
+            expected.append(rows.tolist())
+
+    training = Training(5, batch=4)
+    run(Bigram(), blocks, training, phase, accelerator, Objective.from_alpha(1.0), OnDisk())
+    assert len(asked) == 5
+    assert expected == asked[1:]

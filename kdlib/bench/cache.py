@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -39,12 +39,15 @@ class Sizes(NamedTuple):
     rounds: int = ROUNDS
 
 
-def measure(sizes: Sizes = Sizes(), teacher: nn.Module | None = None) -> dict:
+STANDARD = Sizes()
+
+
+def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[str, Any]:
     """Tokens per second of both ways, their ratio, and the seconds of cached epochs."""
     device = machine.pick_device("auto")
     accelerator = machine.make_accelerator(device, machine.pick_precision("auto", device))
     teacher = models.freeze(teacher or smollm2_sized()).to(accelerator.device)
-    blocks = _blocks(sizes.epochs[-1], teacher.config.vocab_size)
+    blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:
         # Only this process reads the cache, so that nothing depends on the hashes.
         contents = Contents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
@@ -73,7 +76,7 @@ def measure(sizes: Sizes = Sizes(), teacher: nn.Module | None = None) -> dict:
     }
 
 
-def table(result: dict) -> str:
+def table(result: dict[str, Any]) -> str:
     rounds = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
     lines = [
         f"teacher {result['teacher_parameters'] / 1e6:.1f} M, student"
@@ -85,7 +88,9 @@ def table(result: dict) -> str:
         "a cached epoch of",
     ]
     for tokens, seconds in result["epoch_seconds"].items():
-        lines.append(f"{tokens:9,} tokens {seconds:8.2f} s {1e6 * seconds / tokens:8.1f} µs a token")
+        lines.append(
+            f"{tokens:9,} tokens {seconds:8.2f} s {1e6 * seconds / tokens:8.1f} µs a token"
+        )
     return "\n".join(lines)
 
 
@@ -107,8 +112,13 @@ def smollm2_sized() -> nn.Module:
     )
 
 
+def _vocabulary(model: nn.Module) -> int:
+    config: Any = model.config
+    return int(config.vocab_size)
+
+
 def _student(sizes: Sizes, teacher: nn.Module) -> nn.Module:
-    return models.new_model(sizes.student, teacher.config.vocab_size, 2 * BLOCK, seed=0)
+    return models.new_model(sizes.student, _vocabulary(teacher), 2 * BLOCK, seed=0)
 
 
 def _blocks(number: int, vocabulary: int) -> Blocks:
@@ -118,7 +128,11 @@ def _blocks(number: int, vocabulary: int) -> Blocks:
 
 
 def _seconds(
-    student: nn.Module, targets: TeacherTargets, blocks: Blocks, steps: int, accelerator: Accelerator
+    student: nn.Module,
+    targets: TeacherTargets,
+    blocks: Blocks,
+    steps: int,
+    accelerator: Accelerator,
 ) -> float:
     """That the training loop takes for so many steps."""
     training = Training(steps=steps, batch=BATCH, learning_rate=1e-3)

@@ -5,6 +5,7 @@ The variants take turns, so that a slow minute hits all of them.
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import subprocess
@@ -113,7 +114,10 @@ def _times(variants: dict[str, Variant], given: Inputs, rounds: int) -> dict[str
     for variant in variants.values():
         _step(variant, given)  # warm-up
     rows = [
-        [_seconds(lambda: _step(variant, given), given.student.device) for variant in variants.values()]
+        [
+            _seconds(functools.partial(_step, variant, given), given.student.device)
+            for variant in variants.values()
+        ]
         for _ in range(rounds)
     ]
     return dict(zip(variants, map(list, zip(*rows))))

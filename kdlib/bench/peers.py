@@ -18,7 +18,11 @@ def installed() -> tuple[dict[str, Loss], dict[str, str]]:
     for name, load in LOADERS.items():
         try:
             found[name] = load()
-        except (ImportError, RuntimeError, AttributeError) as error:  # RuntimeError: its own lazy import
+        except (
+            ImportError,
+            RuntimeError,
+            AttributeError,
+        ) as error:  # RuntimeError: its own lazy import
             missing[name] = str(error).splitlines()[0]
     return found, missing
 
@@ -30,7 +34,8 @@ def _liger() -> Loss:
 
     def total(student: Tensor, head: Tensor, teacher: Tensor, teacher_head: Tensor) -> Tensor:
         labels = torch.zeros(len(student), dtype=torch.long, device=student.device)
-        return len(student) * loss(student, head, teacher, teacher_head, labels)
+        value: Tensor = len(student) * loss(student, head, teacher, teacher_head, labels)
+        return value
 
     return total
 
@@ -42,9 +47,10 @@ def _trl() -> Loss:
         with torch.no_grad():
             teacher_logits = (teacher @ teacher_head.T)[None]
         student_logits = (student @ head.T)[None]
-        return GKDTrainer.generalized_jsd_loss(
+        value: Tensor = GKDTrainer.generalized_jsd_loss(
             student_logits, teacher_logits, beta=0.0, reduction="sum"
         )
+        return value
 
     return total
 
@@ -61,7 +67,8 @@ def _torchtune() -> Loss:
         with torch.no_grad():
             teacher_logits = [part[None] @ teacher_head.T for part in teacher.chunk(chunks)]
         student_logits = [part[None] @ head.T for part in student.chunk(chunks)]
-        return len(student) * loss(student_logits, teacher_logits, labels)
+        value: Tensor = len(student) * loss(student_logits, teacher_logits, labels)
+        return value
 
     return total
 

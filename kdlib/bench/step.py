@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,14 +14,14 @@ from accelerate import Accelerator
 
 from kdlib import data, machine, models
 from kdlib.recipes import Recipe, load
-from kdlib.teachers import run_each_time
 from kdlib.schedule import Training, learning_rate, make_optimizer, rows_of_step
+from kdlib.teachers import run_each_time
 from kdlib.train import Phase, train
 
 ROUNDS, STEPS = 5, 20
 
 
-def measure(name: str) -> dict:
+def measure(name: str) -> dict[str, Any]:
     """Tokens per second of the training loop and of a bare PyTorch loop that does the same work.
 
     Same teacher, student, blocks, precision and objective; the two take turns, so that a slow
@@ -31,7 +32,9 @@ def measure(name: str) -> dict:
     accelerator = machine.make_accelerator(device, machine.pick_precision(recipe.precision, device))
     teacher = models.freeze(models.load_model(models.POCKET_TEACHER)).to(accelerator.device)
     tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
-    documents = data.take_fraction(data.load_splits(recipe.data.text).training, recipe.data.fraction)
+    documents = data.take_fraction(
+        data.load_splits(recipe.data.text).training, recipe.data.fraction
+    )
     blocks = data.make_blocks(
         documents, tokenizer.backend_tokenizer, recipe.data.block, tokenizer.eos_token_id
     )
@@ -49,7 +52,7 @@ def measure(name: str) -> dict:
     }
 
 
-def table(result: dict) -> str:
+def table(result: dict[str, Any]) -> str:
     rounds = ", ".join(f"{ratio:.3f}" for ratio in result["ratios"])
     return (
         f"kdlib {result['kdlib_tokens_per_second']:.0f} tokens/s, bare loop"
@@ -58,12 +61,14 @@ def table(result: dict) -> str:
     )
 
 
-def _student(recipe: Recipe, teacher) -> torch.nn.Module:
+def _student(recipe: Recipe, teacher: Any) -> torch.nn.Module:
     size, context = recipe.student.size, 2 * recipe.data.block
     return models.new_model(size, teacher.config.vocab_size, context, recipe.seed)
 
 
-def _ours(recipe: Recipe, teacher, blocks, training: Training, accelerator: Accelerator) -> float:
+def _ours(
+    recipe: Recipe, teacher: Any, blocks: data.Blocks, training: Training, accelerator: Accelerator
+) -> float:
     """Seconds that the project's loop takes."""
     with tempfile.TemporaryDirectory() as folder:
         phase = Phase("bench", Path(folder), "bench", seed=0)
@@ -75,7 +80,9 @@ def _ours(recipe: Recipe, teacher, blocks, training: Training, accelerator: Acce
     return end.seconds
 
 
-def _bare(recipe: Recipe, teacher, blocks, training: Training, accelerator: Accelerator) -> float:
+def _bare(
+    recipe: Recipe, teacher: Any, blocks: data.Blocks, training: Training, accelerator: Accelerator
+) -> float:
     """Seconds of the same steps written by hand: (1 - alpha) CE + alpha KL, means, no masks."""
     alpha, device = recipe.objective.weight, accelerator.device
     student = _student(recipe, teacher).to(device).train()

@@ -56,7 +56,10 @@ def make_inputs(size: Size, dtype: torch.dtype, device: torch.device) -> Inputs:
     def draw(rows: int, width: int, scale: float) -> Tensor:
         return (scale * torch.randn(rows, width, generator=generator)).to(device, dtype)
 
-    student, teacher = draw(size.tokens, size.width, 1.0), draw(size.tokens, size.teacher_width, 1.0)
+    student, teacher = (
+        draw(size.tokens, size.width, 1.0),
+        draw(size.tokens, size.teacher_width, 1.0),
+    )
     heads = [draw(size.vocabulary, w, 2 * w**-0.5) for w in (size.width, size.teacher_width)]
     return Inputs(student.requires_grad_(), heads[0].requires_grad_(), teacher, heads[1])
 
@@ -83,11 +86,17 @@ def linear_compiled(given: Inputs) -> Tensor:
 
 def _linear(given: Inputs) -> Tensor:
     targets = HiddenTargets(given.teacher, Head(given.teacher_head))
-    return linear_distillation_loss(given.student, Head(given.head), targets, objective=OBJECTIVE).total
+    return linear_distillation_loss(
+        given.student, Head(given.head), targets, objective=OBJECTIVE
+    ).total
 
 
 Variant = Callable[[Inputs], Tensor]
 VARIANTS: dict[str, Variant] = {"dense": dense, "linear": linear}
+
+
+def _on_inputs(loss: peers.Loss) -> Variant:
+    return lambda given: loss(*given)
 
 
 def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str]]:
@@ -98,5 +107,5 @@ def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str
         all_of_them["compiled"] = linear_compiled
     else:
         missing = {"compiled": "no compiler"} | missing
-    all_of_them |= {name: lambda given, loss=loss: loss(*given) for name, loss in found.items()}
+    all_of_them |= {name: _on_inputs(loss) for name, loss in found.items()}
     return all_of_them, missing

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from kdlib.exercises import progress, sandbox
 from kdlib.exercises.catalogue import misconception
@@ -39,7 +39,7 @@ class Exercise:
     """One exercise. `code`, `number`, `choice`, `ordering` and `derivation` make them.
 
     Each kind adds: `judge(answer)` -> Verdict, `right_answers()` for the tests, `answer_stub` and
-    `answer_solved` (the text of the exercise's cell before and after), and `explanation`.
+    `answer_solved` (the text of the exercise's cell before and after), `wrong` and `explanation`.
     """
 
     id: str
@@ -52,8 +52,7 @@ class Exercise:
     wrongs: list[Wrong] = field(default_factory=list)
 
     kind = "exercise"
-    stub_answer = ...  # what the untouched cell hands to `check`
-    answer_name = "answer"
+    wrong: ClassVar[Callable[..., Any]]  # names a wrong answer; what it takes, each kind says
 
     def __post_init__(self) -> None:
         if self.difficulty not in range(1, 6):
@@ -63,7 +62,24 @@ class Exercise:
         if not self.hints:
             raise ValueError(f"{self.id}: give at least one hint")
 
-    def mistakes(self, *rows: tuple) -> None:
+    @property
+    def stub_answer(self) -> Any:
+        """What the untouched cell hands to `check`."""
+        return ...
+
+    @property
+    def answer_name(self) -> str:
+        return "answer"
+
+    @property
+    def answer_stub(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def answer_solved(self) -> str:
+        raise NotImplementedError
+
+    def mistakes(self, *rows: tuple[Any, ...]) -> None:
         """Name wrong answers in a table. A row is what `wrong` takes, seen and expected last."""
         for *what, seen, expected in rows:
             self.wrong(*what, seen=seen, expected=expected)
@@ -106,7 +122,8 @@ class Exercise:
 
     def _judged(self, answer: Any, seconds: float) -> Verdict:
         try:
-            return sandbox.within(seconds, lambda: self.judge(answer))
+            verdict: Verdict = sandbox.within(seconds, lambda: self.judge(answer))
+            return verdict
         except TimeoutError as late:
             note = f"It was stopped after {seconds:g} seconds: is there a loop that never ends?"
             if str(late) == "still running":
@@ -136,7 +153,7 @@ def _recorded(verdict: Verdict) -> Verdict:
     return verdict.with_note(said) if said else verdict
 
 
-def _append_line(path: Path, entry: dict) -> None:
+def _append_line(path: Path, entry: dict[str, Any]) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
@@ -146,6 +163,6 @@ def as_dict(verdict: Verdict) -> dict[str, Any]:
     return {name: getattr(verdict, name) for name in names}
 
 
-def id_of(function: Callable) -> str:
+def id_of(function: Callable[..., Any]) -> str:
     """The id of an exercise that is written as a function: its name, with dashes."""
     return function.__name__.replace("_", "-")

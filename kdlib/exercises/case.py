@@ -22,8 +22,8 @@ class Probe:
     """One seeded input. points_to: the mistake that alone makes a good answer fail here."""
 
     name: str
-    args: tuple
-    measure: Callable | None = None
+    args: tuple[Any, ...]
+    measure: Callable[..., Any] | None = None
     points_to: str | None = None
     expected: str = ""
 

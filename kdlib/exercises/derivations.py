@@ -11,7 +11,9 @@ from kdlib.exercises.formulas import evaluate, same_formula
 from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
 
 
-def derivation(id: str, *, blanks: tuple[Any, ...], symbols: tuple[str, ...] = (), **about: Any):
+def derivation(
+    id: str, *, blanks: tuple[Any, ...], symbols: tuple[str, ...] = (), **about: Any
+) -> DerivationExercise:
     """Make a derivation with blanks, shown as [1], [2], ... in the prompt.
 
     A blank is a text, or a tuple of texts that are all right. Formulas in `symbols` count as equal

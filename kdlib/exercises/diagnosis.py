@@ -54,10 +54,11 @@ def _symptom(case: Case) -> Wrong | None:
 def _pointed(case: Case) -> Wrong | None:
     pointing = {probe.name: probe for probe in case.probes if probe.points_to}
     targets = {pointing[name].points_to if name in pointing else None for name in case.failing}
-    if len(targets) != 1 or None in targets or len(case.failing) == len(case.right):
+    target = targets.pop() if len(targets) == 1 else None
+    if target is None or len(case.failing) == len(case.right):
         return None
     first = pointing[case.failing[0]]
-    return Wrong(first.points_to, _seen_at(case, first.name), first.expected or case.purpose)
+    return Wrong(target, _seen_at(case, first.name), first.expected or case.purpose)
 
 
 def _two_at_once(case: Case) -> Wrong | None:

@@ -7,8 +7,9 @@ import math
 import operator
 import random
 import re
+from collections.abc import Callable
 
-OPERATORS = {
+OPERATORS: dict[type[ast.operator | ast.unaryop], Callable[..., float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -47,14 +48,15 @@ def _value(node: ast.expr, values: dict[str, float]) -> float:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return float(node.value)
     if isinstance(node, ast.Name) and (node.id in values or node.id in CONSTANTS):
-        return values.get(node.id, CONSTANTS.get(node.id))
+        return values[node.id] if node.id in values else CONSTANTS[node.id]
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         return OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
     if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
         return OPERATORS[type(node.op)](_value(node.operand, values))
     if (
         isinstance(node, ast.Call)
-        and getattr(node.func, "id", None) in FUNCTIONS
+        and isinstance(node.func, ast.Name)
+        and node.func.id in FUNCTIONS
         and len(node.args) == 1
     ):
         return FUNCTIONS[node.func.id](_value(node.args[0], values))

@@ -29,13 +29,13 @@ def code(
     explanation: str = "",
     rtol: float = RTOL,
     atol: float = ATOL,
-) -> Callable[[Callable], CodeExercise]:
+) -> Callable[[Callable[..., Any]], CodeExercise]:
     """Make the decorated function the reference of an exercise, with the function's name as its id.
 
     The stub is made from the function too: its first lines and its docstring.
     """
 
-    def make(reference: Callable) -> CodeExercise:
+    def make(reference: Callable[..., Any]) -> CodeExercise:
         return CodeExercise(
             id=id_of(reference),
             reference=reference,
@@ -54,11 +54,11 @@ def code(
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class CodeExercise(Exercise):
-    reference: Callable
+    reference: Callable[..., Any]
     rtol: float
     atol: float
     probes: list[Probe] = field(default_factory=list)
-    alternatives: list[Callable] = field(default_factory=list)
+    alternatives: list[Callable[..., Any]] = field(default_factory=list)
     symptoms: list[Symptom] = field(default_factory=list)
 
     kind = "code"
@@ -69,7 +69,7 @@ class CodeExercise(Exercise):
         self,
         name: str,
         *args: Any,
-        measure: Callable | None = None,
+        measure: Callable[..., Any] | None = None,
         points_to: str | None = None,
         expected: str = "",
     ) -> None:
@@ -81,29 +81,29 @@ class CodeExercise(Exercise):
             raise ValueError(f"{self.id}: two probes are called {name!r}")
         self.probes.append(Probe(name, args, measure, points_to, expected))
 
-    def also(self, function: Callable) -> Callable:
+    def also(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: another correct solution."""
         self.alternatives.append(function)
         return function
 
-    def wrong(self, misconception: str, *, seen: str, expected: str) -> Callable:
+    def wrong(self, misconception: str, *, seen: str, expected: str) -> Callable[..., Any]:
         """Decorator: a named wrong answer."""
 
-        def add(function: Callable) -> Callable:
+        def add(function: Callable[..., Any]) -> Callable[..., Any]:
             self.wrongs.append(Wrong(misconception, seen, expected, function))
             return function
 
         return add
 
-    def mistakes(self, *rows: tuple[str, str, str, Callable]) -> None:
+    def mistakes(self, *rows: tuple[str, str, str, Callable[..., Any]]) -> None:
         """Name wrong answers in a table of rows (misconception, seen, expected, function)."""
         for misconception, seen, expected, function in rows:
             self.wrong(misconception, seen=seen, expected=expected)(function)
 
-    def symptom(self, misconception: str, *, seen: str, expected: str) -> Callable:
+    def symptom(self, misconception: str, *, seen: str, expected: str) -> Callable[..., Any]:
         """Decorator: a rule over {probe name: result} that gives a mistake away."""
 
-        def add(rule: Callable[[Outcomes], bool]) -> Callable:
+        def add(rule: Callable[[Outcomes], bool]) -> Callable[..., Any]:
             self.symptoms.append(Symptom(Wrong(misconception, seen, expected), rule))
             return rule
 
@@ -135,7 +135,7 @@ class CodeExercise(Exercise):
             verdict = verdict.with_note(note)
         return verdict
 
-    def _case(self, seen: Outcomes, right: Outcomes, wrongs: list) -> Case:
+    def _case(self, seen: Outcomes, right: Outcomes, wrongs: list[tuple[Wrong, Outcomes]]) -> Case:
         return Case(
             seen, right, wrongs, self.symptoms, self.probes, self.rtol, self.atol, self._purpose
         )
@@ -165,11 +165,11 @@ class CodeExercise(Exercise):
             return self.unknown(f'on the probe "{name}" nothing is returned', self._purpose)
         return Verdict(self.id, ERROR, note=f'On the probe "{name}":\n{failure.text}')
 
-    def right_answers(self) -> list[Callable]:
+    def right_answers(self) -> list[Callable[..., Any]]:
         return [self.reference, *self.alternatives]
 
     @property
-    def stub_answer(self) -> Callable:
+    def stub_answer(self) -> Callable[..., Any]:
         def untouched(*args: Any) -> None:
             raise NotImplementedError
 
@@ -197,9 +197,9 @@ class CodeExercise(Exercise):
             raise RuntimeError(f"{self.id}: the reference fails: {right[failed[0]].text}")
         return right, [(w, self._outcomes(w.example)) for w in self.wrongs]
 
-    def _outcomes(self, function: Callable) -> Outcomes:
+    def _outcomes(self, function: Callable[..., Any]) -> Outcomes:
         return {p.name: sandbox.call(function, p.args, p.measure).value for p in self.probes}
 
     @property
     def _purpose(self) -> str:
-        return inspect.getdoc(self.reference).splitlines()[0]
+        return (inspect.getdoc(self.reference) or "").splitlines()[0]

@@ -41,7 +41,7 @@ def two_models(numbers: int, words: int, seed: int) -> tuple[nn.Module, nn.Modul
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         hidden = nn.Linear(numbers, 12), nn.Tanh(), nn.Dropout(0.5)
-        teacher, student = nn.Sequential(*hidden, nn.Linear(12, words)), nn.Linear(numbers, words)
+        last, student = nn.Linear(12, words), nn.Linear(numbers, words)
     with torch.no_grad():
-        teacher[-1].weight.mul_(4.0)  # a teacher with opinions
-    return teacher.train(), student
+        last.weight.mul_(4.0)  # a teacher with opinions
+    return nn.Sequential(*hidden, last).train(), student

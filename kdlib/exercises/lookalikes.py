@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +17,13 @@ from kdlib import divergences
 from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.kl import kl_of_logs
 from kdlib.exercises.rules import matches
+from kdlib.exercises.switches import Row
 
 Divergence = Callable[[Tensor, Tensor], Tensor]  # log-probabilities (..., V) twice -> (...)
 
 
 def name_lookalikes(
-    exercise: CodeExercise, around: Callable[[Divergence], Callable], p: str = "teacher"
+    exercise: CodeExercise, around: Callable[[Divergence], Callable[..., Any]], p: str = "teacher"
 ) -> None:
     """Name the answers that are right but for what they take for KL(P||Q).
 
@@ -33,7 +35,7 @@ def name_lookalikes(
         exercise.symptom(misconception, seen=seen, expected=expected)(holds)
 
 
-def kl_switches(*without: str, p: str = "teacher") -> list[tuple[str, str, str, dict]]:
+def kl_switches(*without: str, p: str = "teacher") -> list[Row]:
     """Rows for `name_switches` that set the option `kl` to what most often stands for KL(P||Q)."""
     return [
         (name, seen.replace("teacher", p), expected.replace("teacher", p), {"kl": stand_in})
@@ -52,7 +54,7 @@ def _weigh(weights: Tensor, terms: Tensor) -> Tensor:
 
 
 COMMON = ("kl-reversed", "ce-called-kl", "hard-for-soft", "probs-for-log-probs", "mean-over-vocab")
-LOOKALIKES: tuple[tuple, ...] = (
+LOOKALIKES: tuple[tuple[Any, ...], ...] = (
     (
         "kl-reversed",
         "the student's probabilities weigh the log-ratios",

@@ -15,7 +15,7 @@ import numpy as np
 from kdlib.exercises.base import Exercise, Wrong, id_of
 from kdlib.exercises.source import definition
 from kdlib.exercises.values import WrongType, plain
-from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.verdict import CORRECT, ERROR, Text, Verdict
 
 BITS = 1 / math.log(2)  # a value in nats times this is in bits
 
@@ -72,7 +72,7 @@ def number(
     hints: tuple[str, ...],
     unit: str = "",
     explanation: str = "",
-) -> Callable[[Callable], NumberExercise]:
+) -> Callable[[Callable[[], float]], NumberExercise]:
     """Make the decorated function, which computes the number, an exercise."""
 
     def make(reference: Callable[[], float]) -> NumberExercise:
@@ -133,7 +133,7 @@ class NumberExercise(Exercise):
         """Equal once rounded to the stated decimals; a half may be rounded either way."""
         if not (math.isfinite(given) and math.isfinite(target)):
             return given == target
-        return abs(given - target) <= 0.5 * 10**-self.decimals * (1 + 1e-6)
+        return abs(given - target) <= 0.5 * 10.0**-self.decimals * (1 + 1e-6)
 
     def _unnamed(self, given: float) -> Verdict:
         if math.isnan(given):
@@ -169,7 +169,7 @@ class NumberExercise(Exercise):
     def answer_solved(self) -> str:
         return f"answer = {self.value:.{self.decimals}f}"
 
-    def solution(self):
+    def solution(self) -> Text:
         """The value and the computation that gives it."""
         text = super().solution()
         return type(text)(f"{text}\n\n{definition(self.reference)}")

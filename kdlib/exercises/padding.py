@@ -11,6 +11,8 @@ from torch import Tensor
 
 from kdlib.exercises.kl import kl_of_logs
 
+Slots = Callable[[Tensor, Tensor, int], tuple[Tensor, ...]]
+
 
 def kl_of_slots(
     slots: Callable[..., tuple[Tensor, Tensor]] = lambda t, s, words: (
@@ -24,7 +26,7 @@ def kl_of_slots(
     return lambda teacher, student, words: kl(*slots(cast(teacher), cast(student), words))
 
 
-def _filled(value: float, cut: bool) -> Callable:
+def _filled(value: float, cut: bool) -> Slots:
     """Both filled up to one width, with the slots behind the tokens cut off before or not."""
 
     def slots(teacher: Tensor, student: Tensor, words: int) -> tuple[Tensor, ...]:
@@ -36,7 +38,7 @@ def _filled(value: float, cut: bool) -> Callable:
     return slots
 
 
-def _cut_late(slots: Callable) -> Callable:
+def _cut_late(slots: Slots) -> Slots:
     return lambda teacher, student, words: tuple(
         x[..., :words] for x in slots(teacher, student, words)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def _part_count(case: Case, table: Outcomes) -> int | None:
     return counts.pop() if len(counts) == 1 and min(counts) > 1 else None
 
 
-def _length(value) -> int:
+def _length(value: Any) -> int:
     if isinstance(value, tuple) or isinstance(value, np.ndarray) and value.ndim:
         return len(value)
     return 0

@@ -12,6 +12,8 @@ import torch
 from kdlib.exercises import values
 from kdlib.exercises.base import Wrong
 
+Shape = tuple[int, ...]
+
 
 def named_factor(factor: float) -> Wrong | None:
     """The mistake that multiplies every result by this factor, if it is a known one."""
@@ -61,14 +63,14 @@ def _parts(outcomes: dict[str, Any]) -> list[np.ndarray]:
 # What follows takes the ordinary probes, the results seen and the right ones.
 
 
-def _one_for_all(probes: list, seen: dict, right: dict) -> Wrong | None:
+def _one_for_all(probes: list[Any], seen: dict[str, Any], right: dict[str, Any]) -> Wrong | None:
     shapes = [(s, rows) for s, rows in _shapes(probes, seen, right) if math.prod(rows[:-1]) > 1]
     if not shapes or any(s is None or math.prod(s) != 1 for s, _ in shapes):
         return None
     return Wrong("batch-for-row", "there is one number for all rows", "as many numbers as rows")
 
 
-def _along_the_rows(probes: list, seen: dict, right: dict) -> Wrong | None:
+def _along_the_rows(probes: list[Any], seen: dict[str, Any], right: dict[str, Any]) -> Wrong | None:
     shapes = [(s, rows) for s, rows in _shapes(probes, seen, right) if len(rows) == 2]
     square = all(rows[0] == rows[1] for _, rows in shapes)
     if square or any(s != rows[1:] for s, rows in shapes):
@@ -76,7 +78,9 @@ def _along_the_rows(probes: list, seen: dict, right: dict) -> Wrong | None:
     return Wrong("wrong-axis", "there is a number for each column", "a number for each row")
 
 
-def _shapes(probes: list, seen: dict, right: dict) -> Iterator[tuple[tuple | None, tuple]]:
+def _shapes(
+    probes: list[Any], seen: dict[str, Any], right: dict[str, Any]
+) -> Iterator[tuple[Shape | None, Shape]]:
     """Shapes of a result and of an argument, where the right result has a number for each row."""
     for probe in probes:
         shapes = [tuple(x.shape) for x in probe.args if isinstance(x, torch.Tensor) and x.ndim > 1]
@@ -85,11 +89,11 @@ def _shapes(probes: list, seen: dict, right: dict) -> Iterator[tuple[tuple | Non
             yield _shape(seen[probe.name]), rows[0]
 
 
-def _shape(result: Any) -> tuple | None:
+def _shape(result: Any) -> Shape | None:
     return result.shape if isinstance(result, np.ndarray) else None
 
 
-def _an_argument(probes: list, seen: dict, right: dict) -> Wrong | None:
+def _an_argument(probes: list[Any], seen: dict[str, Any], right: dict[str, Any]) -> Wrong | None:
     for place in range(min(len(probe.args) for probe in probes)):
         given = [(probe.args[place], seen[probe.name]) for probe in probes]
         if all(_is_copy(result, argument) for argument, result in given):
@@ -103,7 +107,7 @@ def _is_copy(result: Any, argument: Any) -> bool:
     return values.same(result, values.plain(argument), 0, 0)
 
 
-READINGS: tuple[Callable[[list, dict, dict], Wrong | None], ...] = (
+READINGS: tuple[Callable[[list[Any], dict[str, Any], dict[str, Any]], Wrong | None], ...] = (
     _one_for_all,
     _along_the_rows,
     _an_argument,

@@ -15,7 +15,9 @@ from kdlib.exercises.values import part_of, plain, same
 Rule = Callable[[Outcomes], bool]
 
 
-def matches(exercise: CodeExercise, *functions: Callable, part: int | None = None) -> Rule:
+def matches(
+    exercise: CodeExercise, *functions: Callable[..., Any], part: int | None = None
+) -> Rule:
     """The results, or one part of each, are what one of the functions gives, on every probe.
 
     Probes that test care only (`points_to`) are left out; on the others something must be wrong.
@@ -52,7 +54,7 @@ def ordinary(exercise: CodeExercise) -> list[Probe]:
     return [probe for probe in exercise.probes if not probe.points_to]
 
 
-def outcome(function: Callable, probe: Probe) -> Any:
+def outcome(function: Callable[..., Any], probe: Probe) -> Any:
     """What a function of the book's own gives on a probe; None where it fails."""
     if probe.measure:
         return sandbox.call(function, probe.args, probe.measure).value

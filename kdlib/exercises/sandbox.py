@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,9 @@ class Run:
     mutated: bool = False
 
 
-def call(function: Callable, args: tuple, measure: Callable | None = None) -> Run:
+def call(
+    function: Callable[..., Any], args: tuple[Any, ...], measure: Callable[..., Any] | None = None
+) -> Run:
     """One guarded call on copies of `args`. measure(function, *args) may do the calling instead."""
     own = copy.deepcopy(args)
     _seed(0)
@@ -79,7 +81,7 @@ def _where(error: BaseException) -> str:
     return f"{message}\nin line {own[-1].lineno} of your code: {own[-1].line}"
 
 
-def _changed(before: tuple, after: tuple) -> bool:
+def _changed(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
     """Whether an argument of plain values was changed in place. Modules are not compared."""
     for old, new in zip(before, after):
         with contextlib.suppress(WrongType):
@@ -131,7 +133,7 @@ def _waited_for_imports(thread: threading.Thread) -> bool:
 
 
 def _is_importing(thread: threading.Thread) -> bool:
-    frame = sys._current_frames().get(thread.ident)
+    frame = sys._current_frames().get(thread.ident or 0)
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -143,13 +145,13 @@ def _stop(thread: threading.Thread) -> None:
     deadline = time.monotonic() + GRACE
     while thread.is_alive() and time.monotonic() < deadline:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp)
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeUp)
         )
         thread.join(0.05)
 
 
 @contextlib.contextmanager
-def _restored():
+def _restored() -> Iterator[None]:
     """What an answer may change for everybody: put it back."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     dtype, depth = torch.get_default_dtype(), sys.getrecursionlimit()
@@ -168,4 +170,4 @@ def _restored():
 def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
-    torch.random.default_generator.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)

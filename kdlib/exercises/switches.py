@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 from kdlib.exercises.case import Outcomes
 from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.rules import matches, same_on_ordinary
 
+Answer = Callable[..., Any]
+Row = tuple[str, str, str, dict[str, Any]]
 
-def name_switches(
-    exercise: CodeExercise, build: Callable[..., Callable], *rows: tuple[str, str, str, dict]
-) -> None:
+
+def name_switches(exercise: CodeExercise, build: Callable[..., Answer], *rows: Row) -> None:
     """Name wrong answers in a table of rows (misconception, seen, expected, options).
 
     build(**options) is the answer with these options; build() is right. Two rows that set different
@@ -26,7 +28,7 @@ def name_switches(
             _name_both(exercise, build, a, b)
 
 
-def _name_both(exercise: CodeExercise, build: Callable, a: tuple, b: tuple) -> None:
+def _name_both(exercise: CodeExercise, build: Callable[..., Answer], a: Row, b: Row) -> None:
     (name, seen, expected, one), (_, also_seen, also_expected, two) = a, b
     is_both = matches(exercise, build(**one, **two))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from kdlib.exercises import progress
 from kdlib.exercises.base import Exercise
@@ -21,7 +22,7 @@ def progress_table() -> str:
     return "\n".join(filter(None, (said, table)))
 
 
-def _progress_row(name: str, found: Iterable[Exercise], entries: dict) -> tuple[str, ...]:
+def _progress_row(name: str, found: Iterable[Exercise], entries: dict[str, Any]) -> tuple[str, ...]:
     states = {e: entries.get(e.id, {}).get("state", progress.OPEN) for e in found}
     counts = [sum(s == state for s in states.values()) for state in ("solved", "tried", "open")]
     left = sum(e.minutes for e, state in states.items() if state != progress.SOLVED)
@@ -69,18 +70,22 @@ def print_coverage() -> None:
     print(coverage_table())
 
 
-def _described(exercise: Exercise) -> dict:
+def _described(exercise: Exercise) -> dict[str, Any]:
     names = ("id", "kind", "source", "difficulty", "minutes", "prompt", "hints")
     about = {name: getattr(exercise, name) for name in names}
     if isinstance(exercise, ChoiceExercise):
         about["options"] = [
-            {"text": o.text, "right": o.wrong is None, "comment": o.comment or o.wrong.seen}
+            {
+                "text": o.text,
+                "right": o.wrong is None,
+                "comment": o.wrong.seen if o.wrong else o.comment,
+            }
             for o in exercise.options
         ]
     return about
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(head, *rows)]
 
     def line(cells: Iterable[str]) -> str:

@@ -44,7 +44,7 @@ def _real_array(value: Any) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _plain_sequence(value: list | tuple) -> Any:
+def _plain_sequence(value: list[Any] | tuple[Any, ...]) -> Any:
     """A list of numbers (nested or not) is an array; any other list is a tuple."""
     items = tuple(plain(item) for item in value)
     arrays = all(isinstance(item, np.ndarray) for item in items)
@@ -117,7 +117,7 @@ def difference(seen: Any, wanted: Any) -> str:
     return _numeric_difference(seen.ravel(), wanted.ravel())
 
 
-def _first_difference(seen: dict, wanted: dict, label: str) -> str:
+def _first_difference(seen: dict[Any, Any], wanted: dict[Any, Any], label: str) -> str:
     for key, value in wanted.items():
         if not same(seen[key], value, 1e-4, 1e-6):
             return label.format(key) + difference(seen[key], value)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 
 from kdlib.plots.style import INK, Picture, canvas, looks_of, pen, styled
 
@@ -150,12 +150,14 @@ def heat_map(
         raise ValueError(f"matrix has {len(matrix)} rows, but {len(rows)} are named")
     picture, axes = _described(1.1 + 0.42 * len(rows), alt)
     image = axes.imshow(numbers, cmap=COLOURS, aspect="auto")
+    shades = image.to_rgba(np.array(numbers))
     for row, values in enumerate(numbers):
         for column, value in enumerate(values):
             if not math.isnan(value):
-                ink = _readable_on(image.to_rgba(value))
-                style = {"color": ink, "ha": "center", "va": "center", "fontsize": 9}
-                axes.text(column, row, fmt.format(value), **style)
+                ink = _readable_on(*shades[row, column, :3])
+                axes.text(
+                    column, row, fmt.format(value), color=ink, ha="center", va="center", fontsize=9
+                )
     axes.set_xticks(range(len(columns)), [str(name) for name in columns])
     axes.set_yticks(range(len(rows)), [str(name) for name in rows])
     axes.tick_params(length=0)
@@ -193,6 +195,5 @@ def _legend(picture: Picture, axes: Axes) -> None:
     picture.legend(loc="outside upper center", ncols=columns)
 
 
-def _readable_on(colour: tuple) -> str:
-    red, green, blue = to_rgb(colour)
+def _readable_on(red: float, green: float, blue: float) -> str:
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.46 else "white"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, cast
+
 from matplotlib.axes import Axes
 
 from kdlib.plots.style import INK, LOOKS, Picture, canvas, pen, styled
@@ -18,7 +21,7 @@ def smooth(values: list[float], memory: float = 0.6) -> list[float]:
 
 
 @styled
-def loss_curves(metrics: list[dict]) -> Picture:
+def loss_curves(metrics: list[dict[str, Any]]) -> Picture:
     """Cross-entropy over optimiser steps, one colour per phase.
 
     Bold with markers: validation. Faint: training, smoothed. Training shows the cross-entropy part
@@ -38,7 +41,7 @@ def loss_curves(metrics: list[dict]) -> Picture:
         training = smooth([row["cross_entropy"] for row in rows])
         checked = [row for row in rows if row.get("validation") is not None]
         validation = [row["validation"] for row in checked]
-        faint = {"color": look.color, "alpha": 0.45, "linewidth": 1}
+        faint: dict[str, Any] = {"color": look.color, "alpha": 0.45, "linewidth": 1}
         axes.plot(steps, training, label=f"_{phase} training", **faint)
         axes.plot([row["step"] for row in checked], validation, label=look.label, **pen(look))
         last_steps.append(steps[-1])
@@ -49,7 +52,9 @@ def loss_curves(metrics: list[dict]) -> Picture:
     if first_validations:
         # The first steps fall from ln V and would flatten all that is of interest.
         top = max(first_validations)
-        lowest = min(min(line.get_ydata(), default=top) for line in axes.lines)
+        lowest = min(
+            min(cast(Iterable[float], line.get_ydata()), default=top) for line in axes.lines
+        )
         margin = 0.06 * max(top - lowest, 0.1)
         axes.set_ylim(lowest - margin, top + margin)
     if last_steps and max(last_steps) > 5 * min(last_steps):
@@ -70,11 +75,16 @@ def cross_entropy_comparison(
     gap_closed: the share of the way from the equal-steps control to the teacher that the student
     has gone; without it no gap is drawn.
     """
-    names = sorted(cross_entropy, key=cross_entropy.get)
+    names = sorted(cross_entropy, key=cross_entropy.__getitem__)
     figure, axes = canvas(1 + 0.6 * len(names))
     for row, name in enumerate(names):
         look, value = LOOKS[name], cross_entropy[name]
-        dot = {"color": look.color, "marker": look.marker, "markersize": 9, "zorder": 3}
+        dot: dict[str, Any] = {
+            "color": look.color,
+            "marker": look.marker,
+            "markersize": 9,
+            "zorder": 3,
+        }
         axes.plot([value], [row], label=look.label, **dot)
         # The student's row holds the gap, so its number goes above the dot; the others' go beside it.
         above = name == "student"
@@ -82,12 +92,10 @@ def cross_entropy_comparison(
             f"{value:.3f}", (value, row), (0, 8) if above else (-9, 0), textcoords="offset points",
             ha="center" if above else "right", va="bottom" if above else "center",
         )  # fmt: skip
-    has_gap = (
-        gap_closed is not None
-        and {"teacher", "student", "control_equal_steps"} <= cross_entropy.keys()
-    )
-    if has_gap:
-        _draw_gap(axes, cross_entropy, names, gap_closed)
+    ends = {"teacher", "student", "control_equal_steps"}
+    closed = gap_closed if ends <= cross_entropy.keys() else None
+    if closed is not None:
+        _draw_gap(axes, cross_entropy, names, closed)
     axes.set_yticks(range(len(names)), [LOOKS[name].label for name in names])
     axes.set_ylim(len(names) - 0.5, -0.75)
     axes.tick_params(axis="y", length=0)
@@ -100,8 +108,8 @@ def cross_entropy_comparison(
     axes.set_xlabel("cross-entropy, nats per token (lower is better)")
     values = ", ".join(f"{LOOKS[name].label} {cross_entropy[name]:.3f}" for name in names)
     figure.alt = f"Cross-entropy on the test documents in nats per token, best first: {values}."
-    if has_gap:
-        figure.alt += f" The student closes {100 * gap_closed:.0f} % of the gap from the equal-steps control to the teacher."
+    if closed is not None:
+        figure.alt += f" The student closes {100 * closed:.0f} % of the gap from the equal-steps control to the teacher."
     return figure
 
 
@@ -136,7 +144,7 @@ def _draw_gap(
 
 
 @styled
-def reliability(calibration: dict[str, dict[str, list]], ece: dict[str, float]) -> Picture:
+def reliability(calibration: dict[str, dict[str, list[Any]]], ece: dict[str, float]) -> Picture:
     """How often the likeliest token was right against how sure the model was of it.
 
     On the diagonal a model knows what it knows; below it, it is too sure. The area of the halo

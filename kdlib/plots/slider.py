@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import Any
 
 from kdlib.plots.style import Picture, img
 
@@ -32,7 +33,7 @@ class Frames:
         rows = [f"{name} {label}: {picture.alt}" for label, picture in self.pictures.items()]
         self.alt = "\n".join(rows)
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self._html(), "text/plain": self.alt}
 
     def _html(self) -> str:

@@ -16,6 +16,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ class Look:
     label: str
     color: str
     marker: str
-    line: str | tuple
+    line: str | tuple[float, tuple[float, ...]]
 
 
 LOOKS = {
@@ -48,7 +49,7 @@ MORE_LOOKS = (
     Look("", "#2c8fc9", "X", (0, (2, 2))),
 )
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "font.size": 11,
     "legend.fontsize": 10,
     "legend.frameon": False,
@@ -105,12 +106,12 @@ class Picture(Figure):
 
     alt = ""
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": img(self), "text/plain": self.alt}
 
 
 @contextlib.contextmanager
-def in_style(**more) -> Iterator[None]:
+def in_style(**more: Any) -> Iterator[None]:
     """This file's settings and no one else's; the caller's come back afterwards."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -122,7 +123,7 @@ def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
     """Decorator of figure functions: draw in the one style."""
 
     @functools.wraps(draw)
-    def wrapped(*args, **kwargs) -> Picture:
+    def wrapped(*args: Any, **kwargs: Any) -> Picture:
         with in_style():
             return draw(*args, **kwargs)
 
@@ -136,7 +137,7 @@ def canvas(height: float, alt: str = "") -> tuple[Picture, Axes]:
     return picture, picture.add_subplot()
 
 
-def pen(look: Look) -> dict:
+def pen(look: Look) -> dict[str, Any]:
     """The look as arguments of `Axes.plot`."""
     return {"color": look.color, "linestyle": look.line, "marker": look.marker}
 

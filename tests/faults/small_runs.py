@@ -32,7 +32,9 @@ class Done(NamedTuple):
 
 
 def write_text(path: Path) -> Path:
-    words = random.Random(0).choices("alpha beta gamma delta epsilon zeta eta theta".split(), k=4000)
+    words = random.Random(0).choices(
+        "alpha beta gamma delta epsilon zeta eta theta".split(), k=4000
+    )
     path.write_text(" ".join(words).replace("zeta eta", "zeta.\n\nEta"))
     return path
 
@@ -78,8 +80,8 @@ def result(folder: Path) -> tuple[dict, dict]:
         for name in MODELS
         for key, tensor in load_file(folder / name / "model.safetensors").items()
     }
-    report = json.loads((folder / "report.json").read_text())
-    entries = {name: report[name] for name in MODELS}
+    written = json.loads((folder / "report.json").read_text())
+    entries = {name: written[name] for name in MODELS}
     for entry in entries.values():
         entry.pop("tokens_per_second")
     return weights, entries

@@ -107,7 +107,12 @@ WEIGHTS = [
 ]
 SMALL_FILES = [
     (name, damage)
-    for name in ("teacher/config.json", "student/config.json", "teacher/tokenizer.json", "teacher/sha256.json")
+    for name in (
+        "teacher/config.json",
+        "student/config.json",
+        "teacher/tokenizer.json",
+        "teacher/sha256.json",
+    )
     for damage in (truncated, with_a_bit_flipped)
 ]
 
@@ -124,7 +129,9 @@ def test_what_was_damaged_is_refused_by_name(name, damage, text, finished, tmp_p
             continue  # which needs no state
         assert done.code == 2, (command, done.err)
         refusal = done.err.splitlines()[-1]
-        assert refusal.startswith("kdlib: ") and folder.name in refusal and "Traceback" not in done.err
+        assert (
+            refusal.startswith("kdlib: ") and folder.name in refusal and "Traceback" not in done.err
+        )
         assert name.split("/")[-1] in refusal or "sha256.json" in refusal
     assert (folder / "report.json").read_bytes() == report_before
     survived(f"{name} {damage.__name__.replace('_', ' ')}", "refused by name")

@@ -2,11 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from planted import distillation, gradient, holds, mistake, random_logits, same
 
 from kdlib.divergences import forward_kl
 from kdlib.objectives import Objective, distillation_loss, next_token
 from kdlib.sequences import sequence_mean, sequence_sum
+from planted import distillation, gradient, holds, mistake, random_logits, same
 
 
 def per_token_kl(student, teacher):

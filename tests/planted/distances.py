@@ -5,9 +5,9 @@ import math
 import scipy.special
 import torch
 import torch.nn.functional as F
-from planted import distillation, gradient, holds, mistake, random_logits, same
 
 from kdlib import divergences
+from planted import distillation, gradient, holds, mistake, random_logits, same
 
 P, Q = torch.tensor([[[0.7, 0.2, 0.1]], [[0.6, 0.3, 0.1]]], dtype=torch.float64)
 KL = 0.7 * math.log(7 / 6) + 0.2 * math.log(2 / 3)

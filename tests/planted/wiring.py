@@ -2,10 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from planted import distillation, gradient, holds, mistake, random_logits, same
 
 from kdlib.divergences import forward_kl
 from kdlib.objectives import Objective, best_student, distillation_loss, lambda_of_alpha
+from planted import distillation, gradient, holds, mistake, random_logits, same
 
 
 def log_softmaxes(*logits):

@@ -1,6 +1,7 @@
 """The best small student under forward and under reverse KL."""
 
 import torch
+from torch import Tensor
 
 from kdlib.divergences import forward_kl, jensen_shannon, reverse_kl, symmetric_kl
 from kdlib.exercises.functions import code
@@ -12,7 +13,7 @@ from kdlib.exercises.rules import matches
 def _mixture(*humps: tuple[float, float, float], words: int = 12):
     """Log-probabilities with humps (weight, centre, width) over the words."""
     x = torch.arange(words, dtype=torch.float32)
-    p = sum(w * torch.softmax(-(((x - c) / s) ** 2) / 2, dim=-1) for w, c, s in humps)
+    p: Tensor = sum(w * torch.softmax(-(((x - c) / s) ** 2) / 2, dim=-1) for w, c, s in humps)
     return (0.999 * p + 0.001 / words).log()  # no exact zeros here: they have a probe of their own
 
 

@@ -78,7 +78,8 @@ def _models_with(fault: str):
     elif fault == "a layer in common":
         student[0] = teacher[0]
     elif fault == "a parameter made from the teacher's":
-        student[1].weight = nn.Parameter(teacher[2].weight.data)
+        last: nn.Linear = teacher[2]
+        student[1].weight = nn.Parameter(last.weight.data)
     elif fault == "a student that began as a copy":
         student = copy.deepcopy(teacher).train().requires_grad_(True)
     elif fault == "the same tokens with other ids":

@@ -48,7 +48,7 @@ def on_policy_loss(teacher_logits, student_logits, rollout, temperature):
     return kl[:, start - 1 : -1][drawn].sum(), drawn.sum()
 
 
-def _rollout(tokens: list[list[int]], prompt_length: int, stop: int, temperature: float) -> dict:
+def _rollout(tokens: list[list[int]], prompt_length: int, stop: int, temperature: float):
     names = "tokens", "prompt_length", "stop", "temperature"
     return dict(zip(names, (torch.tensor(tokens), prompt_length, stop, temperature)))
 

@@ -80,7 +80,9 @@ def _left_behind(answer, model, *args):
     return torch.tensor([moved, any(p.grad is not None for p in model.parameters())])
 
 
-def _compression(rows: int, user: int, long: int, short: int, d: int, seed: int) -> tuple:
+def _compression(
+    rows: int, user: int, long: int, short: int, d: int, seed: int
+) -> tuple[Tensor, ...]:
     shapes = (long, d), (rows, user, d), (short, d)
     return tuple(normal(*shape, seed=seed + i) for i, shape in enumerate(shapes))
 

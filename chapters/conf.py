@@ -1,0 +1,61 @@
+"""Sphinx configuration. It is read in the folder that website/assemble.py writes, not here."""
+
+from website import api
+
+project = "Knowledge Distillation, Executed"
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+exclude_patterns = ["_extra"]
+smartquotes = False  # D' is no D with a quotation mark
+
+# The notebooks hold their outputs; nothing is run here.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_ipywidgets_js = {}
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+# From the folder itself: no other machine is asked for anything.
+mathjax_path = "mathjax.js"
+mathjax3_config = {
+    "tex": {"inlineMath": [["\\(", "\\)"]], "processEscapes": True},
+    "svg": {"fontCache": "global"},
+}
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_static_path = ["_static"]
+html_extra_path = ["_extra"]
+html_css_files = ["book.css"]
+html_js_files = [("page.js", {"defer": "defer"}), ("quiz.js", {"defer": "defer"})]
+html_copy_source = False
+html_use_index = False
+html_domain_indices = False
+html_show_sphinx = False
+html_show_copyright = False
+html_permalinks_icon = "#"
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "navbar_start": [],
+    "navbar_center": [],
+    "navbar_end": [],
+    "navbar_persistent": [],
+    "logo": {"text": project},
+    "show_navbar_depth": 1,
+    "show_toc_level": 1,
+    "use_download_button": False,
+    "use_source_button": False,
+    "use_repository_button": False,
+    "use_issues_button": False,
+    "back_to_top_button": False,
+}
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", api.read_docstring)

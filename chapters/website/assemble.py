@@ -1,0 +1,82 @@
+"""The folder that Sphinx reads: the chapters as pages, and the pages that are made of data.
+
+Everything here is written into the build folder; the chapters' own folder is only read.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+from contents import CHAPTERS, read_seconds, sources
+
+from kdlib.runs import write_atomically
+from website import api, landing, misconceptions, notation
+from website.chapter import NOTEBOOKS, Chapter, page
+from website.links import Links, links_of
+
+HERE = Path(__file__).parent
+PROJECT = CHAPTERS.parent
+TESTED = ("torch", "transformers", "numpy")  # what "tested with" names
+
+
+def assemble(folder: Path, mathjax: Path, chapters: Path = CHAPTERS) -> None:
+    """Write the sources of the website into `folder`. mathjax: the file that draws formulas."""
+    found = chapters_of(chapters)
+    links = links_of(chapter.source for chapter in found)
+    versions = tested_with((PROJECT / "constraints.txt").read_text("utf-8"))
+    wanted = {f"{c.source.stem}.ipynb": nbformat.writes(page(c, links, versions)) for c in found}
+    wanted |= pages(found, links) | api.pages()
+    wanted["conf.py"] = (chapters / "conf.py").read_text("utf-8")
+    _write(folder, wanted)
+    _copy_files(folder, found, mathjax)
+
+
+def chapters_of(folder: Path) -> list[Chapter]:
+    """The chapters that have been built, in their order."""
+    seconds = read_seconds(folder)
+    built = [s for s in sources(folder) if s.with_suffix(".ipynb").exists()]
+    return [Chapter(source, seconds.get(source.stem)) for source in built]
+
+
+def pages(chapters: list[Chapter], links: Links) -> dict[str, str]:
+    """{name: Markdown} of the pages beside the chapters."""
+    glossary = (HERE / "glossary.md").read_text("utf-8")
+    return {
+        "index.md": landing.page(chapters, (PROJECT / "README.md").read_text("utf-8")),
+        "notation.md": notation.page(chapters[0], links),
+        "glossary.md": links.linked(glossary),
+        "misconceptions.md": misconceptions.page(chapters, links),
+        "exercises.md": landing.exercises_page(chapters, links),
+    }
+
+
+def tested_with(constraints: str) -> str:
+    """The tested versions of the libraries that matter most, out of constraints.txt."""
+    versions = dict(re.findall(r"^(\S+?)==(\S+)$", constraints, re.MULTILINE))
+    return ", ".join(f"{name} {versions[name]}" for name in TESTED)
+
+
+def _write(folder: Path, wanted: dict[str, str]) -> None:
+    """Exactly these texts; what has not changed stays, so that Sphinx reads only what is new."""
+    for path in [*folder.rglob("*.ipynb"), *folder.rglob("*.md"), *folder.rglob("*.rst")]:
+        if str(path.relative_to(folder)) not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text)
+
+
+def _copy_files(folder: Path, chapters: list[Chapter], mathjax: Path) -> None:
+    """Styles, scripts, and the notebooks as they are, for readers to take away."""
+    static, extra = folder / "_static", folder / "_extra" / NOTEBOOKS
+    shutil.rmtree(extra, ignore_errors=True)
+    extra.mkdir(parents=True)
+    shutil.copytree(HERE / "static", static, dirs_exist_ok=True)
+    shutil.copy2(mathjax, static / "mathjax.js")
+    for chapter in chapters:
+        shutil.copy(chapter.source.with_suffix(".ipynb"), extra)

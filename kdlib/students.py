@@ -1,0 +1,62 @@
+"""Where a student starts: from scratch, as a part of its teacher, or as a model of its own.
+
+The controls start from the very same weights, so whatever a student has from its start, they have.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from kdlib import models, pruning
+from kdlib.data import Blocks
+from kdlib.job import Job
+from kdlib.processes import on_main
+from kdlib.runs import write_atomically
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PRUNING = "pruning.json"
+PRUNING_TOKENS = 4096  # that a teacher is measured on before it is cut
+
+
+def new_student(
+    job: Job, teacher: Any, tokenizer: PreTrainedTokenizerBase, blocks: Blocks
+) -> nn.Module:
+    """The student, or the control, before its first step. blocks: its training blocks."""
+    settings = job.recipe.student
+    if settings.source == "pruned":
+        return pruning.cut_out(teacher, _cut(job, teacher, blocks))
+    if settings.source == "new":
+        return models.new_model(
+            settings.size,
+            teacher.config.vocab_size,
+            2 * job.recipe.data.block,
+            job.recipe.seed,
+            end_of_text=tokenizer.eos_token_id,
+        )
+    return models.load_model(job.student_folder)
+
+
+def _cut(job: Job, teacher: Any, blocks: Blocks) -> pruning.Cut:
+    """Measured once in a run, and written down: for its controls, and for whoever wants to know."""
+    path = job.folder / PRUNING
+
+    def measure() -> None:
+        if not path.exists():
+            ids = _sample(blocks).to(teacher.device)
+            cut = pruning.choose(teacher, ids, job.recipe.student.pruning)
+            write_atomically(path, json.dumps(cut._asdict()) + "\n")
+
+    on_main(measure)
+    return pruning.Cut(**json.loads(path.read_text()))
+
+
+def _sample(blocks: Blocks) -> Tensor:
+    """Evenly spaced blocks; never the last, which is padded."""
+    count = max(1, PRUNING_TOKENS // blocks.ids.shape[1])
+    return blocks.ids[torch.linspace(0, len(blocks) - 2, min(count, len(blocks) - 1)).long()]

@@ -1,0 +1,129 @@
+"""What each of several processes does, started by torchrun from `test_processes.py`.
+
+train FOLDER       runs of the loop, with whole and with sharded weights
+kill STEP ARGS...  kdlib with these arguments; the last process is killed in that step
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import torch
+from accelerate.state import AcceleratorState
+from safetensors.torch import save_file
+
+from kdlib import processes, sharding, teachers, train
+from kdlib.data import Blocks
+from kdlib.machine import make_accelerator
+from kdlib.models import ModelSize, freeze, new_model
+from kdlib.objectives import Objective
+from kdlib.schedule import Training
+
+VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size
+TRAINING = Training(steps=12, batch=8, accumulate=2, learning_rate=0.02, checkpoint_every=100)
+STOP_AT = 5
+OBJECTIVE = Objective.from_alpha(0.5)
+
+
+def blocks() -> Blocks:
+    ids = torch.randint(0, VOCABULARY, (20, BLOCK + 1), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[-1, 5:] = 0
+    mask[3, 2:] = 0  # so that processes and micro-batches hold different numbers of tokens
+    return Blocks(ids, mask, bytes=1000)
+
+
+def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=False) -> None:
+    """One run in its folder, from its checkpoint if it has one; its final weights beside it. The
+    process `stop_on` gets a signal in the step STOP_AT."""
+    folder.mkdir(exist_ok=True)
+    sizes = [ModelSize(width, layers=2, heads=2) for width in (24, 16)]
+    teacher, model = (
+        new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed, size in enumerate(sizes)
+    )
+    teacher = freeze(teacher)
+    read = partial(teachers.remember, blocks=blocks()) if remembered else teachers.run_each_time
+    targets = read(teacher, place=partial(sharding.place, accelerator=accelerator))
+    phase = train.Phase("student", folder, "run", seed=0)
+    calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)
+    real = train.rows_of_step
+    train.rows_of_step = partial(_signalled, real, stop_on)
+    try:
+        train.train(*calls)
+    except train.Interrupted:
+        return
+    finally:
+        train.rows_of_step = real
+    parts = sum(isinstance(p, sharding.DTensor) for p in model.parameters())
+    whole = sharding.whole_model(model)
+    weights = {name: p.detach().clone() for name, p in whole.named_parameters()}
+    if processes.is_main():
+        save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
+
+
+def _only_mine(mask, real=train.predicting):
+    """A planted mistake: a process counts the tokens of its own rows."""
+    return real(mask)[processes.rank() :: 2]
+
+
+def _signalled(real, who, step, *rest):
+    if step == STOP_AT and who == processes.rank():
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(step, *rest)
+
+
+def several(folder: Path) -> None:
+    whole = make_accelerator("cpu", "fp32")
+    run(folder / "ddp", whole)
+    run(folder / "ddp stopped", whole, stop_on=1)
+    refusals(folder)
+    with mock.patch.object(train, "predicting", _only_mine):
+        run(folder / "ddp, each by its own count", whole)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    parts = make_accelerator("cpu", "fp32", "full")
+    run(folder / "fsdp", parts)
+    run(folder / "fsdp remembered", parts, remembered=True)
+    run(folder / "one stopped", parts)
+    run(folder / "fsdp stopped", parts, stop_on=1)
+    for name, how in (("ddp", "none"), ("fsdp", "full")):
+        AcceleratorState._reset_state(reset_partial_state=True)
+        run(folder / f"{name} bf16", make_accelerator("cpu", "bf16", how))
+    processes.part()
+
+
+def refusals(folder: Path) -> None:
+    """What the main process cannot do, none of them does."""
+
+    def refuse():
+        raise processes.UserError("text: too short")
+
+    try:
+        processes.on_main(refuse)
+    except processes.UserError as error:
+        (folder / f"refused {processes.rank()}").write_text(str(error))
+
+
+def killed(step: int, arguments: list[str]) -> None:
+    from kdlib.cli import main
+
+    real = train.rows_of_step
+
+    def rows(current, *rest):
+        if current == step and processes.rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(current, *rest)
+
+    train.rows_of_step = rows
+    main(arguments)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "train":
+        several(Path(sys.argv[2]))
+    else:
+        killed(int(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,224 @@
+"""Two processes on the CPU do what one does; one that is lost costs no more than some steps.
+
+The processes are those of `process_runs.py`; each start of them costs seconds, so runs share one.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import process_runs
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from kdlib import processes, sharding
+from kdlib.machine import compile_layers, make_accelerator
+from kdlib.models import ModelSize, load_model, new_model
+from kdlib.runs import CHECKPOINT, Metrics
+
+TESTS = Path(__file__).parent
+# Two processes sum their gradients in another order than one: the last digit of a float32 differs.
+# Adam's division makes it 9e-7 after twelve steps; weights are up to 0.1, and move by 0.02 a step.
+TOLERANCE = 1e-5
+
+
+def torchrun(*arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+    ]
+    path = os.pathsep.join([str(TESTS.parent), str(TESTS / "offline")])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+    )
+
+
+# --- The loop -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One process first, then two; then one goes on with what two have left."""
+    folder = tmp_path_factory.mktemp("processes")
+    alone = make_accelerator("cpu", "fp32")
+    process_runs.run(folder / "one", alone)
+    process_runs.run(folder / "one stopped", alone, stop_on=0)
+    done = torchrun(TESTS / "process_runs.py", "train", folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    process_runs.run(folder / "ddp stopped", alone)
+    process_runs.run(folder / "fsdp stopped", alone)
+    return folder
+
+
+def distance(folder, name):
+    """Of the final weights from those of one process that never stopped."""
+    one, other = (load_file(folder / n / "final.safetensors") for n in ("one", name))
+    names = one.keys() - {"parts"}
+    assert names == other.keys() - {"parts"}
+    return max((one[n] - other[n]).abs().max().item() for n in names)
+
+
+TWO = ["ddp", "fsdp", "fsdp remembered"]
+RESUMED = {
+    "ddp stopped": "two processes, then one",
+    "fsdp stopped": "two with sharded weights, then one",
+    "one stopped": "one, then two with sharded weights",
+}
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_processes_reach_the_weights_of_one(folder, name):
+    assert distance(folder, name) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_processes_log_the_loss_of_the_whole_batch(folder, name):
+    alone, together = (Metrics(folder / n).rows() for n in ("one", name))
+    assert [row["step"] for row in alone] == [row["step"] for row in together]
+    for quantity in ("loss", "cross_entropy", "distillation"):
+        losses = [row[quantity] for row in alone]
+        assert [row[quantity] for row in together] == pytest.approx(losses, abs=1e-5)
+    assert together[-1]["validation"] == pytest.approx(alone[-1]["validation"], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", RESUMED, ids=RESUMED.values())
+def test_another_number_of_processes_goes_on(folder, name):
+    assert distance(folder, name) < TOLERANCE
+    steps = [row["step"] for row in Metrics(folder / name).rows()]
+    assert process_runs.STOP_AT + 1 in steps and steps == sorted(set(steps))
+
+
+def test_sharded_weights_lay_in_parts(folder):
+    parts = {n: load_file(folder / n / "final.safetensors")["parts"].item() for n in ["one", *TWO]}
+    assert parts["one"] == parts["ddp"] == 0
+    assert parts["fsdp"] > 10 and parts["fsdp remembered"] > 10
+
+
+def test_sharding_keeps_the_precision(folder):
+    """Accelerate lowers it for a model that is whole, and leaves one in parts to its plugin."""
+    names = ("one", "ddp bf16", "fsdp bf16")
+    full, whole, parts = (Metrics(folder / name).rows()[0]["loss"] for name in names)
+    assert abs(parts - whole) < abs(full - whole) / 3
+
+
+def test_a_count_of_ones_own_tokens_would_be_seen(folder):
+    assert distance(folder, "ddp, each by its own count") > 100 * TOLERANCE
+
+
+def test_a_refusal_of_the_main_process_is_everybodys(folder):
+    assert [(folder / f"refused {rank}").read_text() for rank in (0, 1)] == ["text: too short"] * 2
+
+
+# --- The whole job, and a process that is killed ------------------------------------------------
+
+WORDS = ["the", "people", "of", "this", "union", "have", "kept", "their", "faith", "in", "peace"]
+KILLED_IN_STEP, SAVED_STEP = 8, 5
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose second process is killed, and what was left; then the same run to its end."""
+    folder = tmp_path_factory.mktemp("job")
+    choose = random.Random(0).choice
+    text = "\n\n".join(" ".join(choose(WORDS) for _ in range(60)) + "." for _ in range(120))
+    (folder / "text.txt").write_text(text)
+    flags = {
+        "data.text": folder / "text.txt", "data.block": 16, "data.vocabulary": 280,
+        "data.fraction": 1.0, "data.test_fraction": 1.0,
+        "teacher.source": "train", "teacher.size.width": 32, "teacher.size.layers": 2,
+        "teacher.size.heads": 2, "teacher.training.steps": 4,
+        "student.size.width": 16, "student.size.layers": 2, "student.size.heads": 2,
+        "student.training.steps": 12, "student.training.checkpoint_every": SAVED_STEP,
+        "controls.equal_steps": False, "controls.equal_time": False,
+        "device": "cpu", "precision": "fp32", "sharding": "full", "out": folder / "run",
+    }  # fmt: skip
+    asked = ["distill", "tiny", *(w for name, v in flags.items() for w in (f"--{name}", str(v)))]
+    killed = torchrun(TESTS / "process_runs.py", "kill", KILLED_IN_STEP, *asked)
+    with safe_open(folder / "run" / CHECKPOINT, "pt") as file:
+        saved = int(file.metadata()["step"])
+    finished = torchrun("-m", "kdlib", *asked, "--resume")
+    return folder / "run", killed, saved, finished
+
+
+def test_a_killed_process_ends_the_run_with_one_clear_line(run):
+    _, killed, saved, _ = run
+    assert killed.returncode != 0
+    said = [line for line in killed.stderr.splitlines() if line.startswith("kdlib")]
+    assert said == [
+        "kdlib (process 0): processes: another process of this run has ended; the last checkpoint"
+        " is kept: go on with --resume"
+    ]
+    assert "/kdlib/" not in killed.stderr, "torchrun's traceback is its own; ours would be noise"
+    assert saved == SAVED_STEP
+
+
+def test_the_run_goes_on_to_its_report(run):
+    folder, _, _, finished = run
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    report = json.loads((folder / "report.json").read_text())
+    assert report["student"]["cross_entropy"] > 0
+    assert finished.stdout.count("Report:") == 1, "one process reports"
+    steps = [row["step"] for row in Metrics(folder).rows() if row["phase"] == "student"]
+    assert steps == [SAVED_STEP, 10, 12]
+    assert load_model(folder / "student").dtype == torch.float32
+
+
+# --- One process --------------------------------------------------------------------------------
+
+
+def test_alone_nothing_is_asked_of_others():
+    assert processes.is_main() and not processes.are_several()
+    assert processes.any_wishes(True) and not processes.any_wishes(False)
+    assert processes.on_main(lambda: 7) == 7
+
+
+def test_an_error_of_ones_own_is_no_lost_process():
+    with pytest.raises(RuntimeError, match="gloo") as caught, processes.lost_processes_named():
+        raise RuntimeError("[gloo] Connection closed by peer")
+    assert not isinstance(caught.value, processes.ProcessLost)
+
+
+def test_alone_sharding_changes_nothing():
+    alone = make_accelerator("cpu", "fp32", "full")
+    model = new_model(ModelSize(8, 1, 2), 11, 16, seed=0)
+    assert not sharding.is_sharding(alone)
+    assert sharding.whole_model(model) is model
+    assert sharding.place(model, alone) is model
+
+
+def test_fp32_means_float32_products():
+    torch.set_float32_matmul_precision("high")
+    make_accelerator("cpu", "fp32")
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_compiled_layers_give_the_same_numbers():
+    plain, compiled = (new_model(ModelSize(8, 2, 2), 11, 16, seed=0) for _ in range(2))
+    compile_layers(compiled, backend="eager")
+    ids = torch.arange(11)[None]
+    assert torch.allclose(plain(ids).logits, compiled(ids).logits, atol=1e-6)
+    layers = compiled.model.layers
+    assert all(layer._compiled_call_impl is not None for layer in layers)
+    assert plain.state_dict().keys() == compiled.state_dict().keys()
+
+
+def test_a_checkpoint_has_the_same_tensors_for_every_number_of_processes(folder):
+    shapes = [
+        {name: tensor.shape for name, tensor in load_file(folder / n / CHECKPOINT).items()}
+        for n in ("one", "ddp", "fsdp")
+    ]
+    assert shapes[0] == shapes[1] == shapes[2]

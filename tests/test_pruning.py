@@ -1,0 +1,208 @@
+"""What is cut away is what does least, and what stays is the teacher's, bit by bit."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from kdlib import models, pruning
+from kdlib.errors import UserError
+from kdlib.pruning import Cut, Pruning
+
+IDS = torch.arange(48).view(4, 12) % 30
+SHAPE = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 5, "num_attention_heads": 2}
+KINDS = {
+    "llama": lambda: LlamaForCausalLM(
+        LlamaConfig(**SHAPE, num_key_value_heads=1, intermediate_size=96, initializer_range=0.3)
+    ),
+    "gpt2": lambda: GPT2LMHeadModel(
+        GPT2Config(vocab_size=30, n_embd=16, n_layer=5, n_head=2, n_positions=32)
+    ),
+    "qwen2": lambda: Qwen2ForCausalLM(
+        Qwen2Config(
+            **SHAPE, num_key_value_heads=1, intermediate_size=96, initializer_range=0.3,
+            use_sliding_window=True, sliding_window=4, max_window_layers=3,
+        )
+    ),
+}  # fmt: skip
+
+
+def teacher(kind="llama"):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return models.freeze(KINDS[kind]())
+
+
+def silence(model, number):
+    """Make a block pass on what it is given."""
+    block = model.model.layers[number]
+    block.self_attn.o_proj.weight.zero_()
+    block.mlp.down_proj.weight.zero_()
+
+
+def logits(model):
+    return model.eval()(input_ids=IDS).logits.detach()
+
+
+def test_influence_is_one_minus_the_cosine_of_input_and_output():
+    model = teacher()
+    states = model(input_ids=IDS, output_hidden_states=True).hidden_states
+    measured = pruning.block_influence(model, IDS)
+    assert len(measured) == 5
+    for number in range(4):  # the last of the states is taken after the final norm
+        cosine = F.cosine_similarity(states[number], states[number + 1], dim=-1)[:, 4:]
+        assert measured[number] == pytest.approx(1 - cosine.mean().item(), abs=1e-5)
+
+
+def test_silent_blocks_go_first_and_nothing_changes():
+    model = teacher()
+    silence(model, 1)
+    silence(model, 3)
+    cut = pruning.choose(model, IDS, Pruning(layers=3))
+    assert cut.layers == [0, 2, 4] and cut.neurons is None
+    assert cut.influence[1] == pytest.approx(0, abs=1e-6) == cut.influence[3]
+    assert torch.equal(logits(pruning.cut_out(model, cut)), logits(model))
+
+
+def test_near_ties_go_by_what_a_block_is_worth(monkeypatch):
+    model = teacher()
+    silence(model, 1)
+    silence(model, 2)
+    ranked = [0.9, 0.5, 0.4, 0.3, 0.2]
+    monkeypatch.setattr(pruning, "block_influence", lambda *_: ranked)
+    assert pruning.choose(model, IDS, Pruning(layers=3)).layers == [0, 3, 4]
+    monkeypatch.setattr(pruning, "NEAR", 1)  # only 2 and 3 are near the line
+    assert pruning.choose(model, IDS, Pruning(layers=3)).layers == [0, 1, 3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trying_leaves_the_teacher_as_it_was(kind):
+    model = teacher(kind)
+    before = logits(model)
+    pruning.choose(model, IDS, Pruning(layers=2))
+    assert torch.equal(logits(model), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_block_that_is_skipped_is_a_block_that_is_cut_out(kind):
+    model = teacher(kind)
+    student = pruning.cut_out(model, Cut([0, 2, 4], None, []))
+    skipped = pruning._log_probabilities_without(model, IDS, {1, 3})
+    torch.testing.assert_close(logits(student).log_softmax(-1), skipped)
+
+
+def test_silent_neurons_go_first_and_nothing_changes():
+    model = teacher()
+    silent = range(0, 96, 3)
+    for block in model.model.layers:
+        block.mlp.down_proj.weight[:, list(silent)] = 0
+    cut = pruning.choose(model, IDS, Pruning(layers=5, mlp_share=2 / 3))
+    assert all(kept == [n for n in range(96) if n % 3] for kept in cut.neurons)
+    student = pruning.cut_out(model, cut)
+    assert student.config.intermediate_size == 64
+    torch.testing.assert_close(logits(student), logits(model))
+
+
+def test_a_neuron_counts_by_what_it_adds():
+    model = teacher()
+    down = model.model.layers[2].mlp.down_proj
+    down.weight[:, 7] *= 1000
+    assert pruning.neuron_size(model, IDS)[2].argmax() == 7
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_blocks_make_the_teacher(kind):
+    model = teacher(kind)
+    cut = pruning.choose(model, IDS, Pruning(layers=5))
+    assert torch.equal(logits(pruning.cut_out(model, cut)), logits(model))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_blocks_are_the_teachers_without_the_others(kind):
+    model, cut = teacher(kind), Cut([0, 2, 4], None, [])
+    student = pruning.cut_out(model, cut)
+    _, blocks = pruning._blocks(model)
+    _, own = pruning._blocks(student)
+    for number, there in enumerate(cut.layers):
+        pairs = zip(own[number].parameters(), blocks[there].parameters(), strict=True)
+        assert all(torch.equal(mine, its) for mine, its in pairs)
+    assert student.config.num_hidden_layers == 3
+    its_types = getattr(model.config, "layer_types", None)
+    if its_types:
+        assert student.config.layer_types == [its_types[number] for number in cut.layers]
+
+
+def test_losing_a_block_is_skipping_it():
+    """The same student another way: the teacher, two of whose blocks hand on their input."""
+    model = teacher()
+    student = pruning.cut_out(model, Cut([0, 2, 4], None, []))
+    silence(model, 1)
+    silence(model, 3)
+    assert torch.equal(logits(student), logits(model))
+
+
+def test_the_first_tokens_of_a_row_have_no_say():
+    model = teacher()
+    for block in model.model.layers:
+        block.self_attn.o_proj.weight.zero_()  # so that no token hears of another
+    before, other = pruning.block_influence(model, IDS), IDS.clone()
+    other[:, : pruning.SINKS] = 29
+    assert pruning.block_influence(model, other) == before
+    other[:, pruning.SINKS] = 29
+    assert pruning.block_influence(model, other) != before
+
+
+def test_a_student_learns_and_shares_nothing():
+    model = teacher()
+    student = pruning.cut_out(model, pruning.choose(model, IDS, Pruning(3, mlp_share=0.5)))
+    models.check_pair(model, student)
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in student.parameters())
+
+
+def test_a_student_survives_saving(tmp_path):
+    student = pruning.cut_out(teacher(), Cut([0, 4], [list(range(32)), list(range(32, 64))], []))
+    student.save_pretrained(tmp_path)
+    again = LlamaForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(logits(again), logits(student))
+
+
+def test_the_callers_randomness_is_left_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    model = teacher()
+    pruning.cut_out(model, pruning.choose(model, IDS, Pruning(2)))
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("width", "share", "kept"),
+    [(1536, 1, 1536), (1536, 0.875, 1344), (96, 0.01, 32), (20, 0.5, 20)],
+)
+def test_widths_are_multiples_where_they_can_be(width, share, kept):
+    assert pruning.kept_width(width, share) == kept
+
+
+@pytest.mark.parametrize("wrong", [{"layers": 0}, {"mlp_share": 0.0}, {"mlp_share": 1.1}])
+def test_impossible_shares_are_refused_by_name(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Pruning(**wrong)
+
+
+def test_a_teacher_that_cannot_be_cut_is_refused():
+    with pytest.raises(UserError, match="6 is more than the teacher's 5 blocks"):
+        pruning.check(teacher(), Pruning(6))
+    pruning.check(teacher("gpt2"), Pruning(4))
+    with pytest.raises(UserError, match="mlp_share: the teacher's MLPs are not gated"):
+        pruning.check(teacher("gpt2"), Pruning(4, mlp_share=0.5))
+    plain = torch.nn.Linear(2, 2)
+    plain.config = LlamaConfig(**SHAPE)
+    with pytest.raises(UserError, match="no plain list of blocks"):
+        pruning.check(plain, Pruning(1))

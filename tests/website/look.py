@@ -1,0 +1,52 @@
+"""A page in a browser, with an eye on what it complains about and whom it asks."""
+
+from urllib.parse import urlsplit
+
+SECONDS = 60  # that a page may take on a busy machine
+LOCAL = ("file", "data", "blob", "about")
+DRAWN = """() => !document.querySelector('script[src*="mathjax"]')
+    || (window.MathJax?.startup?.promise?.then(() => true) ?? false)"""
+OVERFLOW = """() => {
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  if (wide <= 1) return "";
+  const parts = [...document.querySelectorAll("article *")]
+    .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 3).map((part) => part.outerHTML.slice(0, 80));
+  return `${wide} pixels too wide: ${parts.join(" | ")}`;
+}"""
+
+
+class Page:
+    """`path` of the website, opened and drawn. goto() another one keeps what was seen before."""
+
+    def __init__(self, context, website, path):
+        self.website = website
+        self.complaints, self.asked = [], []
+        self.page = context.new_page()
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._request)
+        self.goto(path)
+
+    def goto(self, path):
+        self.page.goto(f"{self.website.resolve().as_uri()}/{path}")
+        self.page.wait_for_function(DRAWN)
+
+    def run(self, script, argument=None):
+        return self.page.evaluate(script, argument)
+
+    def resize(self, width):
+        self.page.set_viewport_size({"width": width, "height": 900})
+
+    def overflow(self):
+        """What makes the page wider than the screen; nothing where all fits."""
+        return self.run(OVERFLOW)
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _request(self, request):
+        if urlsplit(request.url).scheme not in LOCAL:
+            self.asked.append(request.url)

@@ -1,0 +1,175 @@
+"""How pages are made, piece by piece, without Sphinx and without a browser."""
+
+import inspect
+import re
+
+import nbformat
+import pytest
+from website import api, chapter, docstrings, formulas, landing, links, misconceptions, notation
+from website.vendor import Unavailable, Vendored
+
+from kdlib import divergences
+from kdlib.exercises import exercise
+from kdlib.exercises import misconceptions as catalogue
+
+LINKS = links.Links({1: "01_one.ipynb", 4: "04_four.ipynb"}, frozenset({"4.2"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("See chapter 4.", "See [chapter 4](04_four.ipynb)."),
+        ("Chapters 1 to 4.", "Chapters [1](01_one.ipynb) to [4](04_four.ipynb)."),
+        ("Chapters 1, 4 and 9", "Chapters [1](01_one.ipynb), [4](04_four.ipynb) and 9"),
+        ("of chapter\n4 it", "of [chapter\n4](04_four.ipynb) it"),
+        ("section 4.2, section 4.9", "[section 4.2](#section-4-2), section 4.9"),
+        ("F2 and F2", "[F2](#formula-f2) and F2"),
+        ("`chapter 4` $F2$ [chapter 4](x)", "`chapter 4` $F2$ [chapter 4](x)"),
+        ("## chapter 4\nchapter 4", "## chapter 4\n[chapter 4](04_four.ipynb)"),
+        ("chapter 7 is not there", "chapter 7 is not there"),
+    ],
+)
+def test_prose_gets_links_and_nothing_else_does(text, linked):
+    assert LINKS.linked(text) == linked
+
+
+def test_a_chapter_has_no_link_to_itself():
+    assert LINKS.linked("chapter 4, chapter 1", here=4) == "chapter 4, [chapter 1](01_one.ipynb)"
+
+
+def test_headings_get_the_targets_that_sections_are_linked_by():
+    assert links.with_section_targets("## 4.2 Two") == "(section-4-2)=\n## 4.2 Two"
+
+
+@pytest.mark.parametrize(
+    ("text", "tex"),
+    [
+        ("KL(P||Q)", r"\mathrm{KL}(P \,\Vert\, Q)"),
+        ("- sum_v p_v log p_v", r"- \sum_{v} p_{v} \log p_{v}"),
+        ("M = beta P + (1 - beta) Q", r"M = \beta P +(1- \beta) Q"),
+        ("(sqrt(p_v) - sqrt(q_v))^2", r"(\sqrt{ p_{v} }-\sqrt{ q_{v} })^2"),
+        ("a = P, b = Q", None),
+        ("s = p, w = q", r"s = p,\quad w = q"),
+        ("CE(P, Q) = 0", r"\mathrm{CE}(P, Q)=0"),
+        ("P = Q where both are known", None),
+        ("(P = Q", None),
+        ("label_weight * CE(P, Q)", r"\mathrm{label\_weight} \cdot \mathrm{CE}(P, Q)"),
+    ],
+)
+def test_formulas_become_tex_and_sentences_do_not(text, tex):
+    made = formulas.tex(text)
+    assert made is None if tex is None else _squeezed(made) == _squeezed(tex)
+
+
+def _squeezed(tex):
+    """Without the spaces that TeX does not see."""
+    return re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", tex)
+
+
+def test_the_words_after_a_formula_stay_words():
+    tex, rest = formulas.leading("H(P) = - sum_v p_v log p_v, between 0 and log V. More.")
+    assert tex.startswith("H(P)") and rest == ", between 0 and log V. More."
+
+
+def test_every_divergence_has_its_formula_on_its_page():
+    for function in divergences.DIVERGENCES.values():
+        assert ".. math::" in docstrings.converted(inspect.getdoc(function)), function.__name__
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("Uses `next_token` here.", r"Uses :py:obj:`next_token`\  here."),
+        ("a * b and P||Q, p_v", r"a \* b and P\|\|Q, p\_v"),
+        ("Either:\n- one\n  thing;\n- two.", "Either:\n\n- one thing;\n\n- two."),
+        ("Table:\n\n    a  b\n\n    c  d", "Table:\n\n::\n\n   a  b\n\n   c  d"),
+        ("", ""),
+    ],
+)
+def test_docstrings_become_restructured_text(text, made):
+    assert docstrings.converted(text) == made
+
+
+def test_every_public_module_has_a_page_once():
+    names = [name for floor in api.floors().values() for name in floor]
+    assert len(names) == len(set(names))
+    assert {"divergences", "plots.book", "exercises", "cli", "bench"} <= set(names)
+    assert not [n for n in names if n.startswith(("exercises.", "bench.", "_"))]
+    assert set(names) == set(api.modules())
+
+
+def test_a_floor_stands_on_the_ones_before_it():
+    floors = {name: floor for floor, names in api.floors().items() for name in names}
+    assert floors["divergences"] == floors["sequence_losses"] == "Mathematics"
+    assert floors["markov"] == "Toy languages" and floors["models"] == "Text and models"
+    assert floors["train"] == floors["plots.book"] == "The work"
+    assert floors["cli"] == "The doors" and floors["errors"] == api.OTHERS
+    assert list(api.floors()) == [*api.FLOORS, api.OTHERS]
+
+
+def cells(*sources):
+    make = nbformat.v4.new_code_cell
+    return [make(source) for source in sources]
+
+
+def test_an_exercise_of_code_keeps_its_cell_and_a_quiz_does_not():
+    code, quiz = exercise("kl-of-rows"), exercise("brown-fox")
+    made = chapter.with_exercises(
+        cells('exercise("kl-of-rows")', code.cell(), 'exercise("brown-fox")', quiz.cell(), "1 + 1")
+    )
+    kinds = [cell.cell_type for cell in made]
+    assert kinds == ["markdown", "code", "markdown", "markdown", "markdown", "code"]
+    assert made[1].source == code.cell()
+    assert 'id="quiz-brown-fox"' in made[3].source and 'id="quiz-kl-of-rows"' not in made[0].source
+    assert "def kl_of_rows" in made[2].source and "answer = 0.60" in made[4].source
+
+
+def test_an_exercise_that_is_only_shown_stays_as_it_is():
+    assert [c.source for c in chapter.with_exercises(cells('exercise("soften")'))] == [
+        'exercise("soften")'
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(8, "15 min"), (60, "1 h"), (80, "1 h 15 min")])
+def test_durations_are_rounded_to_a_quarter_of_an_hour(minutes, words):
+    assert chapter.duration(minutes) == words
+
+
+def test_the_groups_hold_the_whole_catalogue():
+    grouped = [entry.id for group in misconceptions.groups().values() for entry in group]
+    assert grouped == list(catalogue())
+
+
+def test_a_mistake_is_found_wherever_an_author_named_it():
+    named = misconceptions.named_by(exercise("soften"))
+    assert {"temperature-inverted", "softmax-overflow"} <= set(named)
+
+
+def test_a_row_of_formulas_is_displayed_and_a_sentence_is_not():
+    shown = notation.formula("F4", "target", r"$\Pr^t(y)$, $\;Q$", "3", LINKS)
+    assert shown.count("$$") == 2 and r"\Pr\nolimits^t" in shown and "(formula-f4)=" in shown
+    assert "$$" not in notation.formula("F3", "cost", "the sum has $V^L$ terms", "3, 4", LINKS)
+
+
+def test_questions_come_from_the_readme():
+    row = "| [4. KL](chapters/04_kl.ipynb) | What is kept? | more |"
+    assert landing.questions(row) == {4: "What is kept?"}
+
+
+def test_a_file_that_cannot_be_had_is_told_plainly(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match=r"no-such-thing 1\.0.*npm is not installed"):
+        Vendored("no-such-thing", "1.0", "file.js", "").file(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_kept_needs_no_npm(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kept = tmp_path / "thing-1.0" / "file.js"
+    kept.parent.mkdir()
+    kept.write_text("x")
+    digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    assert Vendored("thing", "1.0", "dist/file.js", digest).file(tmp_path) == kept
+    kept.write_text("changed")
+    with pytest.raises(Unavailable):
+        Vendored("thing", "1.0", "dist/file.js", digest).file(tmp_path)

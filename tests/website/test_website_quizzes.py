@@ -1,0 +1,104 @@
+"""The quizzes on the pages say what the exercises' own checker says, right or wrong."""
+
+import math
+
+import contents
+import pytest
+from website.chapter import Chapter
+from website.quizzes import is_quiz, quiz_id
+
+from kdlib.exercises import misconception
+from kdlib.exercises.choices import LETTERS
+
+CHAPTERS = [Chapter(s, None) for s in contents.sources() if s.with_suffix(".ipynb").exists()]
+QUIZZES = {
+    f"{chapter.source.stem}.html": [e for e in chapter.exercises if is_quiz(e)]
+    for chapter in CHAPTERS
+}
+HEADS = {"wrong": "not yet", "error": "cannot be read", "not attempted": "no answer yet"}
+CHOOSE = """([id, letter]) => {
+  const form = document.getElementById(id);
+  form.querySelector(`input[value="${letter}"]`).click();
+  form.querySelector("button").click();
+  return form.querySelector("output").innerText;
+}"""
+TYPE = """([id, answers]) => {
+  const form = document.getElementById(id);
+  return answers.map((answer) => {
+    form.querySelector("input").value = answer;
+    form.querySelector("button").click();
+    return form.querySelector("output").innerText;
+  });
+}"""
+
+
+def words(verdict):
+    """The lines that the page should show for a verdict of the checker, but for the link."""
+    name = f": {misconception(verdict.misconception).name}" if verdict.misconception else ""
+    lines = [f"{HEADS.get(verdict.outcome, verdict.outcome)}{name}"]
+    lines += [f"Seen: {verdict.seen}"] if verdict.seen else []
+    lines += [f"Expected: {verdict.expected}"] if verdict.expected else []
+    return [*lines, *([verdict.note] if verdict.note else [])]
+
+
+def shown(text):
+    """The lines on the page, without the sign before the first and the link to read on."""
+    first, *others = [line.strip() for line in text.splitlines() if line.strip()]
+    return [first[2:], *(line for line in others if not line.startswith("What this mistake"))]
+
+
+def answers_to(exercise):
+    """Right, wrong by name, wrong by a slip that all such exercises know, and unreadable."""
+    value = exercise.value
+    numbers = [value, -value, value / math.log(2), 100 * value, 3 * value + 1, value / 7 - 1]
+    numbers += [value + 3 * 10**-exercise.decimals, math.nan, math.inf, 0.0]
+    numbers += [w.example for w in exercise.wrongs]
+    numbers += [-w.example for w in exercise.wrongs]
+    texts = [f"{n:.{exercise.decimals + 2}f}" for n in numbers] + [repr(n) for n in numbers]
+    texts += [t.replace(".", ",") for t in texts]
+    return [*texts, "1/3", "1,200", "25 %", "2/3 nats", "−0.5", "1/2/3", "one", "1,2.3", "1/0"]
+
+
+def test_there_are_quizzes_of_both_kinds():
+    kinds = [exercise.kind for found in QUIZZES.values() for exercise in found]
+    assert kinds.count("choice") >= 9 and kinds.count("number") >= 8
+
+
+@pytest.mark.parametrize("path", [path for path, found in QUIZZES.items() if found])
+def test_a_choice_answers_with_its_own_words(look, path):
+    page = look(path)
+    for exercise in (e for e in QUIZZES[path] if e.kind == "choice"):
+        for letter in LETTERS[: len(exercise.options)]:
+            text = page.run(CHOOSE, [quiz_id(exercise), letter])
+            assert shown(text) == words(exercise.judge(letter)), f"{exercise.id} {letter}"
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("path", [path for path, found in QUIZZES.items() if found])
+def test_a_number_is_judged_as_by_the_checker(look, path):
+    page = look(path)
+    for exercise in (e for e in QUIZZES[path] if e.kind == "number"):
+        answers = answers_to(exercise)
+        for answer, text in zip(answers, page.run(TYPE, [quiz_id(exercise), answers])):
+            verdict = exercise.judge(answer)
+            if verdict.outcome == "error":
+                assert shown(text)[0] == HEADS["error"], f"{exercise.id} {answer!r}"
+            else:
+                assert shown(text) == words(verdict), f"{exercise.id} {answer!r}"
+
+
+def test_a_quiz_without_an_answer_says_so(look):
+    page = look("02_the_objective.html")
+    form = page.page.locator("#quiz-objective-on-two-inputs")
+    form.locator("button").click()
+    assert shown(form.locator("output").inner_text()) == ["no answer yet"]
+
+
+def test_a_wrong_answer_leads_to_its_misconception(look):
+    page = look("02_the_objective.html").page
+    form = page.locator("#quiz-objective-on-two-inputs")
+    form.locator("input").fill("0.0286")  # the mean over the inputs
+    form.locator("input").press("Enter")
+    form.locator("output a").click()
+    page.wait_for_url("**/misconceptions.html#misconception-mean-for-sum")
+    assert page.locator("#misconception-mean-for-sum").is_visible()
