@@ -844,7 +844,7 @@ intervals(
         for rival, three in ahead.items()
         for seed, one in zip(SEEDS, three)
     },
-    xlabel="advantage of the student, nats per token",
+    xlabel="advantage, nats per token",
     baseline={"no difference": 0},
     alt="Nine intervals of the student's advantage, three seeds for each "
     "rival. Against equal steps and against equal time on the same lesson all "

@@ -11,6 +11,8 @@ from kdlib.processes import is_main
 
 
 def bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[Any]:
+    # Left out where a bar is wanted, so that TQDM_DISABLE has its say.
+    silence: dict[str, Any] = {} if is_main() else {"disable": True}
     return tqdm(
         desc=phase,
         total=total,
@@ -18,5 +20,5 @@ def bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[A
         unit=unit,
         mininterval=0.2 if sys.stderr.isatty() else 15,
         dynamic_ncols=True,
-        disable=not is_main(),
+        **silence,
     )

@@ -18,14 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "chapters"))
 import book
 from look import Page
 from website.browser import MISSING, chromium, switches
-from website.vendor import Unavailable, Vendored
+from website.vendor import Unavailable
 
-AXE = Vendored(
-    "axe-core",
-    "4.14.1",
-    "axe.min.js",
-    "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
-)
 VENDOR = book.BUILD / "vendor"
 
 

