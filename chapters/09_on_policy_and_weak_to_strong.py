@@ -35,7 +35,6 @@
 import copy
 
 import torch
-import torch.nn.functional as F
 
 from kdlib import on_policy
 from kdlib.divergences import forward_kl, reverse_kl

@@ -6,6 +6,7 @@ whole, so what one number of processes wrote, another can read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +18,10 @@ from torch import nn
 
 from kdlib.errors import UserError
 from kdlib.processes import is_main
+from kdlib.runs import disk_errors_named
 from kdlib.sharding import like, whole
 
-FORMAT = "kdlib-checkpoint-1"
+FORMAT = "kdlib-checkpoint-2"
 
 
 class Position(NamedTuple):
@@ -47,11 +49,22 @@ def save_checkpoint(
     metadata = {
         "format": FORMAT,
         "owner": owner,
+        "sha256": _digest(tensors),
         **{k: str(v) for k, v in position._asdict().items()},
     }
     draft = path.with_name(f".{path.name}.draft")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
-    os.replace(draft, path)
+    with disk_errors_named(path):
+        save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
+        os.replace(draft, path)
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    """Hash of names and contents: a flipped bit is a readable file with other numbers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load_checkpoint(
@@ -81,6 +94,10 @@ def load_checkpoint(
         raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
     if its_phase != phase:
         return None
+    if metadata["sha256"] != _digest(tensors):
+        raise UserError(
+            f"checkpoint: {path} is damaged (its hash differs); delete it to redo the phase"
+        )
     _restore_model(model, tensors, path)
     _restore_optimizer(optimizer, tensors)
     torch.set_rng_state(tensors["rng.cpu"])

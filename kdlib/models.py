@@ -16,7 +16,7 @@ from torch import nn
 
 from kdlib.data import END_OF_TEXT
 from kdlib.errors import UserError
-from kdlib.runs import atomic_folder
+from kdlib.runs import atomic_folder, disk_errors_named
 from kdlib.seals import check_seal, seal
 from kdlib.vocabularies import check_same_tokens as check_same_tokens
 from kdlib.vocabularies import trim
@@ -124,6 +124,7 @@ def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     _require_model_folder(Path(folder))
+    check_seal(Path(folder))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
@@ -176,7 +177,7 @@ def save_model(
 ) -> None:
     """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
     quiet()
-    with atomic_folder(folder) as draft:
+    with disk_errors_named(folder), atomic_folder(folder) as draft:
         stored: Any = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(draft)
         tokenizer.save_pretrained(draft)

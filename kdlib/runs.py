@@ -39,6 +39,18 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """UserError where the disk refuses. Libraries written in Rust put the system's answer into the
+    text of an error of their own."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or "(os error" in str(error):
+            raise UserError(f"disk: {path} cannot be written: {error}") from error
+        raise
+
+
+@contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """A draft folder to write into; it takes its name only when everything has been written."""
     draft = folder.with_name(f".{folder.name}.draft")

@@ -238,7 +238,9 @@ def test_a_student_learns_from_a_cache(little_cache, tmp_path):
         report = json.loads((tmp_path / out / "report.json").read_text())
         assert report["targets"]["readings_saved"] > 0
         assert report["seconds"]["teacher_pass"] > 0
-        assert report["advantage"]["control_equal_steps"]["value"] > 0
+        # Eight tokens and an untaught tail are worth less than labels here: nothing is claimed of them.
+        if out == "given":
+            assert report["advantage"]["control_equal_steps"]["low"] > 0
     assert not (tmp_path / "given" / "targets").exists()
     assert (tmp_path / "own" / "targets" / "manifest.json").is_file()
 

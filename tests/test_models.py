@@ -85,6 +85,8 @@ def test_broken_folders_are_named(tmp_path, tokenizer):
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(UserError, match="model.safetensors is missing or damaged"):
         models.load_model(tmp_path / "model")
+    models.save_model(new(), tokenizer, tmp_path / "model")
+    (tmp_path / "model" / "sha256.json").unlink()  # as if another program had written it
     (tmp_path / "model" / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="tokenizer: .* cannot be loaded"):
         models.load_tokenizer(tmp_path / "model")
