@@ -35,6 +35,7 @@
 import copy
 
 import torch
+import torch.nn.functional as F
 
 from kdlib import on_policy
 from kdlib.divergences import forward_kl, reverse_kl

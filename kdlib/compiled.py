@@ -24,8 +24,8 @@ _forced: list[bool] = []
 
 
 def kl_and_gradient(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:
-    """From logits (N, V), all finite: KL(P‖Q) and log-sum-exp of the student, each (N). The student's
-    logits become (a + b) Q - b P."""
+    """From logits (N, V), all finite: KL(P‖Q) and log-sum-exp of the student, each (N), in float32 or
+    better. The student's logits become (a + b) Q - b P, in their own dtype."""
     return _compiled()(student, teacher, a, b)
 
 
@@ -65,9 +65,10 @@ def note(logits: Tensor, wins: bool) -> None:
 
 
 def _fused(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:
-    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
+    exact = torch.promote_types(student.dtype, torch.float32)
+    log_q, log_p = (logits.log_softmax(-1, dtype=exact) for logits in (student, teacher))
     p = log_p.exp()
-    kl, mass = (p * (log_p - log_q)).sum(-1), student.logsumexp(-1)
+    kl, mass = (p * (log_p - log_q)).sum(-1), student.to(exact).logsumexp(-1)
     student.copy_((a + b) * log_q.exp() - b * p)
     return kl, mass
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from kdlib import compiled
 from kdlib.logit_gradients import Buffers, chunk_loss
 from kdlib.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
 from kdlib.targets import SparseTargets
@@ -175,7 +176,8 @@ class _Linear(torch.autograd.Function):
         if isinstance(call.targets, HiddenTargets):
             teacher, head = call.targets
             call = call._replace(targets=HiddenTargets(teacher, head.to(call.dtype)))
-        buffers = Buffers(min(call.chunk, len(hidden)), len(weight), exact, hidden.device)
+        dtype = call.dtype if _needs_no_widening(call, hidden) else exact
+        buffers = Buffers(min(call.chunk, len(hidden)), len(weight), dtype, hidden.device)
         sums = hidden.new_zeros(3, dtype=exact)
         for start in range(0, len(hidden), call.chunk):
             sums += _chunk(hidden, slice(start, start + call.chunk), call, buffers, gradients)
@@ -248,6 +250,21 @@ def _teacher_logits(
         return targets.map(lambda t: t[some])
     logits = targets[some]
     return buffers.get("teacher", len(logits)).copy_(logits)
+
+
+def _needs_no_widening(call: _Call, hidden: Tensor) -> bool:
+    """Whether logits may stay in half precision: where compiled code reads them once, widens what it
+    reads, and rounds the gradient that it writes, as it would be rounded for the next product."""
+    if not isinstance(call.targets, HiddenTargets) or call.weights is not None:
+        return False
+    heads, objective = (call.head, call.targets.head), call.objective
+    return (
+        call.wants_gradient
+        and all(h.bias is None and h.scale == 1 and h.soft_cap is None for h in heads)
+        and (objective.divergence, objective.temperature, objective.label_weight)
+        == ("forward_kl", 1, 0)
+        and compiled.is_chosen(hidden.new_empty(0, len(call.head.weight)))
+    )
 
 
 def _are_finite(call: _Call) -> bool:

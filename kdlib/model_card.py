@@ -19,6 +19,9 @@ TEXT_LICENCES = {
 }
 UNKNOWN = "The {} is the user's own: whatever its licence asks for applies to this model too."
 
+KEPT_FROM_TEACHER = "Nor has the teacher."
+NOT_KNOWN_OF_TEACHER = "What the teacher has seen is not known here."
+
 CARD = """\
 ---
 library_name: transformers
@@ -45,8 +48,8 @@ repeats counted. What it minimised: {objective}.
 
 ## What it can do
 
-Measured on {test:,} tokens of {test_documents} documents of the same text that neither teacher nor
-student has seen:
+Measured on {test:,} tokens of {test_documents} documents of the same text, none of which the student
+has seen. {teacher_saw}
 
 ```
 {table}
@@ -83,6 +86,7 @@ def model_card(report: dict[str, Any]) -> str:
         objective=_objective(recipe["objective"]),
         test=data["test"]["tokens"],
         test_documents=data["test"]["documents"],
+        teacher_saw=KEPT_FROM_TEACHER if source in ("pocket", "train") else NOT_KNOWN_OF_TEACHER,
         table=terminal_table(report),
         licences=licences(source, text),
     )

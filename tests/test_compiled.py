@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kdlib import compiled
+from kdlib.bench.variants import Inputs, Size, linear, linear_compiled, make_inputs
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
 from kdlib.objectives import Objective
 
@@ -55,6 +56,23 @@ def test_compiled_is_eager(alpha, weighed):
         *(loss_and_gradients(objective, weights, choice) for choice in (True, False))
     ):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+
+
+@needs_a_compiler
+def test_half_precision_is_no_worse_than_eager():
+    """Logits are widened in the compiled code instead of before it: the same products, the same
+    rounding of the gradient, so the same distance from float64."""
+    given = make_inputs(Size(64, 16, 16, 300), torch.bfloat16, torch.device("cpu"))
+    exact = Inputs(*(t.detach().double().requires_grad_() for t in given))
+
+    def step(loss, inputs):
+        total = loss(inputs)
+        return [total.detach(), *torch.autograd.grad(total, (inputs.student, inputs.head))]
+
+    truth = step(linear, exact)
+    for compiled_one, eager_one, true in zip(step(linear_compiled, given), step(linear, given), truth):
+        worse = (compiled_one.double() - true).norm() / (eager_one.double() - true).norm()
+        assert worse < 1.1
 
 
 def test_compiled_serves_only_what_it_was_written_for(monkeypatch):

@@ -64,7 +64,7 @@ def pages(website):
     return sorted(str(path) for path in found if path.parts[0] != "_static")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its event loop would stand in the way of notebooks
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = chromium()
