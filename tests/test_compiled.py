@@ -70,7 +70,9 @@ def test_half_precision_is_no_worse_than_eager():
         return [total.detach(), *torch.autograd.grad(total, (inputs.student, inputs.head))]
 
     truth = step(linear, exact)
-    for compiled_one, eager_one, true in zip(step(linear_compiled, given), step(linear, given), truth):
+    for compiled_one, eager_one, true in zip(
+        step(linear_compiled, given), step(linear, given), truth
+    ):
         worse = (compiled_one.double() - true).norm() / (eager_one.double() - true).norm()
         assert worse < 1.1
 
