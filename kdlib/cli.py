@@ -25,7 +25,7 @@ kdlib: knowledge distillation of language models
   kdlib compare RUN...      the students of several runs side by side
   kdlib generate RUN TEXT   let teacher, student and controls go on from a text
   kdlib doctor              what this machine offers and what is missing
-  kdlib bench step|loss|cache    speed, memory and error against plain PyTorch
+  kdlib bench WHAT          step, loss or cache: speed, memory, error against plain PyTorch
   kdlib fetch MODEL         get a pretrained teacher once: smollm2
   kdlib exercises           your progress through the exercises
   kdlib start FOLDER        copy the chapters into a folder to work in
