@@ -68,7 +68,9 @@ def contents_of(
     temperature: float,
     seed: int,
 ) -> Contents:
-    """What a cache of this teacher's targets for such blocks holds."""
+    """What a cache of this teacher's targets for such blocks holds. UserError for a k of the likeliest
+    tokens that the vocabulary does not have."""
+    _check_k(teacher, kind, k)
     weights = hashlib.sha256()
     for name, parameter in sorted(teacher.named_parameters()):
         weights.update(name.encode())
@@ -76,6 +78,15 @@ def contents_of(
     tokens = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
     positions = blocks.ids.shape[1] - 1
     return Contents(weights.hexdigest(), tokens.hexdigest(), kind, k, temperature, positions, seed)
+
+
+def _check_k(teacher: nn.Module, kind: str, k: int) -> None:
+    config: Any = teacher.config
+    most = {"sampled": k, "top_k": config.vocab_size, "with_tail": config.vocab_size - 1}[kind]
+    if k > most:
+        raise UserError(
+            f"targets.k: {k} is more than {kind} can keep of this vocabulary; use at most {most}"
+        )
 
 
 def write_cache(

@@ -139,8 +139,10 @@ def _check_teacher(job: Job) -> None:
     _check_slots(teacher, tokenizer, blocks)
     teacher = trim(teacher, tokenizer)
     _check_student(job, teacher, tokenizer)
-    if job.recipe.targets.cache:
-        CachedTargets(job.cache_folder, job.cache_contents(teacher, tokenizer, blocks), blocks)
+    if job.recipe.targets.kind != "exact":
+        contents = job.cache_contents(teacher, tokenizer, blocks)
+        if job.recipe.targets.cache:
+            CachedTargets(job.cache_folder, contents, blocks)
 
 
 def _check_length(name: str, model: nn.Module, job: Job) -> None:

@@ -243,6 +243,14 @@ def test_hashes_tell_teachers_and_tokenizers_apart():
     assert of(TEACHER, "b").tokenizer != one.tokenizer
 
 
+@pytest.mark.parametrize(("kind", "k"), [("top_k", VOCABULARY + 1), ("with_tail", VOCABULARY)])
+def test_more_tokens_than_there_are_cannot_be_kept(kind, k):
+    contents_of(TEACHER, tokenizer(), TEXT, kind, k - 1, 1.0, 0)
+    contents_of(TEACHER, tokenizer(), TEXT, "sampled", k, 1.0, 0)  # draws may repeat
+    with pytest.raises(UserError, match=f"targets.k: {k} is more than {kind} can keep.* {k - 1}$"):
+        contents_of(TEACHER, tokenizer(), TEXT, kind, k, 1.0, 0)
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-3])
 
