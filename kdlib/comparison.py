@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.errors import UserError
-from kdlib.report import FORMAT, ROWS, align, duration, number, percent
+from kdlib.readable import align, duration, number, percent
+from kdlib.report import ROWS
+from kdlib.report_fields import FORMAT
 from kdlib.runs import require
 
 Cell = Callable[[dict[str, Any]], str]

@@ -9,59 +9,33 @@ states and the output matrix, and hands its memory to the next chunk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from kdlib import compiled
+from kdlib.linear_inputs import (
+    Head,
+    HiddenTargets,
+    Targets,
+    check_kind,
+    check_shapes,
+    head_logits,
+    pick,
+    picked_targets,
+    row_numbers,
+)
 from kdlib.logit_gradients import Buffers, chunk_loss
 from kdlib.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
 from kdlib.targets import SparseTargets
+
+__all__ = ["Head", "HiddenTargets", "Targets", "linear_distillation_loss", "rows_of_a_chunk"]
 
 CHUNK_ELEMENTS = 2**20  # of a chunk's logits: 4 MB in float32, what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
 HALF_PRECISION_ROWS = 256  # at least: there each chunk's part of the weight's gradient is converted
 GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: enough work for each kernel to hide the start of the next
-
-
-@dataclass(frozen=True)
-class Head:
-    """A model's last step: raw = scale * (hidden @ weight.T + bias), and, where soft_cap is set,
-    logits = soft_cap * tanh(raw / soft_cap); else logits = raw.
-
-    weight (V, H), bias (V) or None. A tied head is the embedding's weight.
-    """
-
-    weight: Tensor
-    bias: Tensor | None = None
-    scale: float = 1.0
-    soft_cap: float | None = None
-
-    def to(self, dtype: torch.dtype) -> Head:
-        bias = None if self.bias is None else self.bias.to(dtype)
-        return replace(self, weight=self.weight.to(dtype), bias=bias)
-
-    @property
-    def width(self) -> int:
-        return self.weight.shape[1]
-
-
-class HiddenTargets(NamedTuple):
-    """A teacher by its last hidden states (..., H) and its head, from which its logits follow."""
-
-    hidden: Tensor
-    head: Head
-
-    def logits(self) -> Tensor:
-        """(..., V), all at once."""
-        flat = self.hidden.reshape(-1, self.head.width)
-        buffers = Buffers(len(flat), len(self.head.weight), flat.dtype, flat.device)
-        return _logits(flat, self.head, buffers, "all").view(*self.hidden.shape[:-1], -1)
-
-
-Targets = Tensor | HiddenTargets | SparseTargets
 
 
 def linear_distillation_loss(
@@ -95,17 +69,17 @@ def linear_distillation_loss(
     check_inputs(
         student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective
     )
-    _check_shapes(student_hidden, student_head, targets, chunk)
-    _check_kind(targets, objective)
+    check_shapes(student_hidden, student_head, targets, chunk)
+    check_kind(targets, objective)
     counted = counted_positions(labels, mask, token_weights, ignore_index)
-    rows = None if counted is None else _numbers(counted, student_hidden.device)
-    weights = None if token_weights is None else _pick(token_weights.unsqueeze(-1), rows)[:, 0]
-    hidden = _pick(student_hidden, rows)
+    rows = None if counted is None else row_numbers(counted, student_hidden.device)
+    weights = None if token_weights is None else pick(token_weights.unsqueeze(-1), rows)[:, 0]
+    hidden = pick(student_hidden, rows)
     call = _Call(
         objective,
         student_head,
-        _picked_targets(targets, rows),
-        None if labels is None else _pick(labels.unsqueeze(-1), rows)[:, 0],
+        picked_targets(targets, rows),
+        None if labels is None else pick(labels.unsqueeze(-1), rows)[:, 0],
         weights,
         chunk
         or rows_of_a_chunk(len(student_head.weight), hidden.device.type, _product_dtype(hidden)),
@@ -132,6 +106,11 @@ def rows_of_a_chunk(
         return max(LEAST_ROWS, GPU_CHUNK_ELEMENTS // vocabulary)
     least = LEAST_ROWS if dtype.itemsize >= 4 else HALF_PRECISION_ROWS
     return min(MOST_ROWS, max(least, CHUNK_ELEMENTS // vocabulary))
+
+
+def _product_dtype(hidden: Tensor) -> torch.dtype:
+    kind = hidden.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
 
 
 # --- One call, chunk by chunk --------------------------------------------------------------------
@@ -204,7 +183,7 @@ def _chunk(
 ) -> Tensor:
     """The sums of one chunk; its part of the gradients is put in place."""
     rows = hidden[some].to(call.dtype)
-    student = _logits(rows, call.head, buffers, "student")
+    student = head_logits(rows, call.head, buffers, "student")
     cap = call.head.soft_cap
     slope = None if cap is None else 1 - (student / cap).square()
     loss = chunk_loss(
@@ -224,28 +203,13 @@ def _chunk(
     return torch.stack((loss.total(call.objective), loss.cross_entropy, loss.distillation))
 
 
-def _logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor:
-    """The head's logits of the rows, in the buffers' dtype."""
-    product = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows), rows.dtype))
-    logits = (
-        product if product.dtype == buffers.dtype else buffers.get(name, len(rows)).copy_(product)
-    )
-    if head.bias is not None:
-        logits += head.bias
-    if head.scale != 1:
-        logits *= head.scale
-    return (
-        logits if head.soft_cap is None else logits.div_(head.soft_cap).tanh_().mul_(head.soft_cap)
-    )
-
-
 def _teacher_logits(
     targets: Targets | None, some: slice, dtype: torch.dtype, buffers: Buffers
 ) -> Tensor | SparseTargets | None:
     if targets is None:
         return None
     if isinstance(targets, HiddenTargets):
-        return _logits(targets.hidden[some].to(dtype), targets.head, buffers, "teacher")
+        return head_logits(targets.hidden[some].to(dtype), targets.head, buffers, "teacher")
     if isinstance(targets, SparseTargets):
         return targets.map(lambda t: t[some])
     logits = targets[some]
@@ -291,74 +255,3 @@ def _pass_on(
             gradients.weight.addmm_(gradient.T, rows)
         else:
             gradients.weight.add_(gradient.T @ rows)
-
-
-# --- Rows and shapes -----------------------------------------------------------------------------
-
-
-def _numbers(counted: Tensor, device: torch.device) -> Tensor:
-    """(...) -> (N): the flat numbers of the rows that count, found where the mask is. A mask on the
-    CPU keeps a GPU's queue full; one on the GPU has to be waited for."""
-    return counted.flatten().nonzero().squeeze(-1).to(device, non_blocking=True)
-
-
-def _pick(values: Tensor, rows: Tensor | None) -> Tensor:
-    """(..., D) -> (N, D): the rows that count."""
-    flat = values.reshape(-1, values.shape[-1])
-    return flat if rows is None else flat[rows]
-
-
-def _picked_targets(targets: Targets | None, rows: Tensor | None) -> Targets | None:
-    if isinstance(targets, HiddenTargets):
-        return HiddenTargets(_pick(targets.hidden.detach(), rows), targets.head)
-    if isinstance(targets, SparseTargets):
-        flat: list[Any] = [
-            None if t is None else _pick(t.unsqueeze(-1), rows)[:, 0] for t in targets[2:]
-        ]
-        return SparseTargets(_pick(targets.ids, rows), _pick(targets.weights, rows), *flat)
-    return None if targets is None else _pick(targets.detach(), rows)
-
-
-def _product_dtype(hidden: Tensor) -> torch.dtype:
-    kind = hidden.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
-
-
-def _check_shapes(hidden: Tensor, head: Head, targets: Targets | None, chunk: int | None) -> None:
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it must be at least 1")
-    _check_width("student", hidden, head)
-    if targets is None:
-        return
-    if isinstance(targets, HiddenTargets):
-        _check_width("teacher", *targets)
-        leading, vocabulary = targets.hidden.shape[:-1], len(targets.head.weight)
-    elif isinstance(targets, SparseTargets):
-        leading, vocabulary = targets.ids.shape[:-1], len(head.weight)
-    else:
-        leading, vocabulary = targets.shape[:-1], targets.shape[-1]
-    if leading != hidden.shape[:-1]:
-        raise ValueError(
-            f"targets have rows {tuple(leading)}, student_hidden {tuple(hidden.shape[:-1])};"
-            " they must be equal"
-        )
-    if vocabulary != len(head.weight):
-        raise ValueError(
-            f"targets are over {vocabulary} tokens, the student over {len(head.weight)};"
-            " map the vocabularies first"
-        )
-
-
-def _check_width(name: str, hidden: Tensor, head: Head) -> None:
-    if hidden.shape[-1] != head.width:
-        raise ValueError(
-            f"{name} hidden states have width {hidden.shape[-1]}, its head {head.width};"
-            " they must be equal"
-        )
-
-
-def _check_kind(targets: Targets | None, objective: Objective) -> None:
-    if isinstance(targets, SparseTargets) and objective.divergence != "forward_kl":
-        raise ValueError(
-            f"divergence is {objective.divergence!r}; sparse targets know the forward KL only"
-        )

@@ -15,7 +15,7 @@ from torch import nn
 from kdlib import evaluate, machine, models, runs, vocabularies
 from kdlib.data import Blocks, Document
 from kdlib.job import CONTROLS, Job
-from kdlib.report import FORMAT
+from kdlib.report_fields import FORMAT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

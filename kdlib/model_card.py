@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kdlib.report import short, terminal_table
+from kdlib.readable import short
+from kdlib.report import terminal_table
 from kdlib.runs import write_atomically
 
 TEACHER_LICENCES = {

