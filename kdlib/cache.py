@@ -39,9 +39,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-SHARD_TOKENS = (
-    2**16
-)  # what a maker that is killed can lose: minutes, of a big teacher on a processor
+# What a maker that is killed can lose: minutes, of a big teacher on a processor.
+SHARD_TOKENS = 2**16
 PASS_TOKENS = 1024  # that the teacher reads at once
 KEY_BYTES = 16
 
@@ -104,8 +103,8 @@ def write_cache(
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
         manifest = _manifest_to_go_on_with(folder, contents)
-        rows = {key: row for row, key in enumerate(_keys(blocks))}
-        missing = [row for key, row in rows.items() if key not in _index(folder, manifest)]
+        rows, made = {key: row for row, key in enumerate(_keys(blocks))}, _index(folder, manifest)
+        missing = [row for key, row in rows.items() if key not in made]
         with bar(
             "teacher targets", len(rows), done=len(rows) - len(missing), unit="block"
         ) as progress:
@@ -210,9 +209,8 @@ def _keep(log_p: Tensor, key: bytes, contents: Contents) -> SparseTargets:
 
 def _manifest_to_go_on_with(folder: Path, contents: Contents) -> dict[str, Any]:
     """A new one, or the one that is there, without shards that have been lost or damaged."""
-    if all(
-        path.name.startswith(".") for path in folder.iterdir()
-    ):  # drafts of a maker killed early
+    drafts_of_a_maker_killed_early = (path.name.startswith(".") for path in folder.iterdir())
+    if all(drafts_of_a_maker_killed_early):
         new = {"format": FORMAT, "contents": dataclasses.asdict(contents)}
         return _write_manifest(folder, new, [], complete=False)
     manifest = read_manifest(folder)

@@ -62,6 +62,7 @@ class Diverged(UserError):
     """The loss is no longer a number."""
 
 
+@lost_processes_named("the last checkpoint is kept: go on with --resume")
 def train(
     model: nn.Module,
     blocks: Blocks,
@@ -78,22 +79,6 @@ def train(
     of them, with a checkpoint written; Diverged when a loss is not finite and ProcessLost when
     another process has ended, with the last good checkpoint kept.
     """
-    with lost_processes_named("the last checkpoint is kept: go on with --resume"):
-        return _train(
-            model, blocks, validation, objective, training, phase, accelerator, teacher_targets
-        )
-
-
-def _train(
-    model: nn.Module,
-    blocks: Blocks,
-    validation: Blocks,
-    objective: Objective,
-    training: Training,
-    phase: Phase,
-    accelerator: Accelerator,
-    teacher_targets: TeacherTargets | None,
-) -> Position:
     checkpoint = phase.folder / CHECKPOINT
     metrics = Metrics(phase.folder)
     if not is_sharding(accelerator):
@@ -105,9 +90,8 @@ def _train(
     if is_main():
         metrics.rewind(phase.name, position.step)
 
-    prefetch = getattr(
-        teacher_targets, "prefetch", None
-    )  # what is read from disk can be read ahead
+    # What is read from disk can be read ahead.
+    prefetch = getattr(teacher_targets, "prefetch", None)
     window = _Window(training, position, accelerator)
     with (
         stop_signals() as stop,

@@ -178,6 +178,16 @@ def test_a_maker_that_was_stopped_goes_on(tmp_path, small_shards, monkeypatch):
     )
 
 
+def test_a_maker_that_goes_on_opens_each_shard_once(made, monkeypatch):
+    """Whatever the number of blocks: a search through all shards for each is a day's work."""
+    opened, real = [], cache.safe_open
+    monkeypatch.setattr(
+        cache, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
+    )
+    write_cache(made, contents(), TEACHER, TEXT)
+    assert len(opened) == len(set(opened)) == len(read_manifest(made)["shards"])
+
+
 @pytest.mark.parametrize("killed_at", ["manifest.json", "0.safetensors"])
 def test_a_maker_killed_at_its_first_file_goes_on(tmp_path, killed_at):
     folder = tmp_path / "cache"
