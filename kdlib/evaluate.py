@@ -66,10 +66,8 @@ def score(
             teachers_five = log_p.topk(5).indices
             for name, (logits, seconds) in outputs.items():
                 logits, labels, counted = next_token(logits, ids, mask)
-                log_q = log_softmax(logits)
-                rows[name].append(
-                    _block_sums(log_p, teachers_five, log_q, labels, counted, seconds)
-                )
+                scores = _token_scores(log_p, teachers_five, log_softmax(logits), labels)
+                rows[name].append(_block_sums(scores, counted, seconds))
             progress.update()
     return {name: BlockSums(*map(np.concatenate, zip(*parts))) for name, parts in rows.items()}
 
@@ -85,39 +83,54 @@ def _timed_logits(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> tu
 
 
 def _wait_for(accelerator: Accelerator) -> None:
-    if accelerator.device.type == "cuda":
-        torch.cuda.synchronize()
+    if accelerator.device.type != "cpu":
+        torch.accelerator.synchronize()
 
 
-def _block_sums(
-    log_p: Tensor,
-    teachers_five: Tensor,
-    log_q: Tensor,
-    labels: Tensor,
-    counted: Tensor,
-    seconds: float,
-) -> BlockSums:
-    weight = counted.double()
+class _TokenScores(NamedTuple):
+    """Of each token (B, S), where the model ran: shared counts the teacher's five likeliest tokens
+    among the model's five."""
+
+    nll: Tensor
+    forward_kl: Tensor
+    reverse_kl: Tensor
+    top1: Tensor
+    shared: Tensor
+    confidence: Tensor
+    correct: Tensor
+
+
+def _token_scores(
+    log_p: Tensor, teachers_five: Tensor, log_q: Tensor, labels: Tensor
+) -> _TokenScores:
     top = log_q.topk(5)
-    confidence, guess = top.values[..., 0], top.indices[..., 0]
-    shared = (teachers_five.unsqueeze(-1) == top.indices.unsqueeze(-2)).any(-1).double().mean(-1)
-    per_token = (
+    guess = top.indices[..., 0]
+    return _TokenScores(
         -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1),
         forward_kl(log_p, log_q),
         reverse_kl(log_p, log_q),
         teachers_five[..., 0] == guess,
-        shared,
+        (teachers_five.unsqueeze(-1) == top.indices.unsqueeze(-2)).any(-1).sum(-1),
+        top.values[..., 0].exp(),
+        guess == labels,
     )
-    sums = [(weight * quantity.double()).sum(-1).cpu().numpy() for quantity in per_token]
-    bins = _calibration_bins(confidence.exp(), guess == labels, weight).cpu().numpy()
-    tokens = weight.sum(-1).cpu().numpy()
+
+
+def _block_sums(scores: _TokenScores, counted: Tensor, seconds: float) -> BlockSums:
+    """Summed in float64, on the processor: not every GPU knows that format."""
+    scores = _TokenScores(*(score.cpu() for score in scores))
+    weight = counted.cpu().double()
+    per_token = (*scores[:4], scores.shared.double() / 5)
+    sums = [(weight * quantity.double()).sum(-1).numpy() for quantity in per_token]
+    bins = _calibration_bins(scores.confidence, scores.correct, weight).numpy()
+    tokens = weight.sum(-1).numpy()
     share = np.full(len(tokens), seconds / len(tokens))
     return BlockSums(*(tokens, *sums, bins, share))
 
 
 def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Tensor:
     index = (confidence * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
-    bins = torch.zeros(len(weight), 3, CALIBRATION_BINS, dtype=torch.float64, device=weight.device)
+    bins = torch.zeros(len(weight), 3, CALIBRATION_BINS, dtype=torch.float64)
     for row, quantity in enumerate((weight, weight * confidence, weight * correct)):
         bins[:, row].scatter_add_(1, index, quantity)
     return bins

@@ -28,7 +28,7 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib import learner, linear, schedule, teachers, train
+from kdlib import evaluate, learner, linear, schedule, teachers, train
 from kdlib.data import Blocks
 from kdlib.models import ModelSize, freeze, new_model
 from kdlib.objectives import Objective
@@ -76,6 +76,7 @@ class FakeDevice(TorchDispatchMode):
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
         self.waits: list[str] = []
         self.products: set[str] = set()  # the dtypes of matrix products
+        self.doubles: list[str] = []  # operations in float64, which not every GPU knows
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -93,7 +94,10 @@ class FakeDevice(TorchDispatchMode):
             self.products.add(str(tensors[-1].dtype).removeprefix("torch."))
         args, kwargs = tree_map_only(torch.Tensor, self.fake.from_tensor, (args, kwargs))
         with self.fake:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+        if any(getattr(x, "dtype", None) == torch.float64 for x in tree_leaves(result)):
+            self.doubles.append(str(function))
+        return result
 
 
 def to_device(module: nn.Module, spare: str = "") -> nn.Module:
@@ -151,6 +155,15 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
         return device
 
 
+def judge(accelerator=None) -> FakeDevice:
+    """What the report asks of a GPU for each token, from the logits of both models."""
+    with FakeDevice() as device:
+        log_p, log_q = torch.empty(2, BATCH, BLOCK, VOCABULARY, device=DEVICE)
+        labels = torch.empty(BATCH, BLOCK, dtype=torch.int64, device=DEVICE)
+        evaluate._token_scores(log_p, log_p.topk(5).indices, log_q, labels)
+        return device
+
+
 # --- Planted mistakes ---------------------------------------------------------------------------
 
 
@@ -191,13 +204,22 @@ def _brings_the_loss_home(losses, real=train.add_losses):
     return whole._replace(total=whole.total.cpu())
 
 
+def _adds_in_float64(losses, real=train.add_losses):
+    whole = real(losses)
+    return whole._replace(total=whole.total.double())
+
+
+def _in_float64(log_p, log_q, real=evaluate.reverse_kl):
+    return real(log_p.double(), log_q.double())
+
+
 def planted(where: str, what):
     return lambda accelerator, **rest: _with_patch(where, what, accelerator, **rest)
 
 
-def _with_patch(where, what, accelerator, **rest) -> FakeDevice:
+def _with_patch(where, what, accelerator, act=step, **rest) -> FakeDevice:
     with mock.patch(where, what):
-        return step(accelerator, **rest)
+        return act(accelerator, **rest)
 
 
 def dense(accelerator):
@@ -218,21 +240,30 @@ MISTAKES = {
     "rows picked by a mask": planted("kdlib.linear.pick", _picks_by_a_mask),
     "a copy that waits": planted("kdlib.train._batch", _waits_for_the_ids),
     "a copy back": planted("kdlib.train.add_losses", _brings_the_loss_home),
+    "a loss in float64": planted("kdlib.train.add_losses", _adds_in_float64),
+    "scores in float64": lambda a: _with_patch("kdlib.evaluate.reverse_kl", _in_float64, a, judge),
 }
 SOUND = {
     "linear": step,
     "dense": dense,
     "reverse KL": lambda a: step(a, objective=Objective.from_alpha(0.5, divergence="reverse_kl")),
     "temperature 2": lambda a: step(a, objective=Objective.from_alpha(0.5, temperature=2.0)),
+    "evaluation": judge,
 }
 
 
 def outcome(attempt, accelerator) -> dict:
     try:
         device = attempt(accelerator)
-        return {"error": None, "waits": device.waits, "products": sorted(device.products)}
+        seen = {"waits": device.waits, "doubles": device.doubles}
+        return {"error": None, "products": sorted(device.products)} | seen
     except Exception as error:  # the point is to see which
-        return {"error": type(error).__name__, "message": str(error)[:300], "waits": []}
+        return {
+            "error": type(error).__name__,
+            "message": str(error)[:300],
+            "waits": [],
+            "doubles": [],
+        }
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers import run_each_time
 
 PROGRAM = Path(__file__).parent / "fake_accelerator.py"
-SOUND = ("linear", "dense", "reverse KL", "temperature 2")
+SOUND = ("linear", "dense", "reverse KL", "temperature 2", "evaluation")
 MIXES_DEVICES = (
     "teacher on the CPU",
     "labels on the CPU",
@@ -32,6 +32,7 @@ MIXES_DEVICES = (
     "parameter on the CPU",
 )
 NEEDS_A_NUMBER = ("a number read", "rows picked by a mask")
+DOUBLES = ("a loss in float64", "scores in float64")
 WAITS = ("index on the CPU", "buffer on the CPU", "a copy that waits", "a copy back")
 
 
@@ -55,6 +56,11 @@ def test_a_step_stays_on_the_device_and_waits_for_nothing(outcomes, name):
     assert outcomes["sound"][name]["waits"] == []
 
 
+@pytest.mark.parametrize("name", SOUND)
+def test_nothing_is_computed_in_a_format_that_not_every_gpu_knows(outcomes, name):
+    assert outcomes["sound"][name]["doubles"] == []
+
+
 def test_autocast_lowers_every_matrix_product(outcomes):
     """Of both models and of the loss."""
     assert outcomes["sound"]["linear"]["products"] == ["bfloat16"]
@@ -76,9 +82,14 @@ def test_a_copy_that_waits_is_found(outcomes, name):
     assert outcomes["mistakes"][name]["waits"]
 
 
+@pytest.mark.parametrize("name", DOUBLES)
+def test_float64_on_the_device_is_found(outcomes, name):
+    assert outcomes["mistakes"][name]["doubles"]
+
+
 def test_every_attempt_is_judged(outcomes):
     assert set(outcomes["sound"]) == set(SOUND)
-    assert set(outcomes["mistakes"]) == {*MIXES_DEVICES, *NEEDS_A_NUMBER, *WAITS}
+    assert set(outcomes["mistakes"]) == {*MIXES_DEVICES, *NEEDS_A_NUMBER, *WAITS, *DOUBLES}
 
 
 # --- What only real numbers show ----------------------------------------------------------------
