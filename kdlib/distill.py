@@ -57,11 +57,15 @@ def distill(
     with held_by_main(runs.claimed(folder)):
         if recipe.teacher.source == "train" and not job.has("teacher"):
             _train_teacher(job)
+        report = None
         if recipe.until == "teacher":
             on_main(lambda: measure.write_provenance(job))
-            return None
-        _train_learners(job)
-        return _report(job) if is_main() else None
+        else:
+            _train_learners(job)
+            report = _report(job) if is_main() else None
+        # What it kept is finished, and of a real model it is a gigabyte.
+        on_main(lambda: (folder / runs.CHECKPOINT).unlink(missing_ok=True))
+        return report
 
 
 def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:

@@ -20,6 +20,16 @@ TEXT_LICENCES = {
 }
 UNKNOWN = "The {} is the user's own: whatever its licence asks for applies to this model too."
 
+SEEN_OF_TEACHER = {
+    "exact": "It saw the teacher's whole distributions.",
+    "sampled": "Of each of the teacher's distributions it saw {k} draws.",
+    "top_k": "Of each of the teacher's distributions it saw the {k} likeliest tokens.",
+    "with_tail": "Of each of the teacher's distributions it saw the {k} likeliest tokens, the rest as one.",
+}
+SPANS_OF_TEACHER = (
+    "It saw how likely the teacher finds spans of the text, which both divide into tokens."
+)
+
 KEPT_FROM_TEACHER = "Nor has the teacher."
 NOT_KNOWN_OF_TEACHER = "What the teacher has seen is not known here."
 
@@ -44,12 +54,12 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 
 ## What it learned from
 
-{seen:,} tokens of the text `{text}` ({documents} documents), {training:,} tokens in {steps:,} steps,
-repeats counted. What it minimised: {objective}.
+{seen:,} tokens of the text `{text}` ({documents}), {training:,} tokens in {steps:,} steps, repeats
+counted. What it minimised: {objective}. {seen_of_teacher}
 
 ## What it can do
 
-Measured on {test:,} tokens of {test_documents} documents of the same text, none of which the student
+Measured on {test:,} tokens of {test_documents} of the same text, none of which the student
 has seen. {teacher_saw}
 
 ```
@@ -81,22 +91,40 @@ def model_card(report: dict[str, Any]) -> str:
         version=report["versions"]["kdlib"],
         text=Path(text).name,
         seen=data["student_training"]["tokens"],
-        documents=data["student_training"]["documents"],
+        documents=_documents(data["student_training"]["documents"]),
         training=report["student"]["training_tokens"],
         steps=report["student"]["steps"],
         objective=_objective(recipe["objective"]),
+        seen_of_teacher=_seen_of_teacher(recipe),
         test=data["test"]["tokens"],
-        test_documents=data["test"]["documents"],
+        test_documents=_documents(data["test"]["documents"]),
         teacher_saw=KEPT_FROM_TEACHER if source in ("pocket", "train") else NOT_KNOWN_OF_TEACHER,
         table=terminal_table(report),
         licences=licences(source, text),
     )
 
 
+def _documents(count: int) -> str:
+    return f"{count} document" + "s" * (count != 1)
+
+
 def _objective(settings: dict[str, Any]) -> str:
-    label = "(1 - {w:g}) CE + {w:g} KD" if settings["weighing"] == "alpha" else "CE + {w:g} KD"
-    formula = label.format(w=settings["weight"])
+    weight, alpha = settings["weight"], settings["weighing"] == "alpha"
+    if weight == 0:
+        return "CE alone, so nothing of the teacher"
+    if alpha and weight == 1:
+        formula = "KD alone"
+    else:
+        formula = f"{1 - weight:g} CE + {weight:g} KD" if alpha else f"CE + {weight:g} KD"
     return f"{formula}, where KD is the {settings['divergence']} at temperature {settings['temperature']:g}"
+
+
+def _seen_of_teacher(recipe: dict[str, Any]) -> str:
+    if recipe["objective"]["weight"] == 0:
+        return ""
+    if recipe["student"]["cross_tokenizer"]:
+        return SPANS_OF_TEACHER
+    return SEEN_OF_TEACHER[recipe["targets"]["kind"]].format(k=recipe["targets"]["k"])
 
 
 def licences(source: str, text: str) -> str:

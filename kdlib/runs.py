@@ -52,12 +52,17 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder to write into; it takes its name only when everything has been written."""
+    """A draft folder to write into; it takes its name only when everything has been written.
+
+    Then whoever may read the folder may read its files: safetensors writes for their owner alone.
+    """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
         yield draft
+        for file in filter(Path.is_file, draft.rglob("*")):
+            file.chmod(draft.stat().st_mode & 0o666)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

@@ -118,6 +118,10 @@ def test_the_student_has_a_card(tiny):
     assert "public domain" in card
 
 
+def test_a_finished_run_keeps_no_checkpoint(tiny):
+    assert not (tiny[0] / "checkpoint.safetensors").exists()
+
+
 def test_runs_are_compared(tiny):
     done = kdlib("compare", tiny[0], tiny[0])
     assert done.returncode == 0, done.stderr

@@ -1,8 +1,9 @@
 """Whose licences a student's card names. What it says of a real run: test_end_to_end.py."""
 
 import pytest
+from report_cases import whole_report
 
-from kdlib.model_card import licences
+from kdlib.model_card import licences, model_card
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,39 @@ def test_licences_follow_the_teacher_and_the_text(teacher, text, expected):
     named = licences(teacher, text)
     assert all(words in named for words in expected)
     assert ("the user's own" in named) == any("user's own" in words for words in expected)
+
+
+def card(**objective):
+    report = whole_report()
+    report["recipe"] = {
+        "teacher": {"source": "pocket"},
+        "objective": {
+            "weighing": "alpha",
+            "weight": 1.0,
+            "divergence": "forward_kl",
+            "temperature": 2.0,
+        }
+        | objective,
+        "student": {"cross_tokenizer": False},
+        "targets": {"kind": "sampled", "k": 50},
+    }
+    report["data"]["test"]["documents"] = 1
+    return " ".join(model_card(report).split())
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        ({}, "KD alone, where KD is the forward_kl at temperature 2."),
+        ({"weight": 0.25}, "0.75 CE + 0.25 KD, where"),
+        ({"weighing": "lambda", "weight": 4.0}, "CE + 4 KD, where"),
+        ({"weighing": "lambda", "weight": 0.0}, "CE alone, so nothing of the teacher."),
+    ],
+)
+def test_the_objective_is_said_as_people_write_it(objective, said):
+    assert f"What it minimised: {said}" in card(**objective)
+
+
+def test_counts_and_kept_targets_read_well():
+    assert "(20 documents)" in card() and "180,010 tokens of 1 document of the same text" in card()
+    assert "Of each of the teacher's distributions it saw 50 draws." in card()

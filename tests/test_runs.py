@@ -1,10 +1,13 @@
 """A run's folder: refused or claimed, and never half written."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from kdlib import runs
 from kdlib.errors import UserError
@@ -77,6 +80,18 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
         with runs.atomic_folder(folder) as draft:
             (draft / "weights").write_text(content)
     assert (folder / "weights").read_text() == "two"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_who_may_read_the_folder_may_read_its_files(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with runs.atomic_folder(tmp_path / "model") as draft:
+            save_file({"weight": torch.zeros(1)}, draft / "model.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o777 == mode
 
 
 def test_second_process_is_refused(tmp_path):
