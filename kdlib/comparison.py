@@ -10,14 +10,15 @@ from typing import Any
 from kdlib.errors import UserError
 from kdlib.readable import align, duration, number, percent
 from kdlib.report import ROWS
-from kdlib.report_fields import FORMAT
+from kdlib.report_fields import FORMAT, leaves
 from kdlib.runs import require
 
 Cell = Callable[[dict[str, Any]], str]
 
 
 def comparison(folders: Sequence[Path]) -> str:
-    """A column a run: its student's rows of the report, what it gained, its objective and its time.
+    """A column a run: its student's rows of the report, what it gained, its objective and its time,
+    and every other setting in which the runs differ.
 
     Says so where the runs were not measured on the same text or have different teachers: then their
     numbers do not compare. UserError for a folder without a report.
@@ -25,6 +26,7 @@ def comparison(folders: Sequence[Path]) -> str:
     reports = [_read(folder) for folder in folders]
     lines = [["", *(folder.name for folder in folders)]]
     lines += [[label, *map(cell, reports)] for label, cell in _rows().items()]
+    lines += _differing_settings(reports)
     return "\n".join([align(lines), *_warnings(reports)])
 
 
@@ -49,6 +51,14 @@ def _rows() -> dict[str, Cell]:
         "seed": lambda r: str(r["seed"]),
         "run time": lambda r: duration(r["seconds"]["total"]),
     }
+
+
+def _differing_settings(reports: list[dict[str, Any]]) -> list[list[str]]:
+    settings = [dict(leaves(report["recipe"])) for report in reports]
+    names = dict.fromkeys(name for one in settings for name in one)
+    table = [[name, *(str(one.get(name, "-")) for one in settings)] for name in names]
+    shown = ("objective.", "seed")
+    return [row for row in table if len(set(row[1:])) > 1 and not row[0].startswith(shown)]
 
 
 def _or_dash(entry: dict[str, Any], key: str, write: Callable[[float], str]) -> str:

@@ -50,6 +50,16 @@ def test_each_run_has_its_column(make_run):
     assert "do not compare" not in text
 
 
+def test_settings_in_which_runs_differ_are_shown(make_run):
+    same, other = REPORT["recipe"]["objective"], {"weighing": "lambda", "weight": 2.0}
+    one = {"objective": same, "targets": {"kind": "sampled", "k": 50}, "compile": False}
+    two = {"objective": same | other, "targets": {"kind": "sampled", "k": 200}, "compile": False}
+    text = comparison([make_run("one", recipe=one), make_run("two", recipe=two)])
+    assert row(text, "targets.k") == ["50", "200"]
+    for known in ("targets.kind", "compile", "objective.weight"):
+        assert known not in text
+
+
 def test_a_run_without_controls_has_dashes(make_run):
     report = {name: part for name, part in REPORT.items() if name != "gap_closed"}
     folder = make_run("one")
