@@ -32,7 +32,7 @@ from kdlib.targets import SparseTargets
 
 __all__ = ["Head", "HiddenTargets", "Targets", "linear_distillation_loss", "rows_of_a_chunk"]
 
-CHUNK_ELEMENTS = 2**20  # of a chunk's logits: 4 MB in float32, what a processor's cache can hold
+CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
 HALF_PRECISION_ROWS = 256  # at least: there each chunk's part of the weight's gradient is converted
 GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: enough work for each kernel to hide the start of the next
@@ -81,8 +81,7 @@ def linear_distillation_loss(
         picked_targets(targets, rows),
         None if labels is None else pick(labels.unsqueeze(-1), rows)[:, 0],
         weights,
-        chunk
-        or rows_of_a_chunk(len(student_head.weight), hidden.device.type, _product_dtype(hidden)),
+        chunk,
         _product_dtype(hidden),
         torch.is_grad_enabled(),
     )
@@ -98,14 +97,20 @@ def linear_distillation_loss(
 
 
 def rows_of_a_chunk(
-    vocabulary: int, device: str = "cpu", dtype: torch.dtype = torch.float32
+    vocabulary: int,
+    device: str = "cpu",
+    products: torch.dtype = torch.float32,
+    logits: torch.dtype = torch.float32,
 ) -> int:
     """On a processor rows whose logits stay in the cache, yet enough of them for an efficient
-    matrix product; on a GPU more, since each of its kernels is started by hand."""
+    matrix product; on a GPU more, since each of its kernels is started by hand.
+
+    products, logits: the dtypes of the matrix products, and of what is kept of them.
+    """
     if device != "cpu":
         return max(LEAST_ROWS, GPU_CHUNK_ELEMENTS // vocabulary)
-    least = LEAST_ROWS if dtype.itemsize >= 4 else HALF_PRECISION_ROWS
-    return min(MOST_ROWS, max(least, CHUNK_ELEMENTS // vocabulary))
+    least = LEAST_ROWS if products.itemsize >= 4 else HALF_PRECISION_ROWS
+    return min(MOST_ROWS, max(least, CHUNK_BYTES // logits.itemsize // vocabulary))
 
 
 def _product_dtype(hidden: Tensor) -> torch.dtype:
@@ -124,7 +129,7 @@ class _Call(NamedTuple):
     targets: Targets | None
     labels: Tensor | None
     weights: Tensor | None
-    chunk: int
+    chunk: int | None
     dtype: torch.dtype  # of the matrix products
     wants_gradient: bool
 
@@ -156,10 +161,11 @@ class _Linear(torch.autograd.Function):
             teacher, head = call.targets
             call = call._replace(targets=HiddenTargets(teacher, head.to(call.dtype)))
         dtype = call.dtype if _needs_no_widening(call, hidden) else exact
-        buffers = Buffers(min(call.chunk, len(hidden)), len(weight), dtype, hidden.device)
+        rows = call.chunk or rows_of_a_chunk(len(weight), hidden.device.type, call.dtype, dtype)
+        buffers = Buffers(min(rows, len(hidden)), len(weight), dtype, hidden.device)
         sums = hidden.new_zeros(3, dtype=exact)
-        for start in range(0, len(hidden), call.chunk):
-            sums += _chunk(hidden, slice(start, start + call.chunk), call, buffers, gradients)
+        for start in range(0, len(hidden), rows):
+            sums += _chunk(hidden, slice(start, start + rows), call, buffers, gradients)
         ctx.save_for_backward(*gradients)
         ctx.dtypes = [None if t is None else t.dtype for t in (hidden, weight, bias)]
         return sums

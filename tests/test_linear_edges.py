@@ -252,4 +252,6 @@ def test_what_does_not_fit_is_named(change, message):
 
 def test_the_chunk_follows_the_vocabulary():
     assert [rows_of_a_chunk(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 128]
-    assert [rows_of_a_chunk(v, "cpu", torch.bfloat16) for v in (2048, 50_000)] == [512, 256]
+    half = torch.bfloat16  # of the products alone, or of the logits that are kept, too
+    assert [rows_of_a_chunk(v, "cpu", half) for v in (2048, 50_000)] == [512, 256]
+    assert [rows_of_a_chunk(v, "cpu", half, half) for v in (2048, 50_000)] == [1024, 256]
