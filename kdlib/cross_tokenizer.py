@@ -11,7 +11,8 @@ Likelihood Matching (the binarised f-divergence between likelihoods of aligned c
 
 What it cannot do. Of the teacher's distribution only the likelihood of the text that stands there
 is taught; of all that might have stood there, only the sum: a distillation with one tokenizer
-teaches far more per token. A span has its likelihood under the one cut that a tokenizer makes, not
+teaches far more per token, and without labels beside it a student learns less than from labels
+alone. A span has its likelihood under the one cut that a tokenizer makes, not
 summed over all cuts, and where a token ends already tells what cannot follow. And KL and agreement
 between the two models cannot be measured: compare them in bits per byte.
 """
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 
 Offsets = list[tuple[int, int]]
 NO_SPAN = -1
-SURE = (
-    -1e-6
-)  # the log of a likelihood is held below this: a student sure of a span has a finite loss
+# The log of a likelihood is held below this: a student sure of a span has a finite loss.
+SURE = -1e-6
 ROWS = 4  # of the teacher's, in one pass
 
 

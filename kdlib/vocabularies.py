@@ -33,7 +33,7 @@ def check_same_tokens(
         raise UserError(
             f"student: its tokenizer differs from the teacher's in {len(differing)} entries"
             f" (for example {example!r}: {teacher.get(example)} and {student.get(example)});"
-            " a student must use the teacher's tokenizer"
+            f" a student must use the teacher's tokenizer{_classes(teacher_tokenizer, student_tokenizer)}"
         )
     cuts = [
         t(PROBE, add_special_tokens=False).input_ids for t in (teacher_tokenizer, student_tokenizer)
@@ -42,8 +42,16 @@ def check_same_tokens(
         raise UserError(
             "student: its tokenizer has the teacher's entries but cuts text up otherwise"
             f" ({len(cuts[1])} tokens where the teacher's makes {len(cuts[0])});"
-            " a student must use the teacher's tokenizer"
+            f" a student must use the teacher's tokenizer{_classes(teacher_tokenizer, student_tokenizer)}"
         )
+
+
+def _classes(teacher: object, student: object) -> str:
+    """Of equal files transformers may make different tokenizers: it picks a class by the model."""
+    names = [type(tokenizer).__name__ for tokenizer in (teacher, student)]
+    if names[0] == names[1]:
+        return ""
+    return f" (transformers reads the teacher's as {names[0]} and the student's as {names[1]})"
 
 
 def token_slots(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -51,6 +51,15 @@ def test_a_missing_token_is_a_difference(tokenizer):
         check_same_tokens(tokenizer, larger)
 
 
+def test_a_class_that_changes_its_files_is_named(tokenizer):
+    """transformers reads a plain tokenizer.json beside a Qwen2 configuration as a Qwen2Tokenizer."""
+    own = type("KindOfAModel", (type(tokenizer),), {})(tokenizer_object=tokenizer.backend_tokenizer)
+    check_same_tokens(tokenizer, own)
+    own.add_tokens("zebra")
+    with pytest.raises(UserError, match=r"the student's as KindOfAModel\)$"):
+        check_same_tokens(tokenizer, own)
+
+
 def test_equal_entries_do_not_make_equal_tokenizers(tokenizer):
     letters = changed(tokenizer, lambda model: model["merges"].clear())
     assert letters.get_vocab() == tokenizer.get_vocab()
