@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from kdlib import compiled
+from kdlib.linear_inputs import Head as Head
+from kdlib.linear_inputs import HiddenTargets as HiddenTargets
+from kdlib.linear_inputs import Targets as Targets
 from kdlib.linear_inputs import (
-    Head,
-    HiddenTargets,
-    Targets,
     check_kind,
     check_shapes,
     head_logits,
@@ -29,8 +29,6 @@ from kdlib.linear_inputs import (
 from kdlib.logit_gradients import Buffers, chunk_loss
 from kdlib.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
 from kdlib.targets import SparseTargets
-
-__all__ = ["Head", "HiddenTargets", "Targets", "linear_distillation_loss", "rows_of_a_chunk"]
 
 CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache

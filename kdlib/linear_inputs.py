@@ -14,6 +14,8 @@ from kdlib.logit_gradients import Buffers
 from kdlib.objectives import Objective
 from kdlib.targets import SparseTargets
 
+__all__ = ["Head", "HiddenTargets", "Targets"]  # the rest is for `linear`
+
 
 @dataclass(frozen=True)
 class Head:
