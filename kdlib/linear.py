@@ -251,11 +251,19 @@ def _pass_on(
     if gradients.bias is not None:
         gradients.bias.add_(gradient.sum(0))
     if rows.dtype != gradient.dtype:
-        gradient = buffers.get("product", len(rows), rows.dtype).copy_(gradient)
+        gradient = buffers.narrow(len(rows), rows.dtype).copy_(gradient)
     if gradients.hidden is not None:
         gradients.hidden[some] = gradient @ head.weight
     if gradients.weight is not None:
         if rows.dtype == gradients.weight.dtype:
             gradients.weight.addmm_(gradient.T, rows)
         else:
-            gradients.weight.add_(gradient.T @ rows)
+            _add_product(gradients.weight, gradient, rows)
+
+
+def _add_product(total: Tensor, gradient: Tensor, rows: Tensor) -> None:
+    """total (V, H) += gradient.T @ rows, which are less precise: in pieces of the vocabulary, so that
+    a product is still in the cache when it is converted and added."""
+    length = max(1, CHUNK_BYTES // (rows.element_size() * rows.shape[1]))
+    for piece, part in zip(total.split(length), gradient.split(length, -1)):
+        piece.add_(part.T @ rows)

@@ -57,10 +57,11 @@ Targets = Tensor | HiddenTargets | SparseTargets
 
 def head_logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor:
     """The head's logits of the rows, in the buffers' dtype."""
-    product = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows), rows.dtype))
-    logits = (
-        product if product.dtype == buffers.dtype else buffers.get(name, len(rows)).copy_(product)
-    )
+    if rows.dtype == buffers.dtype:
+        logits = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows)))
+    else:
+        product = torch.mm(rows, head.weight.T, out=buffers.narrow(len(rows), rows.dtype))
+        logits = buffers.get(name, len(rows)).copy_(product)
     if head.bias is not None:
         logits += head.bias
     if head.scale != 1:

@@ -18,6 +18,7 @@ from linear_cases import (
     teacher,
 )
 
+from kdlib import linear
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
 from kdlib.objectives import Objective, distillation_loss
 from kdlib.targets import top_k
@@ -255,3 +256,21 @@ def test_the_chunk_follows_the_vocabulary():
     half = torch.bfloat16  # of the products alone, or of the logits that are kept, too
     assert [rows_of_a_chunk(v, "cpu", half) for v in (2048, 50_000)] == [512, 256]
     assert [rows_of_a_chunk(v, "cpu", half, half) for v in (2048, 50_000)] == [1024, 256]
+
+
+def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
+    """Of the vocabulary; the last piece is shorter. One piece, as small inputs have, is the oracle."""
+
+    def gradient():
+        generator = torch.Generator().manual_seed(0)
+        hidden, weight = (torch.randn(n, 4, generator=generator) for n in (6, 11))
+        weight = weight.bfloat16().requires_grad_()
+        labels = torch.arange(6)
+        loss = linear_distillation_loss(
+            hidden.bfloat16(), Head(weight), labels=labels, objective=Objective.from_lambda(0.0), chunk=4
+        )  # fmt: skip
+        return torch.autograd.grad(loss.total, weight)[0]
+
+    whole = gradient()
+    monkeypatch.setattr(linear, "CHUNK_BYTES", 3 * 4 * 2)  # three rows of four numbers of two bytes
+    torch.testing.assert_close(gradient(), whole)
