@@ -159,7 +159,6 @@ def _train_learners(job: Job) -> None:
         if job.recipe.targets.kind == "exact":
             started = time.perf_counter()
             if pairs:
-                _advise_labels(job)
                 teacher_targets = ask(teacher, pairs)
             else:
                 teacher_targets = _exact_targets(
@@ -176,14 +175,6 @@ def _train_learners(job: Job) -> None:
         steps = _steps_of_equal_time(runs.read_state(job.folder)["seconds"], training.steps)
         longer = dataclasses.replace(training, steps=steps)
         learn("control_equal_time", WITHOUT_TEACHER, longer)
-
-
-def _advise_labels(job: Job) -> None:
-    if job.recipe.objective.objective().label_weight == 0 and is_main():
-        print(
-            "Spans without labels teach too little of a language: --objective.weight 0.5 gives the"
-            " labels their share."
-        )
 
 
 def _steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:

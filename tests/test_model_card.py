@@ -1,4 +1,4 @@
-"""Whose licences a student's card names. What it says of a real run: test_end_to_end.py."""
+"""How a student's card says what it was made of. What it says of a real run: test_end_to_end.py."""
 
 import pytest
 from report_cases import whole_report

@@ -8,29 +8,20 @@ from report_cases import whole_report, without_controls
 from kdlib.report_fields import FIELDS, MODELS, field_of, in_order, leaves, validate
 
 
-@pytest.fixture
-def result():
-    return whole_report()
-
-
-@pytest.fixture
-def no_controls():
-    return without_controls()
-
-
-def test_key_order_does_not_depend_on_the_caller(result, no_controls):
+def test_key_order_does_not_depend_on_the_caller():
     def backwards(value):
         if isinstance(value, dict):
             return {key: backwards(value[key]) for key in reversed(value)}
         return [backwards(item) for item in value] if isinstance(value, list) else value
 
-    for report in (result, no_controls):
+    for report in (whole_report(), without_controls()):
         turned = backwards(report) | {"recipe": report["recipe"], "versions": report["versions"]}
         assert json.dumps(in_order(turned)) == json.dumps(in_order(report))
-    assert tuple(name for name in in_order(backwards(result)) if name in MODELS) == MODELS
+    assert tuple(name for name in in_order(backwards(whole_report())) if name in MODELS) == MODELS
 
 
-def test_every_number_is_documented_and_every_field_used(result):
+def test_every_number_is_documented_and_every_field_used():
+    result = whole_report()
     numbers = [path for path, value in leaves(result) if isinstance(value, int | float)]
     assert all(field_of(path) for path in numbers)
     assert {field_of(path) for path, _ in leaves(result)} == FIELDS.keys()
@@ -40,9 +31,9 @@ def test_every_number_is_documented_and_every_field_used(result):
     "path",
     ["student.extra", "extra", "seconds.lunch", "teacher.forward_kl", "advantage.student.value"],
 )
-def test_an_undocumented_number_is_refused(result, path):
+def test_an_undocumented_number_is_refused(path):
     *parents, key = path.split(".")
-    place = result
+    place = result = whole_report()
     for parent in parents:
         place = place.setdefault(parent, {})
     place[key] = 1.0
@@ -55,9 +46,9 @@ def test_an_undocumented_number_is_refused(result, path):
     ["seed", "teacher.ece", "student.forward_kl", "control_equal_time.top5_agreement", "gap_closed.low", "data.test.tokens",
      "advantage.control_equal_steps.high", "seconds.total", "machine.threads"],
 )  # fmt: skip
-def test_a_missing_key_is_named(result, path):
+def test_a_missing_key_is_named(path):
     *parents, key = path.split(".")
-    place = result
+    place = result = whole_report()
     for parent in parents:
         place = place[parent]
     del place[key]
@@ -65,7 +56,8 @@ def test_a_missing_key_is_named(result, path):
         validate(result)
 
 
-def test_other_wrong_reports(result):
+def test_other_wrong_reports():
+    result = whole_report()
     with pytest.raises(ValueError, match="format: 'x' is not 'kdlib-report-1'"):
         validate(result | {"format": "x"})
     with pytest.raises(ValueError, match="student: null"):

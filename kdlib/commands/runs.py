@@ -1,4 +1,4 @@
-"""Make a run, or the targets of one, and look at what it left: distill, cache, evaluate, compare, generate."""
+"""Make a run, or the targets of one, and look at what it left behind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kdlib.flags import parse
 
 def distill(arguments: list[str]) -> None:
     from kdlib import processes, recipes
+    from kdlib.advice import advice
     from kdlib.distill import distill as run
     from kdlib.report import terminal_table
 
@@ -24,7 +25,7 @@ def distill(arguments: list[str]) -> None:
     title = Path(name).stem
     out = asked.out or Path("runs") / title
     if processes.is_main():
-        print(recipes.to_toml(asked.recipe))
+        print("\n".join([recipes.to_toml(asked.recipe), *advice(asked.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)

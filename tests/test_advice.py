@@ -1,0 +1,29 @@
+"""Advice where a recipe says what its writer may not have meant, and silence elsewhere."""
+
+from dataclasses import replace
+
+import pytest
+
+from kdlib.advice import advice
+from kdlib.recipes import Data, ObjectiveSettings, Recipe, StudentSettings, built_in, load
+
+OWN_TOKENIZER = StudentSettings(source="folder", cross_tokenizer=True)
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_built_in_recipes_need_none(name):
+    assert advice(load(name)) == []
+
+
+def test_shares_of_a_text_that_is_the_users_own_are_said():
+    one = advice(replace(load("smollm2"), data=Data("my_texts", fraction=0.05, test_fraction=1)))
+    assert one[0].startswith("Of my_texts the student reads 5 %")
+    assert "--data.fraction 1 --data.test-fraction 1" in one[0]
+    assert advice(Recipe(data=Data("my_texts", fraction=1, test_fraction=1))) == []
+
+
+def test_spans_want_labels_beside_them():
+    (said,) = advice(Recipe(student=OWN_TOKENIZER))
+    assert "--objective.weight 0.5" in said
+    for given in (ObjectiveSettings(weight=0.5), ObjectiveSettings("lambda", 4.0)):
+        assert advice(Recipe(student=OWN_TOKENIZER, objective=given)) == []
