@@ -615,6 +615,32 @@ def times_dearer(parameters, epochs):
 RATIO = times_dearer(models.parameter_count(fresh), epochs)
 print(f"with the teacher, {RATIO:.1f} times as many operations a token")
 
+# %% [markdown]
+# The rule of 2N and 4N leaves out attention, and the formula may hold a
+# mistake. PyTorch can count what really runs in one step of each:
+
+# %%
+from kdlib.bench.operations import operations
+
+learner = Learner(fresh)
+ids, mask = lesson.ids[rows], lesson.mask[rows]
+
+
+def operations_of_a_step(objective, targets=None):
+    return operations(
+        lambda: learner(ids, mask, objective, targets).mean.backward()
+    )
+
+
+# %%
+taught = operations_of_a_step(FROM_TEACHER, remembered(rows, ids))
+alone = operations_of_a_step(FROM_TEXT)
+reading = operations(lambda: teacher.model(ids))
+found = (taught + reading / epochs) / alone
+fresh.zero_grad()
+print("counted and by rule, within a tenth:", abs(found / RATIO - 1) < 0.1)
+assert abs(found / RATIO - 1) < 0.1
+
 # %%
 looks = math.ceil(TRAINING.steps * RATIO / TRAINING.validate_every)
 LONGER = dataclasses.replace(TRAINING, steps=looks * TRAINING.validate_every)
@@ -658,7 +684,6 @@ for kind, value in seconds.items():
     print(f"{kind:21} {value:5.1f} s of processor time, looks included")
 taken = seconds["student"] / seconds["control, equal steps"]
 print(f"measured ratio {taken:.1f}, by arithmetic {RATIO:.1f}")
-assert taken < 1.3 * RATIO
 
 # %% [markdown]
 # By the clock of the machine that built this page the student needed less than

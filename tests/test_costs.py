@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from kdlib import models
 from kdlib.bench import variants as bench
+from kdlib.bench.operations import operations
 from kdlib.costs import (
     CACHES,
     LLAMA_3_1B,
@@ -31,6 +31,7 @@ from kdlib.costs import (
     teacher_seconds,
     traffic_bytes,
 )
+from kdlib.linear import rows_of_a_chunk
 
 SIZE = bench.Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
 GROUPED = Llama(48, 3, 4, 2, 80, 301, head_width=16)
@@ -89,13 +90,13 @@ def test_parameters_are_those_of_a_model_in_memory(make):
 def test_operations_are_those_that_torch_counts(length):
     model, ids = grouped_model(), torch.zeros(2, length, dtype=torch.long)
     assert shape_of(model) == GROUPED
-    with FlopCounterMode(display=False) as forward:
-        logits = model(input_ids=ids, use_cache=False).logits
-    with FlopCounterMode(display=False) as backward:
-        logits.sum().backward()
+
+    def forward():
+        return model(input_ids=ids, use_cache=False).logits
+
     tokens = ids.numel()
-    assert forward.get_total_flops() / tokens == GROUPED.forward_flops(length, attended=1)
-    both = (forward.get_total_flops() + backward.get_total_flops()) / tokens
+    assert operations(forward) / tokens == GROUPED.forward_flops(length, attended=1)
+    both = operations(lambda: forward().sum().backward()) / tokens
     assert both == GROUPED.training_flops(length, attended=1)
 
 
@@ -108,11 +109,17 @@ def test_a_causal_kernel_saves_half_of_the_scores_only():
 # --- The loss ------------------------------------------------------------------------------------
 
 
-def test_operations_of_a_loss_are_those_that_torch_counts():
-    with FlopCounterMode(display=False) as counted:
-        total = bench.dense(given := bench.make_inputs(SIZE, torch.float32, torch.device("cpu")))
-        torch.autograd.grad(total, (given.student, given.head))
-    assert counted.get_total_flops() == loss_flops(SIZE)
+@pytest.mark.parametrize("way", ["dense", "linear"])
+def test_operations_of_a_loss_are_those_that_torch_counts(way):
+    """In chunks, too, no product is made twice."""
+    size = SIZE._replace(tokens=300, vocabulary=10_000)
+    assert size.tokens > 2 * rows_of_a_chunk(size.vocabulary)
+    given = bench.make_inputs(size, torch.float32, torch.device("cpu"))
+
+    def step():
+        torch.autograd.grad(bench.VARIANTS[way](given), (given.student, given.head))
+
+    assert operations(step) == loss_flops(size)
 
 
 def test_seconds_are_operations_and_logits_each_at_its_own_rate():
