@@ -1,6 +1,11 @@
-"""Each chapter with its exercises solved runs to its end, and every check in it says "correct"."""
+"""Each chapter with its exercises solved runs to its end, and every check in it says "correct".
+
+It does so by clocks that are unsteady: what a chapter asserts must not rest on a time.
+"""
 
 import json
+import shutil
+from pathlib import Path
 
 import build
 import pytest
@@ -8,6 +13,17 @@ from gates.chapter import chapters
 
 from kdlib.exercises import marked_cells, solve
 from kdlib.exercises.base import VERDICT_FILE
+
+CLOCK = Path(__file__).with_name("unsteady_clock.py")
+
+
+@pytest.fixture(autouse=True)
+def unsteady_clock(tmp_path, monkeypatch):
+    """What stands in this folder of its profile, a kernel runs before the first cell."""
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    shutil.copy(CLOCK, startup)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
 
 def verdicts(source, folder):
@@ -27,6 +43,27 @@ def test_a_solved_chapter_is_correct_throughout(chapter, tmp_path):
     assert verdicts(chapter.source, tmp_path) == dict.fromkeys(asked, "correct")
 
 
+def made_up(folder, *cells):
+    source = folder / "source" / "00_made_up.py"
+    source.parent.mkdir()
+    source.write_text("".join(f"# %%\n{cell}\n\n" for cell in cells), "utf-8")
+    return source
+
+
+def test_what_rests_on_a_clock_is_seen(tmp_path):
+    work = """import time
+
+def seconds():
+    start = time.process_time()
+    sum(range(300_000))
+    return time.process_time() - start
+
+taken = [seconds() for _ in range(8)]"""
+    source = made_up(tmp_path, work, "assert max(taken) < 2 * min(taken)")
+    with pytest.raises(build.BuildError, match="cell 2 of 2: AssertionError"):
+        verdicts(source, tmp_path)
+
+
 def test_a_wrong_reference_solution_is_seen(tmp_path, monkeypatch):
     from kdlib import exercises
     from kdlib.exercises import solved
@@ -43,9 +80,6 @@ def test_a_wrong_reference_solution_is_seen(tmp_path, monkeypatch):
         return Spoilt() if id == wrong.id else exercises.exercise(id)
 
     monkeypatch.setattr(solved, "exercise", of)
-    source = tmp_path / "source" / "00_made_up.py"
-    source.parent.mkdir()
-    cells = ["import torch, math", "from kdlib.exercises import exercise"]
-    cells += [right.cell(), wrong.cell()]
-    source.write_text("".join(f"# %%\n{cell}\n\n" for cell in cells), "utf-8")
+    imports = "import torch, math\nfrom kdlib.exercises import exercise"
+    source = made_up(tmp_path, imports, right.cell(), wrong.cell())
     assert verdicts(source, tmp_path) == {right.id: "correct", wrong.id: "not attempted"}
