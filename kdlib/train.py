@@ -123,7 +123,9 @@ def train(
             if saving or done % LOG_EVERY == 0:
                 row = window.close(done)
                 progress.set_postfix(
-                    loss=f"{row['loss']:.3f}", tokens_per_s=f"{row['tokens_per_second']:.0f}"
+                    loss=f"{row['loss']:.3f}",
+                    tokens_per_s=f"{row['tokens_per_second']:.0f}",
+                    refresh=False,  # shown when the bar is drawn next
                 )
                 if last or done % training.validate_every == 0:
                     row["validation"] = validation_loss(learner, validation, accelerator)

@@ -224,3 +224,11 @@ def test_what_comes_next_is_told_one_step_ahead(blocks, phase, accelerator):
     run(Bigram(), blocks, training, phase, accelerator, Objective.from_alpha(1.0), OnDisk())
     assert len(asked) == 5
     assert expected == asked[1:]
+
+
+def test_a_log_file_is_not_flooded_by_the_bar(blocks, phase, accelerator, capfd):
+    """A terminal shows every tenth step; a file gets the beginning, the end and little between."""
+    run(Bigram(), blocks, Training(steps=300, batch=2), phase, accelerator)
+    written = capfd.readouterr().err
+    assert "300/300" in written and "loss=" in written
+    assert written.count("\r") < 5
