@@ -4,6 +4,7 @@ It does so by clocks that are unsteady: what a chapter asserts must not rest on 
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def verdicts(source, folder):
 def test_a_solved_chapter_is_correct_throughout(chapter, tmp_path):
     asked = marked_cells(chapter.source.read_text("utf-8"))
     assert verdicts(chapter.source, tmp_path) == dict.fromkeys(asked, "correct")
+
+
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.source.stem)
+def test_a_chapter_reads_no_clock_but_those(chapter):
+    source = chapter.source.read_text("utf-8")
+    unsteady = set(re.findall(r'"(\w+)"', CLOCK.read_text("utf-8")))
+    assert set(re.findall(r"\btime\.(\w+)", source)) <= unsteady
+    assert not re.search(r"\btimeit\b|\bdatetime\b|from time import", source)
 
 
 def made_up(folder, *cells):
