@@ -57,6 +57,7 @@ def _go_on(name: str, flags: list[str]) -> str:
 
 def cache(arguments: list[str]) -> None:
     from kdlib import recipes
+    from kdlib.advice import advice
     from kdlib.distill import make_cache
 
     name, flags = _recipe_and_flags(arguments)
@@ -72,12 +73,24 @@ def cache(arguments: list[str]) -> None:
     if targets.kind == "exact" or targets.cache:
         raise UserError("targets: give one of the sparse kinds, and the folder with --out")
     out = asked.out or Path("caches") / Path(name).stem
+    for sentence in advice(asked.recipe):
+        print(sentence)
     manifest = make_cache(asked.recipe, out)
+    asked_of_both = _without(flags, "--out", "--targets.kind")
+    taught = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
     print(
         f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
-        f"Use it:  kdlib distill {name} --targets.kind {targets.kind} --targets.k {targets.k}"
-        f" --targets.cache {out}, with the same teacher and text"
+        f"Use it:  {shlex.join(['kdlib', 'distill', name, *asked_of_both, *taught])}"
     )
+
+
+def _without(flags: list[str], *names: str) -> list[str]:
+    """The flags but those, which have a value behind them or in them."""
+    return [
+        flag
+        for flag, before in zip(flags, ["", *flags])
+        if before not in names and flag.partition("=")[0] not in names
+    ]
 
 
 @dataclass(frozen=True)
