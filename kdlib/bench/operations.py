@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 def operations(act: Callable[[], object]) -> int:
     """Multiplications and additions of all matrix products while `act` runs.
 
-    Attention counts where it is made of plain products (`attn_implementation="eager"`); of the
-    fused kernels, torch knows some and counts nothing for the others.
+    Fused kernels are counted where torch knows them, and as nothing where it does not: an LSTM on
+    a processor, attention there unless it is made of plain products
+    (`attn_implementation="eager"`).
     """
     with FlopCounterMode(display=False, custom_mapping=_UNKNOWN_TO_TORCH) as counter:
         act()
