@@ -33,7 +33,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 # What a kernel that runs a chapter gets, here and in the tests: a reader's progress is not touched,
 # and one thread, since matrices this small only lose by being shared out.

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 CHAPTERS = Path(__file__).resolve().parent
 SECONDS = "seconds.json"

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 
 from kdlib.data import Blocks
 from kdlib.errors import UserError
+from kdlib.files import claimed, write_atomically
 from kdlib.objectives import log_softmax
 from kdlib.packing import pack, unpack
 from kdlib.progress import bar
-from kdlib.runs import claimed, write_atomically
 from kdlib.targets import KINDS, SparseTargets
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kdlib.errors import UserError
+from kdlib.files import disk_errors_named
 from kdlib.processes import is_main
-from kdlib.runs import disk_errors_named
 from kdlib.sharding import like, whole
 
 FORMAT = "kdlib-checkpoint-2"

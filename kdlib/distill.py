@@ -17,16 +17,26 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import data, machine, measure, models, recipes, runs, teachers
+from kdlib import data, machine, measure, models, recipes, teachers
 from kdlib.cache import CachedTargets, read_manifest, write_cache
 from kdlib.cross_tokenizer import ask
 from kdlib.errors import UserError
+from kdlib.files import claimed
 from kdlib.job import Job, open_job
 from kdlib.model_card import write_model_card
 from kdlib.objectives import Objective
 from kdlib.processes import held_by_main, is_main, on_main
 from kdlib.recipes import Recipe
 from kdlib.report import write_report
+from kdlib.runs import (
+    CHECKPOINT,
+    Metrics,
+    prepare,
+    read_state,
+    record_seconds,
+    record_targets,
+    require,
+)
 from kdlib.schedule import Training
 from kdlib.sharding import is_sharding, place, whole_model
 from kdlib.students import new_student
@@ -48,13 +58,13 @@ def distill(
     UserError for input that cannot be used, Interrupted after a signal.
     """
     if resume:
-        runs.require(folder)
+        require(folder)
         _refuse_another_recipe(recipe, recipes.of_run(folder))
     job = open_job(recipe, folder)
     if not resume:
         toml = recipes.to_toml(recipe)
-        on_main(lambda: runs.prepare(folder, name, toml, overwrite=overwrite))
-    with held_by_main(runs.claimed(folder)):
+        on_main(lambda: prepare(folder, name, toml, overwrite=overwrite))
+    with held_by_main(claimed(folder)):
         if recipe.teacher.source == "train" and not job.has("teacher"):
             _train_teacher(job)
         report = None
@@ -64,7 +74,7 @@ def distill(
             _train_learners(job)
             report = _report(job) if is_main() else None
         # What it kept is finished, and of a real model it is a gigabyte.
-        on_main(lambda: (folder / runs.CHECKPOINT).unlink(missing_ok=True))
+        on_main(lambda: (folder / CHECKPOINT).unlink(missing_ok=True))
         return report
 
 
@@ -80,21 +90,21 @@ def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 def measure_again(folder: Path) -> dict[str, Any]:
     """Measure a run's finished models again and write its report anew."""
-    runs.require(folder)
+    require(folder)
     job = open_job(recipes.of_run(folder), folder)
-    with runs.claimed(folder):
+    with claimed(folder):
         return _report(job)
 
 
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
     """Measure a run's finished models on another text; nothing is written."""
-    runs.require(folder)
+    require(folder)
     return measure.measure_on(open_job(recipes.of_run(folder), folder), data.load_documents(text))
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
-    runs.require(folder)
+    require(folder)
     recipe = dataclasses.replace(recipes.of_run(folder), seed=seed)
     return measure.continuations(open_job(recipe, folder), prompt, tokens)
 
@@ -110,7 +120,7 @@ def _refuse_another_recipe(asked: Recipe, saved: Recipe) -> None:
 
 def _report(job: Job) -> dict[str, Any]:
     report = measure.measure(job)
-    write_report(report, runs.Metrics(job.folder).rows(), job.folder)
+    write_report(report, Metrics(job.folder).rows(), job.folder)
     write_model_card(report, job.folder / "student")
     return report
 
@@ -172,7 +182,7 @@ def _train_learners(job: Job) -> None:
     if (controls.equal_steps or controls.equal_time) and not job.has("control_equal_steps"):
         learn("control_equal_steps", WITHOUT_TEACHER, training)
     if controls.equal_time and not job.has("control_equal_time"):
-        steps = _steps_of_equal_time(runs.read_state(job.folder)["seconds"], training.steps)
+        steps = _steps_of_equal_time(read_state(job.folder)["seconds"], training.steps)
         longer = dataclasses.replace(training, steps=steps)
         learn("control_equal_time", WITHOUT_TEACHER, longer)
 
@@ -228,7 +238,7 @@ def _cached_targets(
     share = blocks.predicted_tokens / manifest["tokens"]
     _record_seconds(job, "teacher_pass", manifest["seconds"] * share)
     saved = max(0, training.steps * training.batch - len(blocks))
-    on_main(lambda: runs.record_targets(job.folder, manifest["bytes_per_token"], saved))
+    on_main(lambda: record_targets(job.folder, manifest["bytes_per_token"], saved))
     if is_main():
         print(
             f"Targets: {job.cache_folder}, {manifest['bytes_per_token']} bytes a token; the teacher"
@@ -266,4 +276,4 @@ def _train(
 
 
 def _record_seconds(job: Job, phase: str, seconds: float, **training: int) -> None:
-    on_main(lambda: runs.record_seconds(job.folder, phase, seconds, **training))
+    on_main(lambda: record_seconds(job.folder, phase, seconds, **training))

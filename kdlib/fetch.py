@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from kdlib import models
 from kdlib.errors import UserError
-from kdlib.runs import atomic_folder
+from kdlib.files import atomic_folder
 from kdlib.seals import seal
 
 CACHE = "KDLIB_CACHE_DIR"

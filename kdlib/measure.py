@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from kdlib import evaluate, machine, models, runs, vocabularies
+from kdlib import evaluate, machine, models, vocabularies
 from kdlib.data import Blocks, Document
+from kdlib.files import write_atomically
 from kdlib.job import CONTROLS, Job
 from kdlib.report_fields import FORMAT
+from kdlib.runs import Metrics, read_state, record_seconds
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -29,7 +31,7 @@ def measure(job: Job) -> dict[str, Any]:
     loaded, tokenizer = _load(job)
     scores = _scores(job, loaded, tokenizer)
     samples = _samples(job, loaded, tokenizer)
-    state = runs.record_seconds(job.folder, "evaluation", time.perf_counter() - started)
+    state = record_seconds(job.folder, "evaluation", time.perf_counter() - started)
     return {
         "format": FORMAT,
         "name": state["name"],
@@ -71,7 +73,7 @@ def _scores(
         test, sums = _sums_of_pairs(job, loaded)
     # Whom no distribution of a teacher's can be laid beside.
     alone = {"teacher"} if one_tokenizer else set(loaded)
-    training = runs.read_state(job.folder)["training"]
+    training = read_state(job.folder)["training"]
     entries = {
         name: evaluate.summarise(sums[name], test.bytes, is_teacher=name in alone)
         | _weight(loaded[name], folder)
@@ -84,26 +86,26 @@ def _scores(
 
 def write_provenance(job: Job) -> None:
     """Put beside a trained teacher what it was made of: recipe, text, numbers, hash and log."""
-    rows = [row for row in runs.Metrics(job.folder).rows() if row["phase"] == "teacher"]
+    rows = [row for row in Metrics(job.folder).rows() if row["phase"] == "teacher"]
     weights = (job.teacher_folder / "model.safetensors").read_bytes()
     text = "".join(document.text for document in job.documents.training)
     provenance = {
-        "made_by": f"kdlib distill {runs.read_state(job.folder)['name']}",
+        "made_by": f"kdlib distill {read_state(job.folder)['name']}",
         "sha256": hashlib.sha256(weights).hexdigest(),
         "parameters": models.parameter_count(models.load_model(job.teacher_folder)),
         "validation_nats_per_token": rows[-1]["validation"],
-        "seconds": runs.read_state(job.folder)["seconds"],
+        "seconds": read_state(job.folder)["seconds"],
         "training_documents": len(job.documents.training),
         "training_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "machine": machine.describe(job.accelerator, job.precision),
         "versions": machine.versions(),
         "recipe": dataclasses.asdict(job.recipe),
     }
-    runs.write_atomically(
+    write_atomically(
         job.teacher_folder / "provenance.json", json.dumps(provenance, indent=2) + "\n"
     )
     log = "".join(json.dumps(row) + "\n" for row in rows)
-    runs.write_atomically(job.teacher_folder / "metrics.jsonl", log)
+    write_atomically(job.teacher_folder / "metrics.jsonl", log)
 
 
 def _weight(model: nn.Module, folder: Path) -> dict[str, int]:

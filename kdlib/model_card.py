@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kdlib.files import write_atomically
 from kdlib.readable import short
 from kdlib.report import terminal_table
-from kdlib.runs import write_atomically
 
 TEACHER_LICENCES = {
     "pocket": "The teacher ships with kdlib under the MIT licence; it learned from the same public text.",

@@ -16,7 +16,7 @@ from torch import nn
 
 from kdlib.data import END_OF_TEXT
 from kdlib.errors import UserError
-from kdlib.runs import atomic_folder, disk_errors_named
+from kdlib.files import atomic_folder, disk_errors_named
 from kdlib.seals import check_seal, seal
 from kdlib.vocabularies import check_same_tokens as check_same_tokens
 from kdlib.vocabularies import trim

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kdlib import plots
+from kdlib.files import write_atomically
 from kdlib.readable import align, duration, number, percent, short, size
 from kdlib.report_fields import CONTROLS, FIELDS, MODELS, SPLITS, in_order, leaves, validate
-from kdlib.runs import write_atomically
 
 ROWS = (  # key, label, unit, better direction, how to write it
     ("cross_entropy", "cross-entropy", "nats/token", "lower", number(3)),

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from kdlib.errors import UserError
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 SEAL = "sha256.json"
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from kdlib import models, pruning
 from kdlib.data import Blocks
+from kdlib.files import write_atomically
 from kdlib.job import Job
 from kdlib.processes import on_main
-from kdlib.runs import write_atomically
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kdlib import runs
+from kdlib import files, runs
 from kdlib.errors import UserError
+from kdlib.files import atomic_folder, claimed, write_atomically
+from kdlib.runs import Metrics, is_run, read_state, require
 
 
 def prepare(folder, **options):
@@ -19,8 +21,8 @@ def prepare(folder, **options):
 
 def test_prepare_makes_a_run(tmp_path):
     prepare(tmp_path / "a" / "b")
-    assert runs.is_run(tmp_path / "a" / "b")
-    assert runs.read_state(tmp_path / "a" / "b")["name"] == "name"
+    assert is_run(tmp_path / "a" / "b")
+    assert read_state(tmp_path / "a" / "b")["name"] == "name"
 
 
 def test_prepare_refuses_what_is_not_empty(tmp_path):
@@ -41,16 +43,16 @@ def test_overwrite_empties_a_run(tmp_path):
 
 def test_a_run_in_use_is_not_overwritten(tmp_path):
     prepare(tmp_path / "run")
-    with runs.claimed(tmp_path / "run"), pytest.raises(UserError, match="another run is using"):
+    with claimed(tmp_path / "run"), pytest.raises(UserError, match="another run is using"):
         prepare(tmp_path / "run", overwrite=True)
-    assert runs.is_run(tmp_path / "run")
+    assert is_run(tmp_path / "run")
 
 
 def test_require_refuses_what_is_no_run(tmp_path):
     with pytest.raises(UserError, match="not the folder of a run"):
-        runs.require(tmp_path)
+        require(tmp_path)
     prepare(tmp_path / "run")
-    runs.require(tmp_path / "run")
+    require(tmp_path / "run")
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -63,21 +65,21 @@ def test_a_file_is_no_folder(tmp_path):
 
 def test_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
     path = tmp_path / "state.json"
-    runs.write_atomically(path, "old")
-    monkeypatch.setattr(runs.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    write_atomically(path, "old")
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        runs.write_atomically(path, "new")
+        write_atomically(path, "new")
     assert path.read_text() == "old"
 
 
 def test_folder_appears_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "model"
-    with pytest.raises(RuntimeError), runs.atomic_folder(folder) as draft:
+    with pytest.raises(RuntimeError), atomic_folder(folder) as draft:
         (draft / "weights").write_text("half")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     for content in ("one", "two"):
-        with runs.atomic_folder(folder) as draft:
+        with atomic_folder(folder) as draft:
             (draft / "weights").write_text(content)
     assert (folder / "weights").read_text() == "two"
 
@@ -87,7 +89,7 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
 def test_who_may_read_the_folder_may_read_its_files(tmp_path, umask, mode):
     before = os.umask(umask)
     try:
-        with runs.atomic_folder(tmp_path / "model") as draft:
+        with atomic_folder(tmp_path / "model") as draft:
             save_file({"weight": torch.zeros(1)}, draft / "model.safetensors")
     finally:
         os.umask(before)
@@ -98,11 +100,11 @@ def test_second_process_is_refused(tmp_path):
     prepare(tmp_path / "run")
     code = f"""
 from pathlib import Path
-from kdlib.runs import claimed
+from kdlib.files import claimed
 with claimed(Path({str(tmp_path / "run")!r})):
     print("claimed")
 """
-    with runs.claimed(tmp_path / "run"):
+    with claimed(tmp_path / "run"):
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert "another run is using" in second.stderr
     assert (
@@ -115,11 +117,11 @@ def test_damaged_state_is_named(tmp_path):
     prepare(tmp_path / "run")
     (tmp_path / "run" / "state.json").write_text('{"seconds": ')
     with pytest.raises(UserError, match="state.json is damaged"):
-        runs.read_state(tmp_path / "run")
+        read_state(tmp_path / "run")
 
 
 def test_rewind_forgets_what_came_after_the_checkpoint(tmp_path):
-    metrics = runs.Metrics(tmp_path)
+    metrics = Metrics(tmp_path)
     for phase, step in (("teacher", 10), ("student", 10), ("student", 20), ("student", 30)):
         metrics.append(phase=phase, step=step)
     with open(metrics.path, "a") as file:

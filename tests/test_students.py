@@ -7,7 +7,7 @@ import types
 import pytest
 import torch
 
-from kdlib import data, distill, models, pruning, runs, students
+from kdlib import data, distill, models, pruning, students
 from kdlib.errors import UserError
 from kdlib.models import ModelSize
 from kdlib.recipes import (
@@ -19,6 +19,7 @@ from kdlib.recipes import (
     TargetSettings,
     TeacherSettings,
 )
+from kdlib.runs import Metrics
 from kdlib.schedule import Training
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
@@ -162,7 +163,7 @@ def test_a_student_with_another_tokenizer_learns_where_that_is_asked_for(made, o
     assert ratios == pytest.approx([ratios[0]] * 3)
     assert not {"forward_kl", "top1_agreement"} & report["student"].keys()
     assert "surplus_slots" in report["teacher"]
-    rows = runs.Metrics(tmp_path / "run").rows()
+    rows = Metrics(tmp_path / "run").rows()
     assert any(row["phase"] == "student" and row["distillation"] > 0 for row in rows)
     said = distill.continuations(tmp_path / "run", "alpha beta", 3, seed=0)
     assert set(said) == {"teacher", "student", "control_equal_steps"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from contents import CHAPTERS, read_seconds, sources
 
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 from website import api, landing, misconceptions, notation
 from website.chapter import NOTEBOOKS, Chapter, page
 from website.links import Links, links_of

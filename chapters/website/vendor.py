@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 
 class Unavailable(Exception):

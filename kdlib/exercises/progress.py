@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock
 
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 FOLDER = "KDLIB_PROGRESS_DIR"
 VERSION = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import kdlib
 from kdlib.errors import UserError
 from kdlib.exercises.registry import exercise
-from kdlib.runs import write_atomically
+from kdlib.files import write_atomically
 
 CELL = re.compile(r"^# %%", re.MULTILINE)
 MARKER = re.compile(r"^# exercise: (\S+)$", re.MULTILINE)

@@ -9,8 +9,10 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib import cache, data, evaluate, measure, models, report, runs, train
+from kdlib import cache, data, evaluate, measure, models, report, train
 from kdlib import distill as job
+from kdlib.files import claimed
+from kdlib.runs import is_run
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def assert_same_end(folder, finished):
 
 
 def goes_on_to_the_same_end(folder, text, finished):
-    done = distil(folder, text, "--resume") if runs.is_run(folder) else distil(folder, text)
+    done = distil(folder, text, "--resume") if is_run(folder) else distil(folder, text)
     assert done.code == 0, done.err
     assert_same_end(folder, finished)
 
@@ -205,7 +207,7 @@ def test_a_text_too_short_to_test_on_is_refused_before_any_training(text, tmp_pa
 def test_two_runs_on_one_folder(text, finished, tmp_path, survived):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    with runs.claimed(folder):
+    with claimed(folder):
         for flag in ("--resume", "--overwrite"):
             done = distil(folder, text, flag)
             assert done.code == 2 and "another run is using" in done.err
