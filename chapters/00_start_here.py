@@ -113,7 +113,7 @@ print("the text has", repr(tokenizer.decode(lesson[block, position + 1])))
 # students.
 
 # %%
-from kdlib.objectives import Objective, distillation_loss, next_token
+from kdlib.losses.objectives import Objective, distillation_loss, next_token
 from kdlib.schedule import (
     Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
 )
@@ -373,7 +373,7 @@ exercise("soften").hint(2)
 # teacher first. The order matters:
 
 # %%
-from kdlib.divergences import entropy, forward_kl, reverse_kl
+from kdlib.losses.divergences import entropy, forward_kl, reverse_kl
 
 log_p = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64).log()
 log_q = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64).log()
@@ -433,7 +433,7 @@ assert distance == torch.inf and q.grad.isfinite().all()
 # is called KL and does not reach 0 is a cross-entropy.
 
 # %%
-from kdlib.divergences import DIVERGENCES, get_divergence
+from kdlib.losses.divergences import DIVERGENCES, get_divergence
 
 PARAMETERS = {
     "generalized_jsd": {"beta": 0.3},
@@ -454,7 +454,7 @@ print(", ".join(DIVERGENCES))
 # *divided by* $\beta$ (or by $1-\beta$).
 
 # %%
-from kdlib.divergences import generalized_jsd
+from kdlib.losses.divergences import generalized_jsd
 
 for beta in (0.0, 0.001, 0.5, 0.999, 1.0):
     print(f"beta {beta:5}: {generalized_jsd(log_p, log_q, beta):.6f}")
@@ -468,7 +468,7 @@ assert generalized_jsd(log_p, log_q, 1.0) == 0
 # log-probabilities alone are rounded to two or three digits.
 
 # %%
-from kdlib.objectives import log_softmax
+from kdlib.losses.objectives import log_softmax
 
 half = torch.tensor([8.0, 7.5, 0.25]).bfloat16()
 print("ours:", log_softmax(half).dtype, " torch:", half.log_softmax(-1).dtype)
@@ -507,7 +507,7 @@ assert not torch.isclose(whole.mean, of_means)
 # $1 + \lambda$ times larger, which acts like a learning rate.
 
 # %%
-from kdlib.objectives import alpha_of_lambda, lambda_of_alpha
+from kdlib.losses.objectives import alpha_of_lambda, lambda_of_alpha
 
 for lambda_ in (0.0, 0.5, 2.0):
     alpha = alpha_of_lambda(lambda_)

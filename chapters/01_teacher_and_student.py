@@ -143,7 +143,7 @@ curves(
 # the other. Two answers that need no model set the scale.
 
 # %%
-from kdlib.divergences import total_variation
+from kdlib.losses.divergences import total_variation
 
 
 def vector(shares):
@@ -216,7 +216,7 @@ exercise("what-the-student-sees").check(answer)
 # %%
 import math
 
-from kdlib.divergences import entropy
+from kdlib.losses.divergences import entropy
 
 BEGINNINGS = ("The Government of Great", "I thank", "The Secretary of",
               "I am", "We must")
@@ -254,7 +254,7 @@ exercise("target-entropy").check(target_entropy)
 # sort the places in the text by the entropy that the teacher has there.
 
 # %%
-from kdlib.objectives import log_softmax, next_token
+from kdlib.losses.objectives import log_softmax, next_token
 
 unseen = data.take_fraction(messages.test, 0.3)
 bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
@@ -596,7 +596,7 @@ def distance(p, strings, repeats, seed=0):
 
 
 # %%
-from kdlib.divergences import forward_kl
+from kdlib.losses.divergences import forward_kl
 
 four = torch.tensor([0.60, 0.20, 0.15, 0.05], dtype=torch.float64)
 i_am = teacher_says("I am").exp()
@@ -730,7 +730,7 @@ for name, q in CANDIDATES.items():
     print(f"{name:24} {to_plain:12.3f} {(to_plain + to_ornate) / 2:15.3f}")
 
 # %%
-from kdlib.divergences import jensen_shannon
+from kdlib.losses.divergences import jensen_shannon
 
 average = CANDIDATES["the average of the two"]
 left = (forward_kl(plain, average) + forward_kl(ornate, average)) / 2
@@ -759,7 +759,7 @@ exercise("what-is-trained").check(answer)
 # %%
 import copy
 
-from kdlib.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective, distillation_loss
 
 size = models.ModelSize(width=32, layers=1, heads=2)
 student = models.new_model(size, V, 128, seed=0)

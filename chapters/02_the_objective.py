@@ -39,7 +39,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from kdlib.divergences import forward_kl, jensen_shannon
+from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
 from kdlib.sequences import (

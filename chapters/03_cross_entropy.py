@@ -42,7 +42,7 @@ import time
 import torch
 
 from kdlib import sequence_losses, sequences
-from kdlib.divergences import cross_entropy, entropy, forward_kl
+from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
 from kdlib.plots.chapter_03 import terms_and_walls

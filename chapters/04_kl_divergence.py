@@ -36,7 +36,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from kdlib.divergences import (
+from kdlib.losses.divergences import (
     cross_entropy,
     entropy,
     forward_kl,
@@ -1118,7 +1118,11 @@ exercise("which-loss-is-meant").check(answer)
 # grow apart as T grows, or together?
 
 # %%
-from kdlib.objectives import Objective, logit_matching, teacher_divergence
+from kdlib.losses.objectives import (
+    Objective,
+    logit_matching,
+    teacher_divergence,
+)
 
 draw = torch.Generator().manual_seed(0)
 z_p = 3 * torch.randn(50, generator=draw, dtype=torch.float64)

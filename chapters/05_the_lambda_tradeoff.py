@@ -34,10 +34,14 @@
 # %%
 import torch
 
-from kdlib import objectives
-from kdlib.divergences import cross_entropy, forward_kl
+from kdlib.losses import objectives
+from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.exercises import exercise
-from kdlib.objectives import Objective, alpha_of_lambda, distillation_loss
+from kdlib.losses.objectives import (
+    Objective,
+    alpha_of_lambda,
+    distillation_loss,
+)
 from kdlib.plots import curves, distributions, frames, intervals
 from kdlib.sequences import sequence_log_probs
 from kdlib.toy_students import fit

@@ -212,7 +212,7 @@ for name in ("lesson", "validation", "test"):
 # spare. What happens if one finds the padding by looking for that id?
 
 # %%
-from kdlib.objectives import next_token
+from kdlib.losses.objectives import next_token
 
 for name, mask in (
     ("attention mask", lesson.mask),
@@ -258,7 +258,7 @@ exercise("bug-next-token-sum").check(bug_next_token_sum)
 import math
 
 from kdlib.learner import Learner
-from kdlib.objectives import Objective
+from kdlib.losses.objectives import Objective
 
 FROM_TEXT = Objective.from_alpha(0.0)  # the text's tokens only
 teacher = models.freeze(models.load_model(models.POCKET_TEACHER))

@@ -51,7 +51,7 @@ from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
 from kdlib.exercises import exercise
 from kdlib.linear import linear_distillation_loss, rows_of_a_chunk
-from kdlib.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.plots import curves
 from kdlib.plots.chapter_08 import stacked_bars
 
@@ -547,8 +547,8 @@ for k in (1, 12, 50, 200, 1000):
 # the likeliest, or that of the others?
 
 # %%
-from kdlib.divergences import entropy, forward_kl, total_variation
-from kdlib.targets import sampled, top_k, with_tail
+from kdlib.losses.divergences import entropy, forward_kl, total_variation
+from kdlib.losses.sparse import sampled, top_k, with_tail
 
 V, K, DRAWS = 1000, 12, 50
 zipf = 1 / torch.arange(1, V + 1, dtype=torch.float64)

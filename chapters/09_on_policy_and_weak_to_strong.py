@@ -38,9 +38,9 @@ import torch
 import torch.nn.functional as F
 
 from kdlib import on_policy
-from kdlib.divergences import forward_kl, reverse_kl
+from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.exercises import exercise
-from kdlib.objectives import Objective
+from kdlib.losses.objectives import Objective
 from kdlib.plots import curves, intervals, points
 from kdlib.plots.chapter_09 import counted_words
 from kdlib.sequences import position_log_probs, sample_sequences, sequence_sum

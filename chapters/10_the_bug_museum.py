@@ -37,9 +37,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kdlib.divergences import cross_entropy, entropy, forward_kl
+from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise, misconception, misconceptions
-from kdlib.objectives import Objective, best_student, distillation_loss
+from kdlib.losses.objectives import Objective, best_student, distillation_loss
 from kdlib.sequences import sequence_mean, sequence_sum
 from kdlib.worlds import World, label_noise, random_world
 
@@ -606,7 +606,7 @@ exhibit(
 # Asked: KL. "A divergence is never negative", so its terms are made so.
 
 # %%
-from kdlib.divergences import jensen_shannon, skew_kl
+from kdlib.losses.divergences import jensen_shannon, skew_kl
 
 exhibit(
     "kl-for-cross-entropy",
@@ -664,7 +664,7 @@ exhibit(
 # share of the best student comes from the teacher?
 
 # %%
-from kdlib.objectives import alpha_of_lambda
+from kdlib.losses.objectives import alpha_of_lambda
 
 logits = torch.tensor([2.0, 1.0, 0.0])
 exhibit(
@@ -889,7 +889,7 @@ exhibit(
 # models.
 
 # %%
-from kdlib.objectives import combined_logit_gradient
+from kdlib.losses.objectives import combined_logit_gradient
 
 target = torch.tensor(2)
 exhibit(
@@ -1004,7 +1004,7 @@ exhibit(
 # are not shifted.
 
 # %%
-from kdlib.objectives import next_token
+from kdlib.losses.objectives import next_token
 
 ids = torch.tensor([[3, 1, 4, 2, 5, 0]])
 sure = 20 * torch.eye(6, dtype=torch.float64)
@@ -1727,7 +1727,7 @@ exhibit(
 # probability that the best student gives to the first word.
 
 # %%
-from kdlib.targets import top_k, with_tail
+from kdlib.losses.sparse import top_k, with_tail
 
 zipf = -torch.arange(1, 101).double().log()
 zipf = zipf.log_softmax(-1)

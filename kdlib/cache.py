@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from kdlib.data import Blocks
 from kdlib.errors import UserError
 from kdlib.files import claimed, write_atomically
-from kdlib.objectives import log_softmax
+from kdlib.losses.objectives import log_softmax
+from kdlib.losses.sparse import KINDS, SparseTargets
 from kdlib.packing import pack, unpack
 from kdlib.progress import bar
-from kdlib.targets import KINDS, SparseTargets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from kdlib.data import Blocks, Document
 from kdlib.errors import UserError
-from kdlib.objectives import Loss, Objective, log_softmax, next_token
+from kdlib.losses.objectives import Loss, Objective, log_softmax, next_token
 from kdlib.progress import bar
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from kdlib.cross_tokenizer import ask
 from kdlib.errors import UserError
 from kdlib.files import claimed
 from kdlib.job import Job, open_job
+from kdlib.losses.objectives import Objective
 from kdlib.model_card import write_model_card
-from kdlib.objectives import Objective
 from kdlib.processes import held_by_main, is_main, on_main
 from kdlib.recipes import Recipe
 from kdlib.report import write_report

@@ -11,8 +11,8 @@ from torch import Tensor
 from kdlib.cross_tokenizer import SpanTargets, span_distillation_loss
 from kdlib.heads import Headed, last_hidden_states
 from kdlib.linear import HiddenTargets, Targets, linear_distillation_loss
-from kdlib.objectives import Loss, Objective, distillation_loss, next_token, predicting
-from kdlib.targets import SparseTargets
+from kdlib.losses.objectives import Loss, Objective, distillation_loss, next_token, predicting
+from kdlib.losses.sparse import SparseTargets
 
 
 class Learner(Headed):

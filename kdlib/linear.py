@@ -27,8 +27,8 @@ from kdlib.linear_inputs import (
     row_numbers,
 )
 from kdlib.logit_gradients import Buffers, chunk_loss
-from kdlib.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
-from kdlib.targets import SparseTargets
+from kdlib.losses.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
+from kdlib.losses.sparse import SparseTargets
 
 CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kdlib.logit_gradients import Buffers
-from kdlib.objectives import Objective
-from kdlib.targets import SparseTargets
+from kdlib.losses.objectives import Objective
+from kdlib.losses.sparse import SparseTargets
 
 __all__ = ["Head", "HiddenTargets", "Targets"]  # the rest is for `linear`
 

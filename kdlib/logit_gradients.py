@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from kdlib import compiled
-from kdlib.objectives import Objective, distillation_loss
-from kdlib.targets import SparseTargets
+from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.sparse import SparseTargets
 
 
 class Buffers:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlib.divergences import cross_entropy, entropy, forward_kl
+from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.sequence_losses import Divergence, Leader, chain_rule_loss, check_along, check_pair
 from kdlib.sequences import AutoregressiveModel, Sequences, at_least, sample_sequences
 

@@ -32,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdlib.objectives import Loss, Objective, distillation_loss, log_softmax, next_token
+from kdlib.losses.objectives import Loss, Objective, distillation_loss, log_softmax, next_token
 from kdlib.sequences import AutoregressiveModel, at_least, eos_or_none, sequence_lengths
 
 Student = AutoregressiveModel | nn.Module

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import torch
 
-from kdlib.targets import SparseTargets, equally_weighted, lumped, renormalised
+from kdlib.losses.sparse import SparseTargets, equally_weighted, lumped, renormalised
 
 STEP, VALUE = np.dtype("<u4"), np.dtype("<f2")
 

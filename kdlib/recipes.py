@@ -18,15 +18,15 @@ from typing import Annotated, Any, Literal
 import tomli_w
 import tyro
 
-from kdlib.divergences import DIVERGENCES
 from kdlib.errors import UserError
 from kdlib.flags import parse
+from kdlib.losses.divergences import DIVERGENCES
+from kdlib.losses.objectives import Objective
+from kdlib.losses.sparse import KINDS
 from kdlib.models import ModelSize
-from kdlib.objectives import Objective
 from kdlib.pruning import Pruning
 from kdlib.runs import RECIPE
 from kdlib.schedule import Training
-from kdlib.targets import KINDS
 
 FOLDER = Path(__file__).parent / "recipes"
 

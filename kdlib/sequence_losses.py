@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from kdlib.divergences import cross_entropy, forward_kl
+from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.sequences import (
     LIMIT,
     AutoregressiveModel,

@@ -21,7 +21,7 @@ from kdlib.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.data import Blocks
 from kdlib.errors import UserError
 from kdlib.learner import Learner
-from kdlib.objectives import Loss, Objective, predicting
+from kdlib.losses.objectives import Loss, Objective, predicting
 from kdlib.processes import any_wishes, is_main, lost_processes_named
 from kdlib.progress import bar
 from kdlib.runs import CHECKPOINT, Metrics

@@ -30,8 +30,8 @@ from torch.utils.backend_registration import (
 
 from kdlib import evaluate, learner, linear, schedule, teachers, train
 from kdlib.data import Blocks
+from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize, freeze, new_model
-from kdlib.objectives import Objective
 
 
 class Backend(_DummyBackendModule):

@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 
 from kdlib import processes, sharding, teachers, train
 from kdlib.data import Blocks
+from kdlib.losses.objectives import Objective
 from kdlib.machine import make_accelerator
 from kdlib.models import ModelSize, freeze, new_model
-from kdlib.objectives import Objective
 from kdlib.schedule import Training
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size

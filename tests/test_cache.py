@@ -12,8 +12,8 @@ from kdlib import cache, models
 from kdlib.cache import CachedTargets, contents_of, read_manifest, write_cache
 from kdlib.data import Blocks
 from kdlib.errors import UserError
+from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models import ModelSize
-from kdlib.targets import KINDS, top_k
 
 BLOCKS, POSITIONS, VOCABULARY, K = 23, 12, 50, 6
 

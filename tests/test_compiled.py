@@ -8,7 +8,7 @@ import torch
 from kdlib import compiled
 from kdlib.bench.variants import Inputs, Size, linear, linear_compiled, make_inputs
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
-from kdlib.objectives import Objective
+from kdlib.losses.objectives import Objective
 
 N, H, V = 37, 6, 53
 needs_a_compiler = pytest.mark.skipif(

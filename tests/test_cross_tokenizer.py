@@ -21,8 +21,8 @@ from kdlib.cross_tokenizer import (
     span_distillation_loss,
 )
 from kdlib.errors import UserError
+from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize
-from kdlib.objectives import Objective
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9

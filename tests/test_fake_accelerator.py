@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kdlib import train
 from kdlib.data import Blocks
 from kdlib.learner import Learner
+from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize, freeze, new_model
-from kdlib.objectives import Objective
 from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers import run_each_time
 

@@ -13,9 +13,9 @@ from kdlib import train
 from kdlib.data import Blocks
 from kdlib.learner import Learner
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.machine import compile_layers, make_accelerator
 from kdlib.models import ModelSize, freeze, new_model
-from kdlib.objectives import Objective, distillation_loss
 from kdlib.runs import Metrics
 from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers import run_each_time

@@ -8,9 +8,9 @@ from kdlib import models
 from kdlib.heads import last_hidden_states, linear_head
 from kdlib.learner import Learner
 from kdlib.linear import HiddenTargets
+from kdlib.losses.objectives import Objective, log_softmax
+from kdlib.losses.sparse import top_k
 from kdlib.models import ModelSize
-from kdlib.objectives import Objective, log_softmax
-from kdlib.targets import top_k
 
 V, S = 20, 9
 OBJECTIVE = Objective.from_alpha(0.7)

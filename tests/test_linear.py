@@ -15,10 +15,10 @@ from linear_cases import (
     teacher,
 )
 
-from kdlib.divergences import DIVERGENCES
 from kdlib.linear import linear_distillation_loss
-from kdlib.objectives import Objective, distillation_loss
-from kdlib.targets import sampled, top_k, with_tail
+from kdlib.losses.divergences import DIVERGENCES
+from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.sparse import sampled, top_k, with_tail
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)

@@ -20,8 +20,8 @@ from linear_cases import (
 
 from kdlib import linear
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
-from kdlib.objectives import Objective, distillation_loss
-from kdlib.targets import top_k
+from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.sparse import top_k
 
 
 def test_a_perfect_student_has_no_loss_and_no_gradient():

@@ -9,7 +9,7 @@ from story import CONTEXTS, EXACT, STORY, close, rows
 
 from kdlib import sequence_losses as losses
 from kdlib import sequences as sq
-from kdlib.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
+from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
 from kdlib.markov import MarkovModel
 from kdlib.toy_students import LowRankStudent, TabularStudent, TinyTransformer
 from kdlib.worlds import World, random_world

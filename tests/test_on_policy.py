@@ -11,8 +11,8 @@ from story import STORY, close
 from torch import nn
 
 from kdlib import models
-from kdlib.divergences import forward_kl
-from kdlib.objectives import Objective
+from kdlib.losses.divergences import forward_kl
+from kdlib.losses.objectives import Objective
 from kdlib.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
 from kdlib.toy_students import TabularStudent
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from kdlib.losses.sparse import KINDS, SparseTargets
 from kdlib.packing import pack, unpack
-from kdlib.targets import KINDS, SparseTargets
 
 POSITIONS = 31
 

@@ -7,7 +7,7 @@ import torch
 from sequence_models import EXACT, PrefixModel, Table, Trainable, generator
 
 from kdlib import sequences as sq
-from kdlib.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
+from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
 from kdlib.sequence_losses import chain_rule_loss, enumerated_loss, sampled_loss, stepwise_loss
 
 ESTIMATES = [

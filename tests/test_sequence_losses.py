@@ -15,7 +15,7 @@ from sequence_models import (
 )
 
 from kdlib import sequences as sq
-from kdlib.divergences import (
+from kdlib.losses.divergences import (
     cross_entropy,
     entropy,
     forward_kl,

@@ -8,7 +8,7 @@ import torch
 from story import EXACT, STORY, close
 
 from kdlib import sequences as sq
-from kdlib.divergences import cross_entropy, forward_kl, reverse_kl
+from kdlib.losses.divergences import cross_entropy, forward_kl, reverse_kl
 from kdlib.toy_students import (
     LowRankStudent,
     OnePeak,

@@ -14,7 +14,7 @@ from torch import nn
 from kdlib import checkpoint, train
 from kdlib.data import Blocks
 from kdlib.errors import UserError
-from kdlib.objectives import Objective, distillation_loss, next_token
+from kdlib.losses.objectives import Objective, distillation_loss, next_token
 from kdlib.runs import CHECKPOINT, Metrics
 from kdlib.schedule import Training, make_optimizer, rows_of_step
 from kdlib.train import Phase

@@ -8,7 +8,7 @@ import pytest
 import torch
 from story import CONTEXTS, STORY, close, rows
 
-from kdlib.divergences import entropy, total_variation
+from kdlib.losses.divergences import entropy, total_variation
 from kdlib.toy_students import LowRankStudent, TabularStudent, TinyTransformer
 from kdlib.worlds import confused, flip_labels, label_noise, mix, random_world
 

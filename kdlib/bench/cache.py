@@ -19,8 +19,8 @@ from torch import nn
 from kdlib import machine, models
 from kdlib.cache import CachedTargets, Contents, write_cache
 from kdlib.data import Blocks
+from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize
-from kdlib.objectives import Objective
 from kdlib.schedule import Training
 from kdlib.teachers import TeacherTargets, run_each_time
 from kdlib.train import Phase, train

@@ -16,7 +16,7 @@ from torch import Tensor
 from kdlib import compiled
 from kdlib.bench import peers
 from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
-from kdlib.objectives import Objective
+from kdlib.losses.objectives import Objective
 
 OBJECTIVE = Objective.from_alpha(1.0)
 

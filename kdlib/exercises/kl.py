@@ -1,6 +1,6 @@
 """KL from whatever there is, written plainly: pieces of answers, right and wrong.
 
-Where P and Q are both 0 these give NaN if they say so; `kdlib.divergences` never does.
+Where P and Q are both 0 these give NaN if they say so; `kdlib.losses.divergences` never does.
 """
 
 from __future__ import annotations

@@ -13,11 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlib import divergences
 from kdlib.exercises.functions import CodeExercise
 from kdlib.exercises.kl import kl_of_logs
 from kdlib.exercises.rules import matches
 from kdlib.exercises.switches import Row
+from kdlib.losses.divergences import (
+    cross_entropy,
+    entropy,
+    forward_kl,
+    jensen_shannon,
+    reverse_kl,
+    symmetric_kl,
+    total_variation,
+)
 
 Divergence = Callable[[Tensor, Tensor], Tensor]  # log-probabilities (..., V) twice -> (...)
 
@@ -59,7 +67,7 @@ LOOKALIKES: tuple[tuple[Any, ...], ...] = (
         "kl-reversed",
         "the student's probabilities weigh the log-ratios",
         "weights from the teacher",
-        divergences.reverse_kl,
+        reverse_kl,
         lambda log_p, log_q: _weigh(log_q.exp(), log_p - log_q),
         lambda log_p, log_q: -_weigh(log_q.exp(), log_p),
     ),
@@ -67,13 +75,13 @@ LOOKALIKES: tuple[tuple[Any, ...], ...] = (
         "ce-called-kl",
         "a student that agrees with its teacher is still charged: by the teacher's entropy",
         "nothing to pay where both agree",
-        divergences.cross_entropy,
+        cross_entropy,
     ),
     (
         "kl-for-cross-entropy",
         "the teacher's entropy is subtracted: a student that agrees pays nothing",
         "the student's surprise alone",
-        divergences.forward_kl,
+        forward_kl,
     ),
     (
         "hard-for-soft",
@@ -132,11 +140,11 @@ LOOKALIKES: tuple[tuple[Any, ...], ...] = (
         "divergences-mixed-up",
         "another measure is computed, which treats both models alike",
         "log-ratios, weighed by one of the two",
-        divergences.jensen_shannon,
-        divergences.symmetric_kl,
-        lambda log_p, log_q: 2 * divergences.symmetric_kl(log_p, log_q),
-        divergences.total_variation,
-        lambda log_p, log_q: 2 * divergences.total_variation(log_p, log_q),
+        jensen_shannon,
+        symmetric_kl,
+        lambda log_p, log_q: 2 * symmetric_kl(log_p, log_q),
+        total_variation,
+        lambda log_p, log_q: 2 * total_variation(log_p, log_q),
         lambda log_p, log_q: (log_p.exp() - log_q.exp()).abs().max(dim=-1).values,
         lambda log_p, log_q: (log_p.exp() - log_q.exp()).square().sum(dim=-1),
         lambda log_p, log_q: (log_p.exp() - log_q.exp()).square().mean(dim=-1),
@@ -148,15 +156,15 @@ LOOKALIKES: tuple[tuple[Any, ...], ...] = (
         "the larger the vocabulary, the smaller the result",
         "a sum over the vocabulary",
         lambda log_p, log_q: kl_of_logs(log_p, log_q) / log_p.shape[-1],
-        lambda log_p, log_q: divergences.cross_entropy(log_p, log_q) / log_p.shape[-1],
-        lambda log_p, log_q: divergences.reverse_kl(log_p, log_q) / log_p.shape[-1],
+        lambda log_p, log_q: cross_entropy(log_p, log_q) / log_p.shape[-1],
+        lambda log_p, log_q: reverse_kl(log_p, log_q) / log_p.shape[-1],
     ),
     (
         "entropy-for-cross-entropy",
         "only one of the two models has an influence",
         "a comparison of two",
-        lambda log_p, log_q: divergences.entropy(log_p),
-        lambda log_p, log_q: divergences.entropy(log_q),
+        lambda log_p, log_q: entropy(log_p),
+        lambda log_p, log_q: entropy(log_q),
     ),
     (
         "nats-for-bits",

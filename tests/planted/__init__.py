@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdlib.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective, distillation_loss
 
 
 class Caught(AssertionError):

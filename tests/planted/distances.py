@@ -6,7 +6,8 @@ import scipy.special
 import torch
 import torch.nn.functional as F
 
-from kdlib import divergences
+from kdlib.losses import divergences
+from kdlib.losses.divergences import cross_entropy, forward_kl
 from planted import distillation, gradient, holds, mistake, random_logits, same
 
 P, Q = torch.tensor([[[0.7, 0.2, 0.1]], [[0.6, 0.3, 0.1]]], dtype=torch.float64)
@@ -70,12 +71,12 @@ def the_cross_entropy_is_that_of_the_book(loss):
     same(loss(P.log(), Q.log()), [CE], "CE([.7, .2, .1], [.6, .3, .1])")
 
 
-@mistake("log-of-sum", the_cross_entropy_is_that_of_the_book, divergences.cross_entropy)
+@mistake("log-of-sum", the_cross_entropy_is_that_of_the_book, cross_entropy)
 def log_outside(log_p, log_q):
     return -(log_p.exp() * log_q.exp()).sum(-1).log()
 
 
-@mistake("top-entry-only", the_cross_entropy_is_that_of_the_book, divergences.cross_entropy)
+@mistake("top-entry-only", the_cross_entropy_is_that_of_the_book, cross_entropy)
 def likeliest_token_alone(log_p, log_q):
     top = log_p.argmax(-1, keepdim=True)
     return -(log_p.exp() * log_q).gather(-1, top).squeeze(-1)
@@ -98,7 +99,7 @@ def a_token_that_neither_has_counts_nothing(kl):
     same(kl(log_p, log_q), [KL], "the KL with a slot that is 0 on both sides")
 
 
-@mistake("zero-log-zero", a_token_that_neither_has_counts_nothing, divergences.forward_kl)
+@mistake("zero-log-zero", a_token_that_neither_has_counts_nothing, forward_kl)
 def as_the_formula_is_printed(log_p, log_q):
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
@@ -108,7 +109,7 @@ def missing_what_the_teacher_says_is_infinitely_bad(kl):
     holds(kl(log_p, log_q) == math.inf, "Q = 0 where P > 0 is an infinite distance")
 
 
-@mistake("zero-log-zero", missing_what_the_teacher_says_is_infinitely_bad, divergences.forward_kl)
+@mistake("zero-log-zero", missing_what_the_teacher_says_is_infinitely_bad, forward_kl)
 def infinities_zeroed(log_p, log_q):
     terms = log_p.exp() * (log_p - log_q)
     return terms.nan_to_num(0, posinf=0, neginf=0).sum(-1)

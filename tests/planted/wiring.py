@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.divergences import forward_kl
-from kdlib.objectives import Objective, best_student, distillation_loss, lambda_of_alpha
+from kdlib.losses.divergences import forward_kl
+from kdlib.losses.objectives import Objective, best_student, distillation_loss, lambda_of_alpha
 from planted import distillation, gradient, holds, mistake, random_logits, same
 
 

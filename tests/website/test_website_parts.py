@@ -8,9 +8,9 @@ import pytest
 from website import api, chapter, docstrings, formulas, landing, links, misconceptions, notation
 from website.vendor import Unavailable, Vendored
 
-from kdlib import divergences
 from kdlib.exercises import exercise
 from kdlib.exercises import misconceptions as catalogue
+from kdlib.losses.divergences import DIVERGENCES
 
 LINKS = links.Links({1: "01_one.ipynb", 4: "04_four.ipynb"}, frozenset({"4.2"}))
 
@@ -72,7 +72,7 @@ def test_the_words_after_a_formula_stay_words():
 
 
 def test_every_divergence_has_its_formula_on_its_page():
-    for function in divergences.DIVERGENCES.values():
+    for function in DIVERGENCES.values():
         assert ".. math::" in docstrings.converted(inspect.getdoc(function)), function.__name__
 
 

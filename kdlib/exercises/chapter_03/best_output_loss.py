@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from kdlib.divergences import cross_entropy
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_pair
 from kdlib.exercises.switches import name_switches
+from kdlib.losses.divergences import cross_entropy
 
 
 @code(

@@ -2,13 +2,13 @@
 
 import torch
 
-from kdlib.divergences import cross_entropy
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_distributions
 from kdlib.exercises.kl import kl_of_logs
 from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.rules import matches
 from kdlib.exercises.switches import name_switches
+from kdlib.losses.divergences import cross_entropy
 
 
 @code(

@@ -5,10 +5,10 @@ import math
 import torch
 import torch.nn.functional as F
 
-from kdlib.divergences import symmetric_kl
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_pair
 from kdlib.exercises.lookalikes import name_lookalikes
+from kdlib.losses.divergences import symmetric_kl
 
 
 @code(

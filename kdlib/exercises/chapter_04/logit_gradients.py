@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.divergences import forward_kl, reverse_kl
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_distributions, normal
 from kdlib.exercises.switches import name_switches
+from kdlib.losses.divergences import forward_kl, reverse_kl
 
 
 @code(

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from kdlib.divergences import forward_kl, jensen_shannon, reverse_kl, symmetric_kl
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import log_distributions
 from kdlib.exercises.kl import kl_of_numbers
 from kdlib.exercises.rules import matches
+from kdlib.losses.divergences import forward_kl, jensen_shannon, reverse_kl, symmetric_kl
 
 
 def _mixture(*humps: tuple[float, float, float], words: int = 12):

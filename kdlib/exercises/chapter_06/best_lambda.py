@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from kdlib.divergences import forward_kl
 from kdlib.exercises.chapter_06.noisy_labels import noisy_labels
 from kdlib.exercises.functions import code
 from kdlib.exercises.inputs import distributions
 from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.switches import name_switches
+from kdlib.losses.divergences import forward_kl
 
 
 @code(

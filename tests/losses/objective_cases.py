@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from kdlib.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective, distillation_loss
 
 # ---------------------------------------------------------------- the reference
 

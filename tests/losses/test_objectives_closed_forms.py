@@ -7,8 +7,14 @@ from objective_cases import make_batch
 from properties import property_test
 from torch.testing import assert_close
 
-from kdlib import objectives as ob
-from kdlib.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import (
+    Objective,
+    best_student,
+    combined_logit_gradient,
+    distillation_loss,
+    logit_matching,
+    teacher_divergence,
+)
 
 
 def distributions(*shape, seed=0):
@@ -33,7 +39,7 @@ def test_best_student_is_the_minimiser(lambda_, hard, seed):
     label, p, noise = distributions(3, 5, seed=seed)
     if hard:
         label = torch.eye(5, dtype=torch.float64)[seed % 5]
-    best = ob.best_student(label, p, lambda_)
+    best = best_student(label, p, lambda_)
     assert best.sum().item() == pytest.approx(1, abs=1e-12)
     objective = Objective.from_lambda(lambda_)
     student = best.log().requires_grad_()
@@ -47,9 +53,9 @@ def test_best_student_is_the_minimiser(lambda_, hard, seed):
 
 def test_best_student_by_hand_and_at_its_ends():
     label, p = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.2, 0.5, 0.3])
-    assert_close(ob.best_student(label, p, 0), label)
-    assert_close(ob.best_student(label, p, 1), torch.tensor([0.6, 0.25, 0.15]))
-    assert_close(ob.best_student(label, p, 1e9), p)
+    assert_close(best_student(label, p, 0), label)
+    assert_close(best_student(label, p, 1), torch.tensor([0.6, 0.25, 0.15]))
+    assert_close(best_student(label, p, 1e9), p)
 
 
 @property_test(
@@ -64,7 +70,7 @@ def test_combined_logit_gradient_is_that_of_autograd(lambda_, temperature, scale
     student = q.log().requires_grad_()
     loss = soft_label_loss(objective, label, p.log(), student)
     (expected,) = torch.autograd.grad(loss, student)
-    found = ob.combined_logit_gradient(label, p.log(), q.log(), objective)
+    found = combined_logit_gradient(label, p.log(), q.log(), objective)
     assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -73,12 +79,12 @@ def test_a_high_temperature_matches_logits(seed):
     student, teacher, _ = make_batch(seed=seed)
     student = student + 5  # the limit does not need logits of mean zero
     student.requires_grad_()
-    limit = ob.logit_matching(teacher, student)
+    limit = logit_matching(teacher, student)
     assert limit.shape == (3, 4)
     (limit_gradient,) = torch.autograd.grad(limit.sum(), student)
     errors = []
     for temperature in (1e2, 1e3):
-        value = ob.teacher_divergence(teacher, student, Objective(temperature=temperature))
+        value = teacher_divergence(teacher, student, Objective(temperature=temperature))
         (gradient,) = torch.autograd.grad(value.sum(), student)
         errors.append([(value - limit).abs().max(), (gradient - limit_gradient).abs().max()])
         assert_close(value, limit, rtol=5 / temperature, atol=0)
@@ -88,5 +94,5 @@ def test_a_high_temperature_matches_logits(seed):
 
 def test_logit_matching_by_hand():
     # Differences 1, 1, 4: mean 2, squares 1 + 1 + 4 over 2 * 3.
-    found = ob.logit_matching(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
+    found = logit_matching(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
     assert found.item() == pytest.approx(1.0)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kdlib.divergences import entropy
+from kdlib.losses.divergences import entropy
 
 
 class SparseTargets(NamedTuple):

@@ -7,7 +7,7 @@ import torch
 from divergence_cases import CASES, INF, every_case, random_logs
 from torch.testing import assert_close
 
-from kdlib import divergences as dv
+from kdlib.losses import divergences
 
 
 @every_case
@@ -17,7 +17,7 @@ def test_leading_dimensions_broadcast_and_may_be_empty(case):
     assert got.shape == (3, 2)
     assert_close(got[2, 1], case(log_p[2, 0], log_q[1]))
     assert case(torch.zeros(0, 4, 5), torch.zeros(4, 5)).shape == (0, 4)
-    assert dv.entropy(log_p).shape == (3, 1)
+    assert divergences.entropy(log_p).shape == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,15 @@ def test_leading_dimensions_broadcast_and_may_be_empty(case):
     ],
 )
 def test_unusable_inputs(log_p, log_q, error, message):
-    for function in (dv.forward_kl, dv.total_variation, dv.hellinger_squared, dv.adaptive_kl):
+    for function in (
+        divergences.forward_kl,
+        divergences.total_variation,
+        divergences.hellinger_squared,
+        divergences.adaptive_kl,
+    ):
         with pytest.raises(error, match=message):
             function(log_p, log_q)
-    for function in (*CASES, dv.cross_entropy):
+    for function in (*CASES, divergences.cross_entropy):
         with pytest.raises(error):  # a reversed divergence calls the student log_p
             function(log_p, log_q)
 
@@ -54,10 +59,10 @@ def test_unusable_inputs(log_p, log_q, error, message):
 @pytest.mark.parametrize(
     ("function", "parameter"),
     [
-        (dv.generalized_jsd, "beta"),
-        (dv.skew_kl, "alpha"),
-        (dv.skew_reverse_kl, "alpha"),
-        (dv.adaptive_kl, "mu"),
+        (divergences.generalized_jsd, "beta"),
+        (divergences.skew_kl, "alpha"),
+        (divergences.skew_reverse_kl, "alpha"),
+        (divergences.adaptive_kl, "mu"),
     ],
 )
 def test_parameters_outside_the_unit_interval(function, parameter, value):
@@ -72,27 +77,29 @@ def test_alpha_beta_outside_its_range(parameter, value):
     parameters = {"alpha": 100, "beta": 100} | {parameter: value}
     message = rf"^{parameter} must be a number in \[-100, 100\], got {value!r}"
     with pytest.raises(ValueError, match=message):
-        dv.alpha_beta(torch.zeros(1), torch.zeros(1), **parameters)
+        divergences.alpha_beta(torch.zeros(1), torch.zeros(1), **parameters)
 
 
 def test_alpha_beta_refuses_a_negative_sum():
     with pytest.raises(ValueError, match=r"^alpha \+ beta must be at least 0, got 0.5 \+ -0.6"):
-        dv.alpha_beta(torch.zeros(1), torch.zeros(1), 0.5, -0.6)
+        divergences.alpha_beta(torch.zeros(1), torch.zeros(1), 0.5, -0.6)
 
 
 # ---------------------------------------------------------------- registry
 
 
 def test_every_divergence_is_registered_under_its_own_name_and_tested_here():
-    assert {case.name for case in CASES} == set(dv.DIVERGENCES)
-    assert all(getattr(dv, name) is function for name, function in dv.DIVERGENCES.items())
+    assert {case.name for case in CASES} == set(divergences.DIVERGENCES)
+    assert all(
+        getattr(divergences, name) is function for name, function in divergences.DIVERGENCES.items()
+    )
 
 
 def test_lookup_sets_the_parameters():
     log_p, log_q = random_logs(2, 4, seed=25)
-    got = dv.get_divergence("alpha_beta", alpha=0.2, beta=0.7)(log_p, log_q)
-    assert got == dv.alpha_beta(log_p, log_q, alpha=0.2, beta=0.7)
-    assert got != dv.alpha_beta(log_p, log_q, alpha=0.7, beta=0.2)
+    got = divergences.get_divergence("alpha_beta", alpha=0.2, beta=0.7)(log_p, log_q)
+    assert got == divergences.alpha_beta(log_p, log_q, alpha=0.2, beta=0.7)
+    assert got != divergences.alpha_beta(log_p, log_q, alpha=0.7, beta=0.2)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +115,4 @@ def test_lookup_sets_the_parameters():
 )
 def test_lookup_refuses_what_it_cannot_use(name, parameters, message):
     with pytest.raises(ValueError, match=message):
-        dv.get_divergence(name, **parameters)
+        divergences.get_divergence(name, **parameters)

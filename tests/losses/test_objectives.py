@@ -20,8 +20,8 @@ from objective_cases import (
 from properties import property_test
 from torch.testing import assert_close
 
-from kdlib.divergences import DIVERGENCES
-from kdlib.objectives import (
+from kdlib.losses.divergences import DIVERGENCES
+from kdlib.losses.objectives import (
     Objective,
     alpha_of_lambda,
     distillation_loss,

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from kdlib.divergences import forward_kl
-from kdlib.targets import sampled, top_k, with_tail
+from kdlib.losses.divergences import forward_kl
+from kdlib.losses.sparse import sampled, top_k, with_tail
 
 V = 12
 

@@ -17,8 +17,17 @@ from objective_cases import (
 )
 from torch.testing import assert_close
 
-from kdlib import objectives as ob
-from kdlib.objectives import Loss, Objective, distillation_loss, next_token
+from kdlib.losses.objectives import (
+    IGNORE_INDEX,
+    Loss,
+    Objective,
+    alpha_of_lambda,
+    combined_logit_gradient,
+    distillation_loss,
+    lambda_of_alpha,
+    log_softmax,
+    next_token,
+)
 
 INF = math.inf
 BOTH = Objective.from_lambda(0.7, temperature=2.0)
@@ -79,7 +88,7 @@ def test_garbage_where_nothing_counts(how, garbage):
             token_weights=torch.ones(3, 4).masked_fill(~mask, math.nan),
         ),
         "ignore_index": lambda: run(
-            BOTH, student, teacher, batch.labels.masked_fill(~mask, ob.IGNORE_INDEX)
+            BOTH, student, teacher, batch.labels.masked_fill(~mask, IGNORE_INDEX)
         ),
         "token_weights": lambda: run(
             BOTH, student, teacher, batch.labels, token_weights=mask.double()
@@ -166,7 +175,7 @@ def test_a_prompt_is_left_out_by_its_labels_not_by_the_mask():
         logits, labels, counted = next_token(read, ids, mask)
         return distillation_loss(logits, None, labels, counted, objective=objective)
 
-    by_label = loss(ids.masked_fill(~answer, ob.IGNORE_INDEX), torch.ones(1, 4))
+    by_label = loss(ids.masked_fill(~answer, IGNORE_INDEX), torch.ones(1, 4))
     surprise = -read[0].log_softmax(-1)
     assert by_label.count == 2
     assert_close(by_label.total, surprise[1, 3] + surprise[2, 4])
@@ -197,7 +206,7 @@ def test_a_kl_of_a_thousandth_over_a_large_vocabulary_in_bfloat16():
 )
 def test_half_precision_is_widened(dtype, expected):
     logits = make_batch().student.to(dtype)
-    log_p = ob.log_softmax(logits, 2.0)
+    log_p = log_softmax(logits, 2.0)
     assert log_p.dtype == expected
     assert_close(log_p, (logits.to(expected) / 2).log_softmax(-1))
     assert run(Objective(), logits, logits)[0].dtype == expected
@@ -232,10 +241,10 @@ def test_a_half_precision_teacher_beside_an_exact_student():
         (lambda: Objective.from_lambda(INF), "^lambda_ is inf"),
         (lambda: Objective.from_alpha(1.01), r"^alpha is 1.01; it must lie in \[0, 1\]"),
         (lambda: Objective.from_alpha(-0.01), "^alpha is -0.01"),
-        (lambda: ob.alpha_of_lambda(-0.5), "^lambda_ is -0.5; it must be at least 0"),
-        (lambda: ob.alpha_of_lambda(math.nan), "^lambda_ is nan"),
-        (lambda: ob.lambda_of_alpha(1.5), r"^alpha is 1.5; it must lie in \[0, 1\]"),
-        (lambda: ob.lambda_of_alpha(-0.5), "^alpha is -0.5"),
+        (lambda: alpha_of_lambda(-0.5), "^lambda_ is -0.5; it must be at least 0"),
+        (lambda: alpha_of_lambda(math.nan), "^lambda_ is nan"),
+        (lambda: lambda_of_alpha(1.5), r"^alpha is 1.5; it must lie in \[0, 1\]"),
+        (lambda: lambda_of_alpha(-0.5), "^alpha is -0.5"),
     ],
 )
 def test_settings_outside_their_range(make, message):
@@ -271,9 +280,7 @@ def shaped(**changes):
         (shaped(mask=torch.ones(3)), r"^mask has shape \(3,\); .* \(2, 3\).*next_token"),
         (shaped(token_weights=torch.ones(2, 1)), r"^token_weights has shape \(2, 1\)"),
         (
-            lambda: ob.combined_logit_gradient(
-                *torch.ones(3, 4), Objective(divergence="reverse_kl")
-            ),
+            lambda: combined_logit_gradient(*torch.ones(3, 4), Objective(divergence="reverse_kl")),
             "^divergence is 'reverse_kl'; the closed form is forward_kl's",
         ),
     ],

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from properties import property_test
 from torch.testing import assert_close
 
-from kdlib import divergences as dv
+from kdlib.losses import divergences
+from kdlib.losses.divergences import (
+    alpha_beta,
+    entropy,
+    forward_kl,
+    hellinger_squared,
+    jensen_shannon,
+    skew_kl,
+    skew_reverse_kl,
+    total_variation,
+)
 
 
 @st.composite
@@ -54,8 +64,8 @@ def test_shifted_logits_and_permuted_vocabulary_change_nothing(case, logits, shi
 def test_cross_entropy_is_kl_plus_entropy_with_the_same_gradient(logits):
     log_p, log_q = logits.log_softmax(-1)
     log_q.requires_grad_()
-    cross_entropy, kl = dv.cross_entropy(log_p, log_q), dv.forward_kl(log_p, log_q)
-    assert_close(cross_entropy, kl + dv.entropy(log_p))
+    cross_entropy, kl = divergences.cross_entropy(log_p, log_q), forward_kl(log_p, log_q)
+    assert_close(cross_entropy, kl + entropy(log_p))
     (of_cross_entropy,) = torch.autograd.grad(cross_entropy, log_q)
     (of_kl,) = torch.autograd.grad(kl, log_q)
     assert_close(of_cross_entropy, of_kl, rtol=0, atol=0)
@@ -64,18 +74,18 @@ def test_cross_entropy_is_kl_plus_entropy_with_the_same_gradient(logits):
 @property_test(logits=pairs())
 def test_jensen_shannon_is_symmetric_and_bounded(logits):
     log_p, log_q = logits.log_softmax(-1)
-    value = dv.jensen_shannon(log_p, log_q)
-    assert value == dv.jensen_shannon(log_q, log_p)
+    value = jensen_shannon(log_p, log_q)
+    assert value == jensen_shannon(log_q, log_p)
     assert value <= math.log(2) + 1e-15
-    assert value <= dv.total_variation(log_p, log_q) * math.log(2) + 1e-15  # Lin 1991
+    assert value <= total_variation(log_p, log_q) * math.log(2) + 1e-15  # Lin 1991
 
 
 @property_test(logits=pairs())
 def test_pinsker_and_hellinger_bounds(logits):
     log_p, log_q = logits.log_softmax(-1)
-    variation, hellinger = dv.total_variation(log_p, log_q), dv.hellinger_squared(log_p, log_q)
-    assert 2 * variation**2 <= dv.forward_kl(log_p, log_q) + 1e-14
-    assert 2 * hellinger <= dv.forward_kl(log_p, log_q) + 1e-14
+    variation, hellinger = total_variation(log_p, log_q), hellinger_squared(log_p, log_q)
+    assert 2 * variation**2 <= forward_kl(log_p, log_q) + 1e-14
+    assert 2 * hellinger <= forward_kl(log_p, log_q) + 1e-14
     assert hellinger <= variation + 1e-15
     assert variation**2 <= 2 * hellinger + 1e-15
 
@@ -84,11 +94,11 @@ def test_pinsker_and_hellinger_bounds(logits):
 def test_skew_falls_with_alpha_and_is_bounded(logits, alphas):
     log_p, log_q = logits.log_softmax(-1)
     low, high = sorted(alphas)
-    for skew in (dv.skew_kl, dv.skew_reverse_kl):
+    for skew in (skew_kl, skew_reverse_kl):
         assert skew(log_p, log_q, high) <= skew(log_p, log_q, low) + 1e-14
         if low > 0:
             assert skew(log_p, log_q, low) <= -math.log(low) + 1e-14
-    assert dv.skew_reverse_kl(log_p, log_q, low) == dv.skew_kl(log_q, log_p, low)
+    assert skew_reverse_kl(log_p, log_q, low) == skew_kl(log_q, log_p, low)
 
 
 @property_test(logits=pairs(), alpha=st.floats(-2, 3), beta=st.floats(-2, 3))
@@ -98,5 +108,5 @@ def test_alpha_beta_anywhere(logits, alpha, beta):
     assume(all(x == 0 or abs(x) > 1e-15 for x in (alpha, beta, alpha + beta)))
     log_p, log_q = logits.log_softmax(-1)
     expected = oracles.alpha_beta(log_p, log_q, alpha=alpha, beta=beta)
-    got = dv.alpha_beta(log_p, log_q, alpha, beta).item()
+    got = alpha_beta(log_p, log_q, alpha, beta).item()
     assert got == pytest.approx(expected, rel=1e-9, abs=1e-14)

@@ -7,7 +7,7 @@ import oracles
 import pytest
 import torch
 
-from kdlib import divergences as dv
+from kdlib.losses.divergences import get_divergence
 
 INF = math.inf
 
@@ -19,7 +19,7 @@ class Case(NamedTuple):
     parameters: dict
 
     def __call__(self, log_p, log_q):
-        return dv.get_divergence(self.name, **self.parameters)(log_p, log_q)
+        return get_divergence(self.name, **self.parameters)(log_p, log_q)
 
     def of_logits(self, x, y):
         return self(x.log_softmax(-1), y.log_softmax(-1))

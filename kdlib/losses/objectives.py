@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlib.divergences import get_divergence
+from kdlib.losses.divergences import get_divergence
 
 IGNORE_INDEX = -100
 

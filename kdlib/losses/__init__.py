@@ -1,0 +1,1 @@
+"""Is the formula right? Divergences, objectives and the losses made of them; torch alone."""
