@@ -1035,10 +1035,10 @@ calibrations(
 
 # %%
 import kdlib.exercises
-import kdlib.linear
+import kdlib.losses.fused.loss
 import kdlib.report
 
-MODULES = (kdlib.exercises, kdlib.data, kdlib.evaluate, kdlib.linear,
+MODULES = (kdlib.exercises, kdlib.data, kdlib.evaluate, kdlib.losses.fused.loss,
            kdlib.report)
 manual = evenly(
     [data.Document(m.__name__, m.__doc__) for m in MODULES], 12

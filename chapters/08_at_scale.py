@@ -50,7 +50,7 @@ from kdlib.bench import variants as bench
 from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
 from kdlib.exercises import exercise
-from kdlib.linear import linear_distillation_loss, rows_of_a_chunk
+from kdlib.losses.fused.loss import linear_distillation_loss, rows_of_a_chunk
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.plots import curves
 from kdlib.plots.chapter_08 import stacked_bars
@@ -170,7 +170,7 @@ def in_chunks(given, rows=128):
 
 
 WAYS = {"dense": bench.dense, "chunks, one backward": in_chunks,
-        "kdlib.linear": bench.linear}
+        "kdlib.losses.fused.loss": bench.linear}
 TOKENS = [128, 256, 512, 1024, 2048]
 peaks = {
     name: [peak_bytes(way, bench.Size(n, 64, 64, 8192)) for n in TOKENS]
@@ -190,7 +190,7 @@ curves(
     alt="Peak memory of three ways to compute the loss, over the tokens of a "
     f"step. At {TOKENS[-1]} tokens: dense {in_mb['dense'][-1]:.0f} MB, chunks "
     f"with one backward {in_mb['chunks, one backward'][-1]:.0f} MB, "
-    f"kdlib.linear {in_mb['kdlib.linear'][-1]:.0f} MB. The first two grow in "
+    f"kdlib.losses.fused.loss {in_mb['kdlib.losses.fused.loss'][-1]:.0f} MB. The first two grow in "
     "proportion to the tokens. The third stays where it is.",
 )
 
@@ -201,7 +201,7 @@ curves(
 # is kept, chunks are enough. In training each chunk has to be *finished*,
 # gradient and all, before the next.
 #
-# That is what `kdlib.linear` does, and it needs no graph for it. The gradient
+# That is what `kdlib.losses.fused.loss` does, and it needs no graph for it. The gradient
 # of the KL in a row of logits is Q - P (chapter 4), known as soon as the two
 # softmaxes are. So a chunk makes its logits, adds up its loss, turns them into
 # Q - P, multiplies that into the hidden states and into the head, and leaves
@@ -251,7 +251,7 @@ parts = {
     "activations": body.held,
 }
 whole = bench.Size(1024, 128, teacher.config.hidden_size, 4096)
-for name in ("dense", "kdlib.linear"):
+for name in ("dense", "kdlib.losses.fused.loss"):
     parts[name] = peak_bytes(WAYS[name], whole)
 for name, size in parts.items():
     print(f"{name:25} {size / 1e6:5.0f} MB")
@@ -261,11 +261,11 @@ del hidden
 shared = {name: parts[name] / 1e6 for name in list(parts)[:2]}
 stacked_bars(
     {name: shared | {"loss": parts[name] / 1e6}
-     for name in ("dense", "kdlib.linear")},
+     for name in ("dense", "kdlib.losses.fused.loss")},
     xlabel="memory of one step, MB",
     alt="Two bars of three parts: state, activations and loss of one training "
     "step of the small student. With the dense loss the loss is the largest "
-    "part of the bar, with kdlib.linear it is one of the small ones.",
+    "part of the bar, with kdlib.losses.fused.loss it is one of the small ones.",
 )
 
 # %% [markdown]
@@ -1152,7 +1152,7 @@ for name, sharded in (("DDP", False), ("FSDP2", True)):
 # out; or no teacher in the room at all, which is what a cache is.
 #
 # Whether student and teacher are sharded or not, the loss sees rows of hidden
-# states and a head. `kdlib.linear` therefore works as it is, on the tokens
+# states and a head. `kdlib.losses.fused.loss` therefore works as it is, on the tokens
 # that a GPU has. What would go wrong: to cut the *vocabulary* among GPUs and
 # take a softmax of each piece. A softmax needs the normaliser of the whole
 # row, so that one more exchange is due (Shoeybi et al. 2019).

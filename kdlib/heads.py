@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlib.linear import Head
+from kdlib.losses.fused.loss import Head
 
 PROBE_TOKENS = 8
 

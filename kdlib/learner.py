@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kdlib.cross_tokenizer import SpanTargets, span_distillation_loss
 from kdlib.heads import Headed, last_hidden_states
-from kdlib.linear import HiddenTargets, Targets, linear_distillation_loss
+from kdlib.losses.fused.loss import HiddenTargets, Targets, linear_distillation_loss
 from kdlib.losses.objectives import Loss, Objective, distillation_loss, next_token, predicting
 from kdlib.losses.sparse import SparseTargets
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kdlib.cross_tokenizer import SpanTargets
 from kdlib.data import Blocks
 from kdlib.heads import Headed, last_hidden_states, linear_head
-from kdlib.linear import HiddenTargets, Targets
+from kdlib.losses.fused.loss import HiddenTargets, Targets
 from kdlib.progress import bar
 
 # teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers

@@ -28,8 +28,9 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib import evaluate, learner, linear, schedule, teachers, train
+from kdlib import evaluate, learner, schedule, teachers, train
 from kdlib.data import Blocks
+from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize, freeze, new_model
 
@@ -180,7 +181,7 @@ def _rows_on_the_cpu(counted, device):
     return counted.flatten().nonzero().squeeze(-1)
 
 
-def _buffers_on_the_cpu(rows, vocabulary, dtype, device, real=linear.Buffers):
+def _buffers_on_the_cpu(rows, vocabulary, dtype, device, real=Buffers):
     return real(rows, vocabulary, dtype, torch.device("cpu"))
 
 
@@ -190,7 +191,7 @@ def _reads_a_number(losses, real=train.add_losses):
     return whole
 
 
-def _picks_by_a_mask(values, rows, real=linear.pick):
+def _picks_by_a_mask(values, rows, real=pick):
     flat = values.reshape(-1, values.shape[-1])
     return flat[torch.ones(len(flat), dtype=torch.bool, device=flat.device)]
 
@@ -232,12 +233,12 @@ MISTAKES = {
     "mask on the CPU": lambda accelerator: _with_patch(
         "kdlib.learner.distillation_loss", _mask_on_the_cpu, accelerator, student=Bigram()
     ),
-    "index on the CPU": planted("kdlib.linear.row_numbers", _rows_on_the_cpu),
-    "scratch memory on the CPU": planted("kdlib.linear.Buffers", _buffers_on_the_cpu),
+    "index on the CPU": planted("kdlib.losses.fused.loss.row_numbers", _rows_on_the_cpu),
+    "scratch memory on the CPU": planted("kdlib.losses.fused.loss.Buffers", _buffers_on_the_cpu),
     "buffer on the CPU": lambda accelerator: step(accelerator, spare="rotary_emb.inv_freq"),
     "parameter on the CPU": lambda accelerator: step(accelerator, spare="mlp.up_proj.weight"),
     "a number read": planted("kdlib.train.add_losses", _reads_a_number),
-    "rows picked by a mask": planted("kdlib.linear.pick", _picks_by_a_mask),
+    "rows picked by a mask": planted("kdlib.losses.fused.loss.pick", _picks_by_a_mask),
     "a copy that waits": planted("kdlib.train._batch", _waits_for_the_ids),
     "a copy back": planted("kdlib.train.add_losses", _brings_the_loss_home),
     "a loss in float64": planted("kdlib.train.add_losses", _adds_in_float64),

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from kdlib import compiled, models
+from kdlib import models
 from kdlib.bench import cache, loss, peers, variants
 from kdlib.bench.cache import Sizes
 from kdlib.bench.variants import Size
+from kdlib.losses.fused import compiled
 from kdlib.models import ModelSize
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)

@@ -31,7 +31,7 @@ from kdlib.costs import (
     teacher_seconds,
     traffic_bytes,
 )
-from kdlib.linear import rows_of_a_chunk
+from kdlib.losses.fused.loss import rows_of_a_chunk
 
 SIZE = bench.Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
 GROUPED = Llama(48, 3, 4, 2, 80, 301, head_width=16)

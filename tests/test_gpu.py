@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 from kdlib import train
 from kdlib.data import Blocks
 from kdlib.learner import Learner
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.machine import compile_layers, make_accelerator
 from kdlib.models import ModelSize, freeze, new_model

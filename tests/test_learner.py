@@ -7,7 +7,7 @@ from torch import nn
 from kdlib import models
 from kdlib.heads import last_hidden_states, linear_head
 from kdlib.learner import Learner
-from kdlib.linear import HiddenTargets
+from kdlib.losses.fused.loss import HiddenTargets
 from kdlib.losses.objectives import Objective, log_softmax
 from kdlib.losses.sparse import top_k
 from kdlib.models import ModelSize

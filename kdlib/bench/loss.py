@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlib import compiled, machine
+from kdlib import machine
 from kdlib.bench.variants import DTYPES, SIZES, Inputs, Size, Variant, make_inputs, variants_on
+from kdlib.losses.fused.compiled import note
 
 ROUNDS = 5
 ERROR_ROWS = 256  # so few that float64 finds room
@@ -37,7 +38,7 @@ def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, 
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     if "compiled" in medians:
         example = torch.empty(0, size.vocabulary, device=device)
-        compiled.note(example, wins=medians["compiled"] < medians["linear"])
+        note(example, wins=medians["compiled"] < medians["linear"])
     return {
         "size": size._asdict(),
         "dtype": dtype_name,

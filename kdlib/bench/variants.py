@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlib import compiled
 from kdlib.bench import peers
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.compiled import forced, is_available
+from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective
 
 OBJECTIVE = Objective.from_alpha(1.0)
@@ -73,14 +73,14 @@ def dense(given: Inputs) -> Tensor:
 
 
 def linear(given: Inputs) -> Tensor:
-    """`kdlib.linear`, as the training loop calls it, without a compiler."""
-    with compiled.forced(False):
+    """`kdlib.losses.fused.loss`, as the training loop calls it, without a compiler."""
+    with forced(False):
         return _linear(given)
 
 
 def linear_compiled(given: Inputs) -> Tensor:
     """The same with its element-wise part compiled."""
-    with compiled.forced(True):
+    with forced(True):
         return _linear(given)
 
 
@@ -103,7 +103,7 @@ def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str
     """All that can run here, and why the others cannot."""
     found, missing = peers.installed()
     all_of_them = dict(VARIANTS)
-    if compiled.is_available(device):
+    if is_available(device):
         all_of_them["compiled"] = linear_compiled
     else:
         missing = {"compiled": "no compiler"} | missing

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from kdlib import compiled
 from kdlib.bench.variants import Inputs, Size, linear, linear_compiled, make_inputs
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused import compiled
+from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective
 
 N, H, V = 37, 6, 53

@@ -18,8 +18,8 @@ from linear_cases import (
     teacher,
 )
 
-from kdlib import linear
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
+from kdlib.losses.fused import loss as loss_module
+from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.losses.sparse import top_k
 
@@ -272,5 +272,7 @@ def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
         return torch.autograd.grad(loss.total, weight)[0]
 
     whole = gradient()
-    monkeypatch.setattr(linear, "CHUNK_BYTES", 3 * 4 * 2)  # three rows of four numbers of two bytes
+    monkeypatch.setattr(
+        loss_module, "CHUNK_BYTES", 3 * 4 * 2
+    )  # three rows of four numbers of two bytes
     torch.testing.assert_close(gradient(), whole)

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlib.linear import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import distillation_loss
 
 N, V, WIDTH, TEACHER_WIDTH = 7, 11, 5, 3

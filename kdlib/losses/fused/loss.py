@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kdlib import compiled
-from kdlib.linear_inputs import Head as Head
-from kdlib.linear_inputs import HiddenTargets as HiddenTargets
-from kdlib.linear_inputs import Targets as Targets
-from kdlib.linear_inputs import (
+from kdlib.losses.fused.compiled import is_chosen
+from kdlib.losses.fused.gradients import Buffers, chunk_loss
+from kdlib.losses.fused.inputs import (
+    Head,
+    HiddenTargets,
+    Targets,
     check_kind,
     check_shapes,
     head_logits,
@@ -26,7 +27,6 @@ from kdlib.linear_inputs import (
     picked_targets,
     row_numbers,
 )
-from kdlib.logit_gradients import Buffers, chunk_loss
 from kdlib.losses.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
 from kdlib.losses.sparse import SparseTargets
 
@@ -231,7 +231,7 @@ def _needs_no_widening(call: _Call, hidden: Tensor) -> bool:
         and all(h.bias is None and h.scale == 1 and h.soft_cap is None for h in heads)
         and (objective.divergence, objective.temperature, objective.label_weight)
         == ("forward_kl", 1, 0)
-        and compiled.is_chosen(hidden.new_empty(0, len(call.head.weight)))
+        and is_chosen(hidden.new_empty(0, len(call.head.weight)))
     )
 
 

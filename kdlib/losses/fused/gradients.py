@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kdlib import compiled
+from kdlib.losses.fused.compiled import is_chosen, kl_and_gradient
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.losses.sparse import SparseTargets
 
@@ -73,7 +73,7 @@ def chunk_loss(
     if isinstance(teacher, Tensor) and objective.divergence != "forward_kl":
         return _by_autograd(student, teacher, labels, weights, objective, wants_gradient)
     plain = finite and objective.temperature == 1 and wants_gradient
-    if isinstance(teacher, Tensor) and plain and compiled.is_chosen(student):
+    if isinstance(teacher, Tensor) and plain and is_chosen(student):
         return _by_compiler(student, teacher, labels, weights, objective)
     if teacher is None or objective.temperature == 1:
         return _at_temperature_one(
@@ -119,7 +119,7 @@ def _by_compiler(
     """The same as `_at_temperature_one`, for finite logits."""
     a, b = objective.label_weight, objective.teacher_weight
     at_labels = None if labels is None else student.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    kl, mass = compiled.kl_and_gradient(student, teacher, a, b)
+    kl, mass = kl_and_gradient(student, teacher, a, b)
     ce = kl.new_zeros(()) if at_labels is None else _sum(mass - at_labels, weights)
     if a and labels is not None:
         _subtract_labels(student, labels, a)
