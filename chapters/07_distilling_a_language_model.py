@@ -526,14 +526,14 @@ import json
 import tempfile
 from pathlib import Path
 
-from kdlib import machine
+from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.train import Phase, train
 
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)
 
 theirs = models.new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
-accelerator = machine.make_accelerator("cpu", "fp32")
+accelerator = make_accelerator("cpu", "fp32")
 with tempfile.TemporaryDirectory() as folder, without_bars():
     phase = Phase("student", Path(folder), run="chapter 7", seed=0)
     train(theirs, lesson, validation, FROM_TEACHER, short, phase,
@@ -1214,11 +1214,11 @@ home.cleanup()
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-device = machine.pick_device("auto")
+device = pick_device("auto")
 print("device:   ", device)
-print("precision:", machine.pick_precision("auto", device))
+print("precision:", pick_precision("auto", device))
 try:
-    machine.pick_device("mps" if device != "mps" else "cuda")
+    pick_device("mps" if device != "mps" else "cuda")
 except UserError as error:
     print(error)
 

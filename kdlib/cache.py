@@ -31,8 +31,8 @@ from kdlib.errors import UserError
 from kdlib.files import claimed, write_atomically
 from kdlib.losses.objectives import log_softmax
 from kdlib.losses.sparse import KINDS, SparseTargets
+from kdlib.machine.progress import bar
 from kdlib.packing import pack, unpack
-from kdlib.progress import bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -18,8 +18,8 @@ from torch import nn
 
 from kdlib.errors import UserError
 from kdlib.files import disk_errors_named
-from kdlib.processes import is_main
-from kdlib.sharding import like, whole
+from kdlib.machine.distributed import is_main
+from kdlib.machine.sharding import like, whole
 
 FORMAT = "kdlib-checkpoint-2"
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from kdlib.data import Blocks, Document
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Loss, Objective, log_softmax, next_token
-from kdlib.progress import bar
+from kdlib.machine.progress import bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -17,15 +17,17 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import data, machine, measure, models, recipes, teachers
+from kdlib import data, measure, models, recipes, teachers
 from kdlib.cache import CachedTargets, read_manifest, write_cache
 from kdlib.cross_tokenizer import ask
 from kdlib.errors import UserError
 from kdlib.files import claimed
 from kdlib.job import Job, open_job
 from kdlib.losses.objectives import Objective
+from kdlib.machine.devices import compile_layers
+from kdlib.machine.distributed import held_by_main, is_main, on_main
+from kdlib.machine.sharding import is_sharding, place, whole_model
 from kdlib.model_card import write_model_card
-from kdlib.processes import held_by_main, is_main, on_main
 from kdlib.recipes import Recipe
 from kdlib.report import write_report
 from kdlib.runs import (
@@ -38,7 +40,6 @@ from kdlib.runs import (
     require,
 )
 from kdlib.schedule import Training
-from kdlib.sharding import is_sharding, place, whole_model
 from kdlib.students import new_student
 from kdlib.train import Phase, train
 
@@ -210,7 +211,7 @@ def _reader(job: Job, teacher: nn.Module) -> nn.Module:
     the whole one."""
     reader = copy.deepcopy(teacher) if is_sharding(job.accelerator) else teacher
     if job.recipe.compile:
-        machine.compile_layers(reader)
+        compile_layers(reader)
     return reader
 
 
@@ -261,7 +262,7 @@ def _train(
     validation = job.blocks(job.documents.validation, tokenizer)
     phase = Phase(name, job.folder, recipes.fingerprint(job.recipe), job.recipe.seed)
     if job.recipe.compile:
-        machine.compile_layers(model)
+        compile_layers(model)
     end = train(
         model, blocks, validation, objective, training, phase, job.accelerator, teacher_targets
     )

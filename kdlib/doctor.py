@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import torch
 
-from kdlib import machine, models
+from kdlib import models
 from kdlib.data import sotu_folder
 from kdlib.errors import UserError
+from kdlib.machine.devices import pick_device, pick_precision, processor, versions
 
 ROOM_NEEDED_BYTES = 500_000_000
 
@@ -37,18 +38,18 @@ def _examined(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _versions() -> str:
-    return ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+    return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
 def _device() -> str:
-    device = machine.pick_device("auto")
-    precision = machine.pick_precision("auto", device)
+    device = pick_device("auto")
+    precision = pick_precision("auto", device)
     gpu = f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""
     return f"{device}{gpu}, {precision}; no GPU is needed for pocket and tiny"
 
 
 def _processor() -> str:
-    return f"{machine.processor()}, {torch.get_num_threads()} threads"
+    return f"{processor()}, {torch.get_num_threads()} threads"
 
 
 def _corpus() -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from kdlib.data import Blocks
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.objectives import log_softmax, next_token
-from kdlib.progress import bar
+from kdlib.machine.progress import bar
 
 TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use
 CALIBRATION_BINS = 15

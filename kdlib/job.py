@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib import data, machine, models, pruning
+from kdlib import data, models, pruning
 from kdlib.cache import CachedTargets, Contents, contents_of
 from kdlib.cross_tokenizer import Pairs, pair_up
 from kdlib.data import Blocks, Document, Splits
 from kdlib.errors import UserError
+from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.recipes import Recipe
 from kdlib.sources import locate
 from kdlib.vocabularies import check_same_tokens, surplus_mass, trim
@@ -93,13 +94,13 @@ class Job:
 
 def open_job(recipe: Recipe, folder: Path) -> Job:
     """Read the text and pick the device. Raises UserError for what cannot work; writes nothing."""
-    device = machine.pick_device(recipe.device)
-    precision = machine.pick_precision(recipe.precision, device)
+    device = pick_device(recipe.device)
+    precision = pick_precision(recipe.precision, device)
     documents = data.load_splits(recipe.data.text)
     job = Job(
         recipe,
         folder,
-        machine.make_accelerator(device, precision, recipe.sharding),
+        make_accelerator(device, precision, recipe.sharding),
         precision,
         documents,
         seen=data.take_fraction(documents.training, recipe.data.fraction),

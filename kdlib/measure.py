@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from kdlib import evaluate, machine, models, vocabularies
+from kdlib import evaluate, models, vocabularies
 from kdlib.data import Blocks, Document
 from kdlib.files import write_atomically
 from kdlib.job import CONTROLS, Job
+from kdlib.machine.devices import describe, peak_memory_bytes, versions
 from kdlib.report_fields import FORMAT
 from kdlib.runs import Metrics, read_state, record_seconds
 
@@ -37,13 +38,13 @@ def measure(job: Job) -> dict[str, Any]:
         "name": state["name"],
         "recipe": dataclasses.asdict(job.recipe),
         "seed": job.recipe.seed,
-        "versions": machine.versions(),
-        "machine": machine.describe(job.accelerator, job.precision),
+        "versions": versions(),
+        "machine": describe(job.accelerator, job.precision),
         "data": _data_facts(job, tokenizer),
         **scores,
         **({"targets": state["targets"]} if "targets" in state else {}),
         "seconds": state["seconds"] | {"total": sum(state["seconds"].values())},
-        "peak_memory_bytes": machine.peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
         "samples": samples,
     }
 
@@ -97,8 +98,8 @@ def write_provenance(job: Job) -> None:
         "seconds": read_state(job.folder)["seconds"],
         "training_documents": len(job.documents.training),
         "training_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "machine": machine.describe(job.accelerator, job.precision),
-        "versions": machine.versions(),
+        "machine": describe(job.accelerator, job.precision),
+        "versions": versions(),
         "recipe": dataclasses.asdict(job.recipe),
     }
     write_atomically(

@@ -15,7 +15,7 @@ from kdlib import models, pruning
 from kdlib.data import Blocks
 from kdlib.files import write_atomically
 from kdlib.job import Job
-from kdlib.processes import on_main
+from kdlib.machine.distributed import on_main
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

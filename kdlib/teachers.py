@@ -16,7 +16,7 @@ from kdlib.cross_tokenizer import SpanTargets
 from kdlib.data import Blocks
 from kdlib.heads import Headed, last_hidden_states, linear_head
 from kdlib.losses.fused.loss import HiddenTargets, Targets
-from kdlib.progress import bar
+from kdlib.machine.progress import bar
 
 # teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
 TeacherTargets = Callable[[Tensor, Tensor], Targets | SpanTargets]

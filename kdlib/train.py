@@ -22,8 +22,10 @@ from kdlib.data import Blocks
 from kdlib.errors import UserError
 from kdlib.learner import Learner
 from kdlib.losses.objectives import Loss, Objective, predicting
-from kdlib.processes import any_wishes, is_main, lost_processes_named
-from kdlib.progress import bar
+from kdlib.machine.distributed import any_wishes, is_main, lost_processes_named
+from kdlib.machine.progress import bar
+from kdlib.machine.sharding import is_sharding
+from kdlib.machine.signals import stop_signals
 from kdlib.runs import CHECKPOINT, Metrics
 from kdlib.schedule import (
     Training,
@@ -32,8 +34,6 @@ from kdlib.schedule import (
     rows_of_step,
     set_learning_rate,
 )
-from kdlib.sharding import is_sharding
-from kdlib.signals import stop_signals
 from kdlib.teachers import TeacherTargets
 
 LOG_EVERY = 10

@@ -16,10 +16,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib import machine, models
+from kdlib import models
 from kdlib.cache import CachedTargets, Contents, write_cache
 from kdlib.data import Blocks
 from kdlib.losses.objectives import Objective
+from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models import ModelSize
 from kdlib.schedule import Training
 from kdlib.teachers import TeacherTargets, run_each_time
@@ -44,8 +45,8 @@ STANDARD = Sizes()
 
 def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[str, Any]:
     """Tokens per second of both ways, their ratio, and the seconds of cached epochs."""
-    device = machine.pick_device("auto")
-    accelerator = machine.make_accelerator(device, machine.pick_precision("auto", device))
+    device = pick_device("auto")
+    accelerator = make_accelerator(device, pick_precision("auto", device))
     teacher = models.freeze(teacher or smollm2_sized()).to(accelerator.device)
     blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlib import machine
 from kdlib.bench.variants import DTYPES, SIZES, Inputs, Size, Variant, make_inputs, variants_on
 from kdlib.losses.fused.compiled import note
+from kdlib.machine.devices import peak_memory_bytes, pick_device
 
 ROUNDS = 5
 ERROR_ROWS = 256  # so few that float64 finds room
@@ -30,7 +30,7 @@ RESET_PEAK = Path("/proc/self/clear_refs")  # Linux: a 5 written there sets the 
 def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, Any]:
     """Everything about one size: see `table` for what is in it. Notes whether compiling won."""
     size, dtype = SIZES[size_name], DTYPES[dtype_name]
-    device = torch.device(machine.pick_device("auto"))
+    device = torch.device(pick_device("auto"))
     variants, missing = variants_on(device)
     given = make_inputs(size, dtype, device)
     seconds = _times(variants, given, rounds)
@@ -165,7 +165,7 @@ def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
 
 
 def _measure_memory(name: str, size: Size, dtype: torch.dtype) -> int:
-    device = torch.device(machine.pick_device("auto"))
+    device = torch.device(pick_device("auto"))
     variant = variants_on(device)[0][name]
     given = make_inputs(size, dtype, device)
     # A first, tiny call brings in what the libraries themselves need.
@@ -187,7 +187,7 @@ def _forget_peak(device: torch.device) -> None:
 def _peak(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return machine.peak_memory_bytes()
+    return peak_memory_bytes()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 
-from kdlib import data, machine, models
+from kdlib import data, models
+from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.recipes import Recipe, load
 from kdlib.schedule import Training, learning_rate, make_optimizer, rows_of_step
 from kdlib.teachers import run_each_time
@@ -28,8 +29,8 @@ def measure(name: str) -> dict[str, Any]:
     minute of the machine hits both. Returns the medians and the median of the rounds' ratios.
     """
     recipe = load(name)
-    device = machine.pick_device(recipe.device)
-    accelerator = machine.make_accelerator(device, machine.pick_precision(recipe.precision, device))
+    device = pick_device(recipe.device)
+    accelerator = make_accelerator(device, pick_precision(recipe.precision, device))
     teacher = models.freeze(models.load_model(models.POCKET_TEACHER)).to(accelerator.device)
     tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
     documents = data.take_fraction(

@@ -14,9 +14,10 @@ from kdlib.flags import parse
 
 
 def distill(arguments: list[str]) -> None:
-    from kdlib import processes, recipes
+    from kdlib import recipes
     from kdlib.advice import advice
     from kdlib.distill import distill as run
+    from kdlib.machine.distributed import is_main, part
     from kdlib.report import terminal_table
 
     name, flags = _recipe_and_flags(arguments)
@@ -24,7 +25,7 @@ def distill(arguments: list[str]) -> None:
     asked = parse(recipes.DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = Path(name).stem
     out = asked.out or Path("runs") / title
-    if processes.is_main():
+    if is_main():
         print("\n".join([recipes.to_toml(asked.recipe), *advice(asked.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -33,8 +34,8 @@ def distill(arguments: list[str]) -> None:
         raise KeyboardInterrupt(
             f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}"
         ) from None
-    processes.part()
-    if not processes.is_main():
+    part()
+    if not is_main():
         return
     if report is None:
         print(f"Teacher: {out / 'teacher'}")

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from kdlib.signals import stop_signals
+from kdlib.machine.signals import stop_signals
 
 
 def test_signals_are_given_back():

@@ -16,12 +16,21 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from kdlib import processes, sharding
-from kdlib.machine import compile_layers, make_accelerator
+from kdlib.machine.devices import compile_layers, make_accelerator
+from kdlib.machine.distributed import (
+    ProcessLost,
+    any_wishes,
+    are_several,
+    is_main,
+    lost_processes_named,
+    on_main,
+)
+from kdlib.machine.sharding import is_sharding, place, whole_model
 from kdlib.models import ModelSize, load_model, new_model
 from kdlib.runs import CHECKPOINT, Metrics
 
-TESTS = Path(__file__).parent
+HERE = Path(__file__).parent
+TESTS = HERE.parent
 # Two processes sum their gradients in another order than one: the last digit of a float32 differs.
 # Adam's division makes it 9e-7 after twelve steps; weights are up to 0.1, and move by 0.02 a step.
 TOLERANCE = 1e-5
@@ -57,7 +66,7 @@ def folder(tmp_path_factory):
     alone = make_accelerator("cpu", "fp32")
     process_runs.run(folder / "one", alone)
     process_runs.run(folder / "one stopped", alone, stop_on=0)
-    done = torchrun(TESTS / "process_runs.py", "train", folder)
+    done = torchrun(HERE / "process_runs.py", "train", folder)
     assert done.returncode == 0, done.stderr[-3000:]
     process_runs.run(folder / "ddp stopped", alone)
     process_runs.run(folder / "fsdp stopped", alone)
@@ -147,7 +156,7 @@ def run(tmp_path_factory):
         "device": "cpu", "precision": "fp32", "sharding": "full", "out": folder / "run",
     }  # fmt: skip
     asked = ["distill", "tiny", *(w for name, v in flags.items() for w in (f"--{name}", str(v)))]
-    killed = torchrun(TESTS / "process_runs.py", "kill", KILLED_IN_STEP, *asked)
+    killed = torchrun(HERE / "process_runs.py", "kill", KILLED_IN_STEP, *asked)
     with safe_open(folder / "run" / CHECKPOINT, "pt") as file:
         saved = int(file.metadata()["step"])
     finished = torchrun("-m", "kdlib", *asked, "--resume")
@@ -181,23 +190,23 @@ def test_the_run_goes_on_to_its_report(run):
 
 
 def test_alone_nothing_is_asked_of_others():
-    assert processes.is_main() and not processes.are_several()
-    assert processes.any_wishes(True) and not processes.any_wishes(False)
-    assert processes.on_main(lambda: 7) == 7
+    assert is_main() and not are_several()
+    assert any_wishes(True) and not any_wishes(False)
+    assert on_main(lambda: 7) == 7
 
 
 def test_an_error_of_ones_own_is_no_lost_process():
-    with pytest.raises(RuntimeError, match="gloo") as caught, processes.lost_processes_named():
+    with pytest.raises(RuntimeError, match="gloo") as caught, lost_processes_named():
         raise RuntimeError("[gloo] Connection closed by peer")
-    assert not isinstance(caught.value, processes.ProcessLost)
+    assert not isinstance(caught.value, ProcessLost)
 
 
 def test_alone_sharding_changes_nothing():
     alone = make_accelerator("cpu", "fp32", "full")
     model = new_model(ModelSize(8, 1, 2), 11, 16, seed=0)
-    assert not sharding.is_sharding(alone)
-    assert sharding.whole_model(model) is model
-    assert sharding.place(model, alone) is model
+    assert not is_sharding(alone)
+    assert whole_model(model) is model
+    assert place(model, alone) is model
 
 
 def test_fp32_means_float32_products():

@@ -14,7 +14,7 @@ from kdlib.data import Blocks
 from kdlib.learner import Learner
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss
-from kdlib.machine import compile_layers, make_accelerator
+from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models import ModelSize, freeze, new_model
 from kdlib.runs import Metrics
 from kdlib.schedule import Training, make_optimizer

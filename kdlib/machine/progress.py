@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kdlib.processes import is_main
+from kdlib.machine.distributed import is_main
 
 
 def bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[Any]:

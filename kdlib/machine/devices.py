@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from kdlib.errors import UserError
-from kdlib.sharding import plugin, shard_on_processors
+from kdlib.machine.sharding import plugin, shard_on_processors
 
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
 

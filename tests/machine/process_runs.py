@@ -17,10 +17,12 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 
-from kdlib import processes, sharding, teachers, train
+from kdlib import teachers, train
 from kdlib.data import Blocks
 from kdlib.losses.objectives import Objective
-from kdlib.machine import make_accelerator
+from kdlib.machine.devices import make_accelerator
+from kdlib.machine.distributed import UserError, is_main, on_main, part, rank
+from kdlib.machine.sharding import DTensor, place, whole_model
 from kdlib.models import ModelSize, freeze, new_model
 from kdlib.schedule import Training
 
@@ -48,7 +50,7 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
     )
     teacher = freeze(teacher)
     read = partial(teachers.remember, blocks=blocks()) if remembered else teachers.run_each_time
-    targets = read(teacher, place=partial(sharding.place, accelerator=accelerator))
+    targets = read(teacher, place=partial(place, accelerator=accelerator))
     phase = train.Phase("student", folder, "run", seed=0)
     calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)
     real = train.rows_of_step
@@ -59,20 +61,20 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         return
     finally:
         train.rows_of_step = real
-    parts = sum(isinstance(p, sharding.DTensor) for p in model.parameters())
-    whole = sharding.whole_model(model)
+    parts = sum(isinstance(p, DTensor) for p in model.parameters())
+    whole = whole_model(model)
     weights = {name: p.detach().clone() for name, p in whole.named_parameters()}
-    if processes.is_main():
+    if is_main():
         save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
 
 
 def _only_mine(mask, real=train.predicting):
     """A planted mistake: a process counts the tokens of its own rows."""
-    return real(mask)[processes.rank() :: 2]
+    return real(mask)[rank() :: 2]
 
 
 def _signalled(real, who, step, *rest):
-    if step == STOP_AT and who == processes.rank():
+    if step == STOP_AT and who == rank():
         os.kill(os.getpid(), signal.SIGINT)
     return real(step, *rest)
 
@@ -93,19 +95,19 @@ def several(folder: Path) -> None:
     for name, how in (("ddp", "none"), ("fsdp", "full")):
         AcceleratorState._reset_state(reset_partial_state=True)
         run(folder / f"{name} bf16", make_accelerator("cpu", "bf16", how))
-    processes.part()
+    part()
 
 
 def refusals(folder: Path) -> None:
     """What the main process cannot do, none of them does."""
 
     def refuse():
-        raise processes.UserError("text: too short")
+        raise UserError("text: too short")
 
     try:
-        processes.on_main(refuse)
-    except processes.UserError as error:
-        (folder / f"refused {processes.rank()}").write_text(str(error))
+        on_main(refuse)
+    except UserError as error:
+        (folder / f"refused {rank()}").write_text(str(error))
 
 
 def killed(step: int, arguments: list[str]) -> None:
@@ -114,7 +116,7 @@ def killed(step: int, arguments: list[str]) -> None:
     real = train.rows_of_step
 
     def rows(current, *rest):
-        if current == step and processes.rank() == 1:
+        if current == step and rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(current, *rest)
 
