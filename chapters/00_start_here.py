@@ -58,22 +58,23 @@ assert all(finding.ok for finding in findings), "see `kdlib doctor`"
 # %%
 import torch
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import load_splits, make_blocks, take_fraction
 
 teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
 tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
-messages = data.load_splits("sotu")
+messages = load_splits("sotu")
 
 
 def token_blocks(documents, count):
     """`count` blocks of 65 tokens, taken evenly from the documents."""
     bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
-    ids = data.make_blocks(documents, bpe, 64, end).ids[:-1]
+    ids = make_blocks(documents, bpe, 64, end).ids[:-1]
     return ids[:: len(ids) // count][:count]
 
 
-lesson = token_blocks(data.take_fraction(messages.training, 0.1), 256)
-exam = token_blocks(data.take_fraction(messages.test, 0.3), 64)
+lesson = token_blocks(take_fraction(messages.training, 0.1), 256)
+exam = token_blocks(take_fraction(messages.test, 0.3), 64)
 print(f"lesson: {lesson[:, 1:].numel():,} tokens to predict")
 print(f"exam:   {exam[:, 1:].numel():,} tokens to predict")
 

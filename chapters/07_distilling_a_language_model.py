@@ -39,7 +39,14 @@ import io
 
 import torch
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import (
+    Blocks,
+    Document,
+    load_splits,
+    make_blocks,
+    take_fraction,
+)
 from kdlib.exercises import exercise
 
 
@@ -133,7 +140,7 @@ exercise("plan-in-full").check(answer)
 # keep back every twentieth block. How would the exam be different?
 
 # %%
-messages = data.load_splits("sotu")
+messages = load_splits("sotu")
 for split in ("training", "validation", "test"):
     documents = getattr(messages, split)
     characters = sum(len(document.text) for document in documents)
@@ -155,8 +162,8 @@ def phrases_of(texts):
     return set().union(*map(phrases, texts))
 
 
-tenth = data.take_fraction(messages.training, 0.1)
-kept_back = data.take_fraction(messages.test, 0.1)
+tenth = take_fraction(messages.training, 0.1)
+kept_back = take_fraction(messages.test, 0.1)
 read = [e.ids for e in bpe.encode_batch([d.text for d in tenth])]
 exam = [e.ids for e in bpe.encode_batch([d.text for d in kept_back])]
 stream = sum(read, [])
@@ -190,11 +197,11 @@ BLOCK = 128
 
 def evenly(documents, count):
     """`count` blocks of BLOCK + 1 tokens, from the first to the last."""
-    blocks = data.make_blocks(documents, bpe, BLOCK, END)
+    blocks = make_blocks(documents, bpe, BLOCK, END)
     some = torch.linspace(0, len(blocks) - 1, count).long()
     ids, mask = blocks.ids[some], blocks.mask[some]
     texts = tokenizer.batch_decode(ids[:, 1:], skip_special_tokens=True)
-    return data.Blocks(ids, mask, sum(len(t.encode()) for t in texts))
+    return Blocks(ids, mask, sum(len(t.encode()) for t in texts))
 
 
 lesson = evenly(tenth, 96)
@@ -929,7 +936,7 @@ pocket = recipes.load("pocket")
 student = models.new_model(pocket.student.size, VOCABULARY, 256, seed=0)
 pocket_visits = (pocket.student.training.steps
                  * pocket.student.training.batch)
-pocket_blocks = data.make_blocks(tenth, bpe, pocket.data.block, END)
+pocket_blocks = make_blocks(tenth, bpe, pocket.data.block, END)
 larger = times_dearer(models.parameter_count(student),
                       pocket_visits / len(pocket_blocks))
 print(f"recipe pocket: {larger:.1f} times as many, here {RATIO:.1f}")
@@ -1038,10 +1045,10 @@ import kdlib.exercises
 import kdlib.losses.fused.loss
 import kdlib.report
 
-MODULES = (kdlib.exercises, kdlib.data, kdlib.evaluate, kdlib.losses.fused.loss,
+MODULES = (kdlib.exercises, kdlib.data.documents, kdlib.evaluate, kdlib.losses.fused.loss,
            kdlib.report)
 manual = evenly(
-    [data.Document(m.__name__, m.__doc__) for m in MODULES], 12
+    [Document(m.__name__, m.__doc__) for m in MODULES], 12
 )
 _, labels, counted = next_token(manual.ids, manual.ids, manual.mask)
 counting_here = -(counts / counts.sum()).log()[labels[counted]].mean().item()

@@ -45,7 +45,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # %%
-from kdlib import costs, data, models
+from kdlib import costs, models
+from kdlib.data.documents import load_splits, make_blocks
 from kdlib.bench import variants as bench
 from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
@@ -516,8 +517,8 @@ for name, size in kinds.items():
 
 # %%
 tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
-message = data.load_splits("sotu").test[:1]
-blocks = data.make_blocks(
+message = load_splits("sotu").test[:1]
+blocks = make_blocks(
     message, tokenizer.backend_tokenizer, 128, tokenizer.eos_token_id
 )
 with torch.no_grad():

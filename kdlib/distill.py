@@ -17,9 +17,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import data, measure, models, recipes, teachers
+from kdlib import measure, models, recipes, teachers
 from kdlib.cache import CachedTargets, read_manifest, write_cache
 from kdlib.cross_tokenizer import ask
+from kdlib.data.documents import Blocks, load_documents, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.files import claimed
 from kdlib.job import Job, open_job
@@ -100,7 +101,7 @@ def measure_again(folder: Path) -> dict[str, Any]:
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
     """Measure a run's finished models on another text; nothing is written."""
     require(folder)
-    return measure.measure_on(open_job(recipes.of_run(folder), folder), data.load_documents(text))
+    return measure.measure_on(open_job(recipes.of_run(folder), folder), load_documents(text))
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
@@ -133,7 +134,7 @@ def _train_teacher(job: Job) -> None:
     settings, context = job.recipe.teacher, 2 * job.recipe.data.block
     started = time.perf_counter()
     documents, vocabulary = job.documents.training, job.recipe.data.vocabulary
-    written = on_main(lambda: data.train_tokenizer(documents, vocabulary).to_str())
+    written = on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
     tokenizer = models.wrap_tokenizer(Tokenizer.from_str(written), context)
     for documents in (job.seen, job.documents.validation, job.test):
         job.blocks(documents, tokenizer)  # too short a text is refused now, not after the training
@@ -196,7 +197,7 @@ def _steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:
 
 def _exact_targets(
     teacher: nn.Module,
-    blocks: data.Blocks,
+    blocks: Blocks,
     training: Training,
     where: teachers.Placement = teachers.as_it_is,
 ) -> teachers.TeacherTargets:
@@ -220,7 +221,7 @@ def _placement(job: Job) -> teachers.Placement:
 
 
 def _cached_targets(
-    job: Job, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: data.Blocks
+    job: Job, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks
 ) -> CachedTargets:
     """Make the cache unless it was given, and note what it is worth.
 
@@ -253,7 +254,7 @@ def _train(
     name: str,
     model: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
-    blocks: data.Blocks,
+    blocks: Blocks,
     objective: Objective,
     training: Training,
     teacher_targets: teachers.TeacherTargets | None = None,

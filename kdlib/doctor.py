@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from kdlib import models
-from kdlib.data import sotu_folder
+from kdlib.data.documents import sotu_folder
 from kdlib.errors import UserError
 from kdlib.machine.devices import pick_device, pick_precision, processor, versions
 

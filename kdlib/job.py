@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib import data, models, pruning
+from kdlib import models, pruning
 from kdlib.cache import CachedTargets, Contents, contents_of
 from kdlib.cross_tokenizer import Pairs, pair_up
-from kdlib.data import Blocks, Document, Splits
+from kdlib.data.documents import Blocks, Document, Splits, load_splits, make_blocks, take_fraction
 from kdlib.errors import UserError
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.recipes import Recipe
@@ -87,7 +87,7 @@ class Job:
         return (self.folder / name).is_dir()
 
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
-        return data.make_blocks(
+        return make_blocks(
             documents, tokenizer.backend_tokenizer, self.recipe.data.block, tokenizer.eos_token_id
         )
 
@@ -96,15 +96,15 @@ def open_job(recipe: Recipe, folder: Path) -> Job:
     """Read the text and pick the device. Raises UserError for what cannot work; writes nothing."""
     device = pick_device(recipe.device)
     precision = pick_precision(recipe.precision, device)
-    documents = data.load_splits(recipe.data.text)
+    documents = load_splits(recipe.data.text)
     job = Job(
         recipe,
         folder,
         make_accelerator(device, precision, recipe.sharding),
         precision,
         documents,
-        seen=data.take_fraction(documents.training, recipe.data.fraction),
-        test=data.take_fraction(documents.test, recipe.data.test_fraction),
+        seen=take_fraction(documents.training, recipe.data.fraction),
+        test=take_fraction(documents.test, recipe.data.test_fraction),
     )
     _check_shares(job)
     if recipe.teacher.source != "train":

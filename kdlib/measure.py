@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from kdlib import evaluate, models, vocabularies
-from kdlib.data import Blocks, Document
+from kdlib.data.documents import Blocks, Document
 from kdlib.files import write_atomically
 from kdlib.job import CONTROLS, Job
 from kdlib.machine.devices import describe, peak_memory_bytes, versions

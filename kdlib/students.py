@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib import models, pruning
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.files import write_atomically
 from kdlib.job import Job
 from kdlib.machine.distributed import on_main

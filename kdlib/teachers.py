@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.cross_tokenizer import SpanTargets
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.heads import Headed, last_hidden_states, linear_head
 from kdlib.losses.fused.loss import HiddenTargets, Targets
 from kdlib.machine.progress import bar

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kdlib.checkpoint import Position, load_checkpoint, save_checkpoint
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.learner import Learner
 from kdlib.losses.objectives import Loss, Objective, predicting

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from kdlib import cache, models
 from kdlib.cache import CachedTargets, contents_of, read_manifest, write_cache
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models import ModelSize

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 
-from kdlib import data, models
+from kdlib import models
 from kdlib.cross_tokenizer import (
     NO_SPAN,
     SpanTargets,
@@ -20,6 +20,7 @@ from kdlib.cross_tokenizer import (
     pair_up,
     span_distillation_loss,
 )
+from kdlib.data.documents import Document, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize
@@ -27,11 +28,11 @@ from kdlib.models import ModelSize
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9
 )
-DOCUMENTS = [data.Document("one", TEXT), data.Document("two", TEXT[::-1])]
+DOCUMENTS = [Document("one", TEXT), Document("two", TEXT[::-1])]
 
 
 def trained(vocabulary, text=TEXT):
-    return models.wrap_tokenizer(data.train_tokenizer([data.Document("a", text)], vocabulary), 64)
+    return models.wrap_tokenizer(train_tokenizer([Document("a", text)], vocabulary), 64)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_rows_hold_the_same_text_in_both_cuts(coarse, fine):
 def test_a_span_longer_than_a_block_is_left_out(coarse):
     letters = types.SimpleNamespace(backend_tokenizer=per_word(), eos_token_id=0)
     text = "ab " * 40 + "x" * 50 + " ab" * 40
-    pairs = pair_up([data.Document("a", text)], letters, trained(257, "q"), 16)
+    pairs = pair_up([Document("a", text)], letters, trained(257, "q"), 16)
     assert (pairs.student_spans != NO_SPAN).sum() == len(text) - 50 - 1  # with its space
 
 
@@ -116,7 +117,7 @@ def per_word():
 
 def test_too_little_text_is_refused(coarse, fine):
     with pytest.raises(UserError, match="less than two blocks"):
-        pair_up([data.Document("a", "the")], coarse, fine, 16)
+        pair_up([Document("a", "the")], coarse, fine, 16)
 
 
 # --- Likelihoods --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from scipy.special import log_softmax
 
 from kdlib import evaluate, models
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.evaluate import BlockSums
 from kdlib.models import ModelSize
 

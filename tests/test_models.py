@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import END_OF_TEXT, Document, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models import ModelSize
 
@@ -15,7 +16,7 @@ TEXT = "the cat sat on the mat and looked at the hat " * 20
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return models.wrap_tokenizer(data.train_tokenizer([data.Document("a", TEXT)], 280), context=64)
+    return models.wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
 
 
 def new(vocabulary=280, seed=0):
@@ -61,7 +62,7 @@ def test_saved_model_is_the_model(tmp_path, tokenizer):
     again = models.load_tokenizer(tmp_path / "model")
     assert again(text).input_ids == tokenizer(text).input_ids
     assert again.decode(again(text).input_ids) == text
-    assert again.eos_token == data.END_OF_TEXT
+    assert again.eos_token == END_OF_TEXT
     assert not list((tmp_path / "model").glob("*.bin"))
 
 

@@ -7,7 +7,8 @@ import types
 import pytest
 import torch
 
-from kdlib import data, distill, models, pruning, students
+from kdlib import distill, models, pruning, students
+from kdlib.data.documents import Blocks, Document, make_blocks, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models import ModelSize
 from kdlib.recipes import (
@@ -32,7 +33,7 @@ def made(tmp_path_factory):
     """A text and a teacher with more output slots than tokens."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "book.txt").write_text(TEXT)
-    trained = data.train_tokenizer([data.Document("book", TEXT)], 300)
+    trained = train_tokenizer([Document("book", TEXT)], 300)
     tokenizer = models.wrap_tokenizer(trained, context=64)
     teacher = models.new_model(ModelSize(32, 3, 2), len(tokenizer) + SPARE_SLOTS, 64, seed=1)
     models.save_model(teacher, tokenizer, folder / "teacher")
@@ -122,8 +123,8 @@ def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
     teacher = models.freeze(models.load_model(made / "teacher"))
     tokenizer = models.load_tokenizer(made / "teacher")
     job = types.SimpleNamespace(recipe=recipe(made, **PRUNED), folder=tmp_path)
-    documents = [data.Document("book", TEXT)]
-    blocks = data.make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
+    documents = [Document("book", TEXT)]
+    blocks = make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
     student = students.new_student(job, teacher, tokenizer, blocks)
     monkeypatch.setattr(pruning, "choose", lambda *_: pytest.fail("measured again"))
     control = students.new_student(job, teacher, tokenizer, blocks)
@@ -136,14 +137,14 @@ def test_the_teacher_is_never_measured_on_padding(made):
     ids = torch.arange(30).view(10, 3)
     mask = torch.ones_like(ids)
     mask[-1, 1:] = 0
-    sample = students._sample(data.Blocks(ids, mask, 1))
+    sample = students._sample(Blocks(ids, mask, 1))
     assert sample.shape == (9, 3) and ids[-1, 0] not in sample
 
 
 @pytest.fixture
 def own(tmp_path):
     """A student with a tokenizer of its own."""
-    trained = data.train_tokenizer([data.Document("other", "zebra " * 300)], 270)
+    trained = train_tokenizer([Document("other", "zebra " * 300)], 270)
     tokenizer = models.wrap_tokenizer(trained, context=64)
     model = models.new_model(ModelSize(16, 1, 2), len(tokenizer), 64, seed=0)
     models.save_model(model, tokenizer, tmp_path / "own")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdlib import models, teachers
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.models import ModelSize
 
 

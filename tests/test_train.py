@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from kdlib import checkpoint, train
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective, distillation_loss, next_token
 from kdlib.runs import CHECKPOINT, Metrics

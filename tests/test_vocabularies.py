@@ -6,7 +6,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import Document, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models import ModelSize
 from kdlib.vocabularies import check_same_tokens, surplus, surplus_mass, token_slots, trim
@@ -17,7 +18,7 @@ IDS = torch.arange(24).view(2, 12)
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return models.wrap_tokenizer(data.train_tokenizer([data.Document("a", TEXT)], 280), context=64)
+    return models.wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
 
 
 def new(slots):

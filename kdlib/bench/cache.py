@@ -18,7 +18,7 @@ from torch import nn
 
 from kdlib import models
 from kdlib.cache import CachedTargets, Contents, write_cache
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models import ModelSize

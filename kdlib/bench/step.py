@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 
-from kdlib import data, models
+from kdlib import models
+from kdlib.data.documents import Blocks, load_splits, make_blocks, take_fraction
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.recipes import Recipe, load
 from kdlib.schedule import Training, learning_rate, make_optimizer, rows_of_step
@@ -33,10 +34,8 @@ def measure(name: str) -> dict[str, Any]:
     accelerator = make_accelerator(device, pick_precision(recipe.precision, device))
     teacher = models.freeze(models.load_model(models.POCKET_TEACHER)).to(accelerator.device)
     tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
-    documents = data.take_fraction(
-        data.load_splits(recipe.data.text).training, recipe.data.fraction
-    )
-    blocks = data.make_blocks(
+    documents = take_fraction(load_splits(recipe.data.text).training, recipe.data.fraction)
+    blocks = make_blocks(
         documents, tokenizer.backend_tokenizer, recipe.data.block, tokenizer.eos_token_id
     )
     training = Training(steps=STEPS, batch=recipe.student.training.batch, learning_rate=1e-3)
@@ -68,12 +67,12 @@ def _student(recipe: Recipe, teacher: Any) -> torch.nn.Module:
 
 
 def _ours(
-    recipe: Recipe, teacher: Any, blocks: data.Blocks, training: Training, accelerator: Accelerator
+    recipe: Recipe, teacher: Any, blocks: Blocks, training: Training, accelerator: Accelerator
 ) -> float:
     """Seconds that the project's loop takes."""
     with tempfile.TemporaryDirectory() as folder:
         phase = Phase("bench", Path(folder), "bench", seed=0)
-        validation = data.Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
+        validation = Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
         end = train(
             _student(recipe, teacher), blocks, validation, recipe.objective.objective(), training,
             phase, accelerator, run_each_time(teacher),
@@ -82,7 +81,7 @@ def _ours(
 
 
 def _bare(
-    recipe: Recipe, teacher: Any, blocks: data.Blocks, training: Training, accelerator: Accelerator
+    recipe: Recipe, teacher: Any, blocks: Blocks, training: Training, accelerator: Accelerator
 ) -> float:
     """Seconds of the same steps written by hand: (1 - alpha) CE + alpha KL, means, no masks."""
     alpha, device = recipe.objective.weight, accelerator.device

@@ -9,8 +9,9 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib import cache, data, evaluate, measure, models, report, train
+from kdlib import cache, evaluate, measure, models, report, train
 from kdlib import distill as job
+from kdlib.data import documents
 from kdlib.files import claimed
 from kdlib.runs import is_run
 
@@ -42,7 +43,7 @@ def goes_on_to_the_same_end(folder, text, finished):
 
 
 MOMENTS = {
-    "the tokenizer": (data, "train_tokenizer", 1),
+    "the tokenizer": (documents, "train_tokenizer", 1),
     "the teacher's training": (train, "_step", 4),
     "the saving of a checkpoint": (train, "save_checkpoint", 2),
     "the saving of the teacher": (models, "save_model", 1),

@@ -29,7 +29,7 @@ from torch.utils.backend_registration import (
 )
 
 from kdlib import evaluate, learner, schedule, teachers, train
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize, freeze, new_model

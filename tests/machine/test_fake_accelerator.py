@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import kdlib
 from kdlib import train
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.learner import Learner
 from kdlib.losses.objectives import Objective
 from kdlib.models import ModelSize, freeze, new_model

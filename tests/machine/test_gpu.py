@@ -10,7 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from kdlib import train
-from kdlib.data import Blocks
+from kdlib.data.documents import Blocks
 from kdlib.learner import Learner
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss

