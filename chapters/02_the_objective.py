@@ -42,8 +42,11 @@ import torch.nn.functional as F
 from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
-from kdlib.sequences import (
-    enumerate_sequences, sequence_mean, sequence_sum, subsequence_sum,
+from kdlib.sequences.exact import (
+    enumerate_sequences,
+    sequence_mean,
+    sequence_sum,
+    subsequence_sum,
     token_log_probs,
 )
 from kdlib.toy_students import LowRankStudent, TabularStudent, fit

@@ -41,7 +41,22 @@ import time
 
 import torch
 
-from kdlib import sequence_losses, sequences
+from kdlib.sequences import losses as sequence_losses
+from kdlib.sequences.exact import (
+    Sequences,
+    best_sequence,
+    count_sequences,
+    enumerate_sequences,
+    position_log_probs,
+    sequence_lengths,
+    sequence_log_probs,
+    sequence_sum,
+)
+from kdlib.sequences.losses import (
+    best_sequence_loss,
+    enumerated_loss,
+    stepwise_loss,
+)
 from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
@@ -268,8 +283,8 @@ student = translator.with_bias(0.3).smoothed(0.1)
 
 # %%
 LENGTH = 6
-outputs = sequences.enumerate_sequences(translator, LENGTH, possible_only=True)
-log_q = sequences.sequence_log_probs(student, outputs.tokens)
+outputs = enumerate_sequences(translator, LENGTH, possible_only=True)
+log_q = sequence_log_probs(student, outputs.tokens)
 order = outputs.log_probs.argsort(descending=True)
 print(f"{len(order)} possible outputs of up to {LENGTH} words, for example")
 print(f"{'':24} {'teacher':>8} {'student':>8}")
@@ -290,7 +305,7 @@ for prefix in ("", "I am", "I'm"):
     shares = translator.next_words(prefix)
     shown = ", ".join(f"{word} {share:.2f}" for word, share in shares)
     print(f"{prefix or '(start)':8} {shown}")
-one_string = sequences.best_sequence(translator, LENGTH)
+one_string = best_sequence(translator, LENGTH)
 told = -one_string.log_prob.expm1().item()
 print(f"\nprobability that the best string leaves out: {told:.3f}")
 
@@ -308,10 +323,10 @@ print(f"\nprobability that the best string leaves out: {told:.3f}")
 
 # %%
 uniform = TabularStudent(translator)  # untrained: every word equally likely
-terms = sequences.count_sequences(len(words), LENGTH)
+terms = count_sequences(len(words), LENGTH)
 print(f"terms in the sum: {terms:,}")
 enumerated = {
-    name: sequence_losses.enumerated_loss(
+    name: enumerated_loss(
         translator, model, LENGTH, cross_entropy
     ).item()
     for name, model in {
@@ -347,11 +362,11 @@ for name, loss in enumerated.items():
 # %%
 def terms_per_second(length):
     started = time.perf_counter()
-    sequence_losses.enumerated_loss(
+    enumerated_loss(
         translator, student, length, cross_entropy
     )
     seconds = time.perf_counter() - started
-    return sequences.count_sequences(len(words), length) / seconds
+    return count_sequences(len(words), length) / seconds
 
 
 rate = max(terms_per_second(LENGTH) for _ in range(3))
@@ -366,7 +381,7 @@ print("measured: between 10^4 and 10^8 terms a second")
 
 # %%
 YEAR = 3600 * 24 * 365.25
-real = sequences.count_sequences(50_000, 20, has_eos=False)
+real = count_sequences(50_000, 20, has_eos=False)
 print(f"V = 50,000, L = 20: {real / 10**93:.1f} x 10^93 terms")
 for machine, speed in (("a laptop", 10**6), ("the largest", 10**18)):
     years = real / speed / YEAR
@@ -402,7 +417,7 @@ print(f"24^7 = {24**7:,} fits, 24^8 = {24**8:,} does not")
 
 # %%
 try:
-    sequence_losses.enumerated_loss(story_world(), story_world(), 20)
+    enumerated_loss(story_world(), story_world(), 20)
 except ValueError as refusal:
     print(refusal)
 
@@ -455,11 +470,11 @@ for n in range(1, LENGTH + 1):
     both = [
         way(translator, student, n, cross_entropy)
         for way in (
-            sequence_losses.enumerated_loss,
+            enumerated_loss,
             sequence_losses.chain_rule_loss,
         )
     ]
-    count = sequences.count_sequences(len(words), n)
+    count = count_sequences(len(words), n)
     print(f"{n:3} {count:10,} {both[0]:12.8f} {both[1]:12.8f}")
     assert abs(both[0] - both[1]) < 1e-12
 print("they agree to 1e-12 at every length")
@@ -618,7 +633,7 @@ for size in (4, 32, 256):
             world, copy, 20, cross_entropy, samples=1_000, generator=seeded(1)
         )
     )
-    terms_20 = f"10^{math.log10(sequences.count_sequences(size, 20)):.0f}"
+    terms_20 = f"10^{math.log10(count_sequences(size, 20)):.0f}"
     print(
         f"{size:4} {terms_20:>8} {exact_20:9.2f} {value:9.2f} +- {half:.2f}"
         f" {half / value:12.1%}"
@@ -650,15 +665,15 @@ for size in (4, 32, 256):
 # %%
 def variances(teacher, student, length, divergence):
     """Of one draw: of the whole output, of the prefixes only."""
-    y = sequences.enumerate_sequences(teacher, length, possible_only=True)
-    whole = -sequences.sequence_log_probs(student, y.tokens)
+    y = enumerate_sequences(teacher, length, possible_only=True)
+    whole = -sequence_log_probs(student, y.tokens)
     if divergence is forward_kl:
         whole = whole + y.log_probs
     steps = divergence(
-        sequences.position_log_probs(teacher, y.tokens),
-        sequences.position_log_probs(student, y.tokens),
+        position_log_probs(teacher, y.tokens),
+        position_log_probs(student, y.tokens),
     )
-    stepwise = sequences.sequence_sum(steps, y.mask)
+    stepwise = sequence_sum(steps, y.mask)
     p, values = y.log_probs.exp(), torch.stack([whole, stepwise])
     mean = (p * values).sum(dim=1, keepdim=True)
     return (p * (values - mean) ** 2).sum(dim=1).tolist()
@@ -711,8 +726,8 @@ certain = tiny_world((0, 0, 1), (0, 0, 1), (0.5, 0.5, 0))
 hesitant = tiny_world((0, 0, 1), (2 / 3, 0, 1 / 3), (0.25, 0.75, 0))
 for text in ("a .", "b ."):
     y = certain.ids(text)[None]
-    p = sequences.sequence_log_probs(certain, y).exp().item()
-    q = sequences.sequence_log_probs(hesitant, y).exp().item()
+    p = sequence_log_probs(certain, y).exp().item()
+    q = sequence_log_probs(hesitant, y).exp().item()
     print(f"{text}  P = {p:.2f}, Q = {q:.2f}, log P/Q = {math.log(p / q):.4f}")
 whole, stepwise = variances(certain, hesitant, 2, forward_kl)
 print(f"variance: whole {whole:.4f}, stepwise {stepwise:.4f}")
@@ -741,7 +756,7 @@ assert whole < 1e-12 < stepwise
 
 # %%
 for beam in (1, 2, None):
-    found = sequences.best_sequence(translator, LENGTH, beam=beam)
+    found = best_sequence(translator, LENGTH, beam=beam)
     text = translator.text(found.tokens)
     name = f"beam {beam}" if beam else "exact"
     print(f"{name:8} {text:14} P = {found.log_prob.exp():.4f}")
@@ -756,7 +771,7 @@ for beam in (1, 2, None):
 # %%
 story = story_world()
 for beam in (1, 2, 4, 8, 16, None):
-    found = sequences.best_sequence(
+    found = best_sequence(
         story, 20 if beam else 7, "ornate fox", beam=beam
     )
     name = f"beam {beam}" if beam else "exact"
@@ -805,11 +820,11 @@ ways["3 samples, whole"] = interval(
     )
 )
 ways["3 samples, stepwise"] = interval(
-    sequence_losses.stepwise_loss(
+    stepwise_loss(
         translator, student, LENGTH, cross_entropy, **options
     )
 )
-f4 = sequence_losses.best_sequence_loss(translator, student, LENGTH).item()
+f4 = best_sequence_loss(translator, student, LENGTH).item()
 ways["4 best only (F4)"] = f4, 0
 for name, (value, half) in ways.items():
     print(f"{name:20} {value:.2f}" + (f" +- {half:.2f}" if half else ""))
@@ -908,7 +923,7 @@ exercise("one-output-per-input").check(answer)
 READS = {z: f"plain {z}" for z in ("fox", "owl", "child", "sailor")}
 best_story = {}
 for z, x in READS.items():
-    found = sequences.best_sequence(story, 7, x)
+    found = best_sequence(story, 7, x)
     assert found.tokens[-1] == story.eos_id  # hence the best of any length
     best_story[z] = found.tokens[None]
     share = found.log_prob.exp().item()
@@ -935,9 +950,9 @@ def surprise(student, counts):
 
 
 def counted(tokens):
-    lengths = sequences.sequence_lengths(tokens, story.eos_id)
+    lengths = sequence_lengths(tokens, story.eos_id)
     return story.transition_counts(
-        sequences.Sequences(tokens, lengths, torch.zeros(len(tokens)))
+        Sequences(tokens, lengths, torch.zeros(len(tokens)))
     )
 
 
@@ -954,7 +969,7 @@ by_world = [
     for z, x in READS.items()
 ]
 by_search = [
-    sequence_losses.best_sequence_loss(
+    best_sequence_loss(
         story, untrained, 7, teacher_context=x, student_context=z
     )
     for z, x in READS.items()
@@ -1012,7 +1027,7 @@ def own_entropy(student):
 
 def shows_best(student):
     """For how many inputs its own best story is the teacher's."""
-    own = {z: sequences.best_sequence(student, 20, z, beam=16) for z in READS}
+    own = {z: best_sequence(student, 20, z, beam=16) for z in READS}
     return sum(
         torch.equal(own[z].tokens, best_story[z][0]) for z in READS
     )
@@ -1052,7 +1067,7 @@ def describe(name, group):
 HEADER = f"{'nats':15}{'F2':>7}{'F4':>15}{'own entropy':>21}  shows best"
 floor = sum(story.entropy(x).item() for x in READS.values()) / 4
 own_f4 = [
-    sequence_losses.best_sequence_loss(
+    best_sequence_loss(
         story, story, 7, teacher_context=x, student_context=x
     ).item()
     for x in READS.values()
@@ -1119,14 +1134,14 @@ assert runs["hard"].min() > 2 * runs["drawn"][:, -1].max()
 # the owl:
 
 # %%
-y = sequences.enumerate_sequences(story, 7, READS["owl"], possible_only=True)
+y = enumerate_sequences(story, 7, READS["owl"], possible_only=True)
 top = y.tokens[y.log_probs.argsort(descending=True)[:4]]
 models = {"teacher": (story, READS["owl"])} | {
     kind: (enough[kind][0][0], "owl") for kind in KINDS
 }
 given = {}
 for name, (model, context) in models.items():
-    p = sequences.sequence_log_probs(model, top, context).exp()
+    p = sequence_log_probs(model, top, context).exp()
     given[name] = torch.cat([p, 1 - p.sum(dim=0, keepdim=True)])
 stories = [*story.text(top), "all others"]
 print(f"{'':24}" + "".join(f"{name:>9}" for name in given))

@@ -715,7 +715,7 @@ exercise("mixture-divergence").check(mixture_divergence)
 # words. So each loss is exact, and between whole stories (chapter 3).
 
 # %%
-from kdlib.sequences import enumerate_sequences, sequence_log_probs
+from kdlib.sequences.exact import enumerate_sequences, sequence_log_probs
 
 SEA, FOREST = "fox sea sea sea", "owl forest forest forest"
 stories = enumerate_sequences(world, 7, possible_only=True).tokens

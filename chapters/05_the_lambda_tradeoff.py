@@ -43,7 +43,7 @@ from kdlib.losses.objectives import (
     distillation_loss,
 )
 from kdlib.plots import curves, distributions, frames, intervals
-from kdlib.sequences import sequence_log_probs
+from kdlib.sequences.exact import sequence_log_probs
 from kdlib.toy_students import fit
 from kdlib.worlds import story_world
 

@@ -37,13 +37,18 @@ import copy
 import torch
 import torch.nn.functional as F
 
-from kdlib import on_policy
+from kdlib.sequences import on_policy
+from kdlib.sequences.on_policy import sample_batch
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.exercises import exercise
 from kdlib.losses.objectives import Objective
 from kdlib.plots import curves, intervals, points
 from kdlib.plots.chapter_09 import counted_words
-from kdlib.sequences import position_log_probs, sample_sequences, sequence_sum
+from kdlib.sequences.exact import (
+    position_log_probs,
+    sample_sequences,
+    sequence_sum,
+)
 from kdlib.toy_students import LowRankStudent, TabularStudent
 from kdlib.toy_students import TinyTransformer, fit
 from kdlib.worlds import World, mix, story_world
@@ -116,7 +121,7 @@ LENGTH, BATCH, STEPS, SEEDS = 16, 16, 150, range(3)
 
 # %% [markdown]
 # Training is a loop that you know, with one new line. `mixed_batch` of
-# `kdlib.on_policy` returns texts of which the student has written a `share`.
+# `kdlib.sequences.on_policy` returns texts of which the student has written a `share`.
 # With a share of 0, as here, all of them are the guide's: **off-policy**
 # training, the kind of all earlier chapters. The loss is the forward KL at
 # every word.
@@ -421,7 +426,7 @@ for temperature in (0.25, 1.0, 2.0):
 
 # %%
 tiny = story_world()
-texts = on_policy.sample_batch(
+texts = sample_batch(
     tiny, torch.full((4, 1), tiny.eos_id), 9, eos_id=tiny.eos_id,
     generator=torch.Generator().manual_seed(12))
 places = texts.counted.shape[0] * (texts.counted.shape[1] - 1)

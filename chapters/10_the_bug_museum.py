@@ -40,7 +40,7 @@ from torch import nn
 from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise, misconception, misconceptions
 from kdlib.losses.objectives import Objective, best_student, distillation_loss
-from kdlib.sequences import sequence_mean, sequence_sum
+from kdlib.sequences.exact import sequence_mean, sequence_sum
 from kdlib.worlds import World, label_noise, random_world
 
 # %% [markdown]
@@ -1084,7 +1084,7 @@ exhibit(
 # loss 0.5.
 
 # %%
-from kdlib.sequences import subsequence_sum
+from kdlib.sequences.exact import subsequence_sum
 
 losses = torch.tensor([0.1, 0.2, 0.3, 0.4])
 exhibit(
@@ -1290,7 +1290,7 @@ exhibit(
 )
 
 # %%
-from kdlib.sequence_losses import best_sequence_loss
+from kdlib.sequences.losses import best_sequence_loss
 
 source = torch.Generator().manual_seed(0)
 draws = p.multinomial(200, replacement=True, generator=source)
@@ -2048,7 +2048,7 @@ assert wrong_by["broken"] > 0.2
 # vocabulary of 128,000, at once and in chunks of 128 positions.
 
 # %%
-from kdlib.sequences import count_sequences
+from kdlib.sequences.exact import count_sequences
 
 large = torch.tensor([1000.0, 999.0])
 exhibit(

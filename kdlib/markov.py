@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
-from kdlib.sequence_losses import Divergence, Leader, chain_rule_loss, check_along, check_pair
-from kdlib.sequences import AutoregressiveModel, Sequences, at_least, sample_sequences
+from kdlib.sequences.exact import AutoregressiveModel, Sequences, at_least, sample_sequences
+from kdlib.sequences.losses import Divergence, Leader, chain_rule_loss, check_along, check_pair
 
 
 class MarkovModel:

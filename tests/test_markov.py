@@ -7,10 +7,15 @@ import pytest
 import torch
 from story import CONTEXTS, EXACT, STORY, close, rows
 
-from kdlib import sequence_losses as losses
-from kdlib import sequences as sq
 from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
 from kdlib.markov import MarkovModel
+from kdlib.sequences.exact import (
+    best_sequence,
+    count_sequences,
+    enumerate_sequences,
+    sequence_log_probs,
+)
+from kdlib.sequences.losses import chain_rule_loss
 from kdlib.toy_students import LowRankStudent, TabularStudent, TinyTransformer
 from kdlib.worlds import World, random_world
 
@@ -29,9 +34,9 @@ def test_visits_satisfy_their_equation_and_are_the_limit_of_short_stories(contex
 
 @pytest.mark.parametrize("length", [1, 2, 4, 6])
 def test_entropy_and_kl_are_those_of_enumerated_stories(length):
-    stories = sq.enumerate_sequences(STORY, length, "sea fox", possible_only=True)
+    stories = enumerate_sequences(STORY, length, "sea fox", possible_only=True)
     p, log_p = stories.log_probs.exp().numpy(), stories.log_probs.numpy()
-    log_q = sq.sequence_log_probs(STORY, stories.tokens, "fox").numpy()
+    log_q = sequence_log_probs(STORY, stories.tokens, "fox").numpy()
     assert p.sum() == pytest.approx(1, **EXACT)
     options = {"student_context": "fox", "length": length}
     assert STORY.entropy("sea fox", length).item() == pytest.approx(-(p * log_p).sum(), **EXACT)
@@ -47,7 +52,7 @@ def test_entropy_and_kl_are_those_of_enumerated_stories(length):
 @pytest.mark.parametrize("along", ["teacher", "student"])
 def test_markov_and_chain_rule_agree(divergence, along):
     teacher, student = STORY.smoothed(0.1), LowRankStudent(STORY, 2)
-    expected = losses.chain_rule_loss(
+    expected = chain_rule_loss(
         teacher,
         student,
         3,
@@ -73,8 +78,8 @@ def test_a_student_that_remembers_is_measured_over_all_prefixes():
     student = TinyTransformer(STORY, 8)
     with pytest.raises(ValueError, match="length is None and the student remembers"):
         STORY.kl(student, "fox")
-    stories = sq.enumerate_sequences(STORY, 4, "plain fox", possible_only=True)
-    gap = stories.log_probs - sq.sequence_log_probs(student, stories.tokens, "fox")
+    stories = enumerate_sequences(STORY, 4, "plain fox", possible_only=True)
+    gap = stories.log_probs - sequence_log_probs(student, stories.tokens, "fox")
     close(
         STORY.kl(student, "plain fox", student_context="fox", length=4),
         (stories.log_probs.exp() * gap).sum(),
@@ -85,9 +90,9 @@ def test_a_student_that_remembers_is_measured_over_all_prefixes():
 
 
 def test_the_best_story_is_found_among_the_possible_ones():
-    assert sq.count_sequences(24, 8) > 1e10
-    best = sq.best_sequence(STORY, 8, "plain fox")
-    stories = sq.enumerate_sequences(STORY, 8, "plain fox", possible_only=True)
+    assert count_sequences(24, 8) > 1e10
+    best = best_sequence(STORY, 8, "plain fox")
+    stories = enumerate_sequences(STORY, 8, "plain fox", possible_only=True)
     assert best.log_prob == stories.log_probs.max()
     assert STORY.text(best.tokens) == "the fox follows a shell ."
 

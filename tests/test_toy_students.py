@@ -7,8 +7,8 @@ import pytest
 import torch
 from story import EXACT, STORY, close
 
-from kdlib import sequences as sq
 from kdlib.losses.divergences import cross_entropy, forward_kl, reverse_kl
+from kdlib.sequences.exact import enumerate_sequences, sequence_log_probs
 from kdlib.toy_students import (
     LowRankStudent,
     OnePeak,
@@ -30,9 +30,9 @@ STUDENTS = {
 @pytest.mark.parametrize("make", STUDENTS.values(), ids=STUDENTS)
 def test_students_are_distributions_over_sequences(make):
     student = make(random_world())
-    y = sq.enumerate_sequences(student, 4)
+    y = enumerate_sequences(student, 4)
     assert y.log_probs.exp().sum().item() == pytest.approx(1, **EXACT)
-    close(sq.sequence_log_probs(student, y.tokens), y.log_probs)  # one pass and step by step agree
+    close(sequence_log_probs(student, y.tokens), y.log_probs)  # one pass and step by step agree
 
 
 @pytest.mark.parametrize("make", STUDENTS.values(), ids=STUDENTS)
@@ -41,7 +41,7 @@ def test_students_learn_and_read_the_context(make):
     data = STORY.dataset(["fox", "owl"], 40, length=8)
 
     def loss():
-        return -sum(sq.sequence_log_probs(student, y.tokens, c).mean() for c, y in data.items()) / 2
+        return -sum(sequence_log_probs(student, y.tokens, c).mean() for c, y in data.items()) / 2
 
     curve = fit(student, loss, 60, 0.05)
     assert len(curve) == 60 and curve[-1] < 0.5 * curve[0]
@@ -106,9 +106,7 @@ def test_a_soft_prompt_stands_for_a_context():
         transformer.position_log_probs(tokens, "plain fox")
     )
     prompt = torch.zeros(1, 8, dtype=torch.float64, requires_grad=True)
-    curve = fit(
-        [prompt], lambda: -sq.sequence_log_probs(transformer, tokens, prompt).mean(), 20, 0.1
-    )
+    curve = fit([prompt], lambda: -sequence_log_probs(transformer, tokens, prompt).mean(), 20, 0.1)
     assert curve[-1] < curve[0] and prompt.abs().max() > 0
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective, distillation_loss, next_token
-from kdlib.sequences import sequence_mean, sequence_sum
+from kdlib.sequences.exact import sequence_mean, sequence_sum
 from planted import distillation, gradient, holds, mistake, random_logits, same
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from kdlib.losses.divergences import cross_entropy, forward_kl
-from kdlib.sequences import (
+from kdlib.sequences.exact import (
     LIMIT,
     AutoregressiveModel,
     at_least,

@@ -13,7 +13,7 @@ from torch import nn
 from kdlib import models
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective
-from kdlib.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
+from kdlib.sequences.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
 from kdlib.toy_students import TabularStudent
 
 EOS = STORY.eos_id

@@ -6,9 +6,14 @@ import pytest
 import torch
 from sequence_models import EXACT, PrefixModel, Table, Trainable, generator
 
-from kdlib import sequences as sq
 from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
-from kdlib.sequence_losses import chain_rule_loss, enumerated_loss, sampled_loss, stepwise_loss
+from kdlib.sequences.exact import (
+    enumerate_sequences,
+    position_log_probs,
+    sequence_log_probs,
+    sequence_sum,
+)
+from kdlib.sequences.losses import chain_rule_loss, enumerated_loss, sampled_loss, stepwise_loss
 
 ESTIMATES = [
     (sampled_loss, cross_entropy),
@@ -53,13 +58,11 @@ def test_stepwise_along_the_student_is_unbiased():
 
 def exact_variances(teacher, student, length, divergence):
     """Of one sample of the plain and of the stepwise estimate, by enumeration."""
-    y = sq.enumerate_sequences(teacher, length)
-    plain = -sq.sequence_log_probs(student, y.tokens) + (divergence is forward_kl) * y.log_probs
-    rows = divergence(
-        sq.position_log_probs(teacher, y.tokens), sq.position_log_probs(student, y.tokens)
-    )
+    y = enumerate_sequences(teacher, length)
+    plain = -sequence_log_probs(student, y.tokens) + (divergence is forward_kl) * y.log_probs
+    rows = divergence(position_log_probs(teacher, y.tokens), position_log_probs(student, y.tokens))
     p = y.log_probs.exp()
-    return [(p * v**2).sum() - (p * v).sum() ** 2 for v in (plain, sq.sequence_sum(rows, y.mask))]
+    return [(p * v**2).sum() - (p * v).sum() ** 2 for v in (plain, sequence_sum(rows, y.mask))]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdlib.losses.objectives import Loss, Objective, distillation_loss, log_softmax, next_token
-from kdlib.sequences import AutoregressiveModel, at_least, eos_or_none, sequence_lengths
+from kdlib.sequences.exact import AutoregressiveModel, at_least, eos_or_none, sequence_lengths
 
 Student = AutoregressiveModel | nn.Module
 NextLogits = Callable[[Tensor, Tensor], Tensor]  # ids, mask (B, S) -> logits (B, V)

@@ -14,7 +14,6 @@ from sequence_models import (
     generator,
 )
 
-from kdlib import sequences as sq
 from kdlib.losses.divergences import (
     cross_entropy,
     entropy,
@@ -23,7 +22,13 @@ from kdlib.losses.divergences import (
     reverse_kl,
     total_variation,
 )
-from kdlib.sequence_losses import (
+from kdlib.sequences.exact import (
+    best_sequence,
+    count_sequences,
+    enumerate_sequences,
+    sample_sequences,
+)
+from kdlib.sequences.losses import (
     best_sequence_loss,
     chain_rule_loss,
     chain_rule_terms,
@@ -72,7 +77,7 @@ def test_prefixes_that_are_never_visited_do_not_count():
 
 def test_cross_entropy_is_kl_plus_entropy_of_sequences():
     teacher, student = PrefixModel(1), PrefixModel(2)
-    h = entropy(sq.enumerate_sequences(teacher, 4).log_probs)
+    h = entropy(enumerate_sequences(teacher, 4).log_probs)
     ce, kl = (chain_rule_loss(teacher, student, 4, d) for d in (cross_entropy, forward_kl))
     assert (ce - kl - h).item() == pytest.approx(0, **EXACT)
     assert chain_rule_loss(teacher, teacher, 4, cross_entropy).item() == pytest.approx(
@@ -140,13 +145,13 @@ def test_hard_target_loss_is_the_students_surprise_at_the_teachers_best():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sq.count_sequences(0, 3), "vocab_size is 0"),
-        (lambda: sq.count_sequences(3, 0), "length is 0"),
-        (lambda: sq.enumerate_sequences(PrefixModel(0), 0), "length is 0"),
-        (lambda: sq.sample_sequences(PrefixModel(0), 0, 5, generator()), "length is 0"),
-        (lambda: sq.sample_sequences(PrefixModel(0), 3, 0, generator()), "samples is 0"),
-        (lambda: sq.best_sequence(PrefixModel(0), 3, beam=0), "beam is 0"),
-        (lambda: sq.best_sequence(PrefixModel(0), 0, beam=1), "length is 0"),
+        (lambda: count_sequences(0, 3), "vocab_size is 0"),
+        (lambda: count_sequences(3, 0), "length is 0"),
+        (lambda: enumerate_sequences(PrefixModel(0), 0), "length is 0"),
+        (lambda: sample_sequences(PrefixModel(0), 0, 5, generator()), "length is 0"),
+        (lambda: sample_sequences(PrefixModel(0), 3, 0, generator()), "samples is 0"),
+        (lambda: best_sequence(PrefixModel(0), 3, beam=0), "beam is 0"),
+        (lambda: best_sequence(PrefixModel(0), 0, beam=1), "length is 0"),
         (lambda: chain_rule_loss(PrefixModel(0), PrefixModel(1), 0), "length is 0"),
         (
             lambda: chain_rule_loss(PrefixModel(0), PrefixModel(1), 2, along="both"),
