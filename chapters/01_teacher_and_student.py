@@ -688,7 +688,7 @@ for c in ("China has lost its fleet. ", "Samoa has a new king. "):
 # many.
 
 # %%
-from kdlib.worlds import mix, story_world
+from kdlib.toys.worlds import mix, story_world
 
 world = story_world()
 NEXT = ("golden", "quiet", "boat", "shell", "lantern", "feather")

@@ -49,8 +49,8 @@ from kdlib.sequences.exact import (
     subsequence_sum,
     token_log_probs,
 )
-from kdlib.toy_students import LowRankStudent, TabularStudent, fit
-from kdlib.worlds import World, story_world
+from kdlib.toys.students import LowRankStudent, TabularStudent, fit
+from kdlib.toys.worlds import World, story_world
 
 # %% [markdown]
 # ## 2.1 A perfect score, and nothing learned

@@ -61,8 +61,8 @@ from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
 from kdlib.plots.chapter_03 import terms_and_walls
-from kdlib.toy_students import LowRankStudent, TabularStudent, fit
-from kdlib.worlds import World, random_world, story_world
+from kdlib.toys.students import LowRankStudent, TabularStudent, fit
+from kdlib.toys.worlds import World, random_world, story_world
 
 # %% [markdown]
 # Some exercises ask you to write functions that `kdlib` has too. So that

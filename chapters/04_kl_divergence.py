@@ -243,7 +243,7 @@ for name, Q in three.items():
 # the teacher itself at another temperature.
 
 # %%
-from kdlib.worlds import story_world
+from kdlib.toys.worlds import story_world
 
 world = story_world()
 rows = world.log_rows()
@@ -343,7 +343,7 @@ assert abs(ce - kl - world.entropy().item()) < 1e-9
 # logits, so that nothing limits it.
 
 # %%
-from kdlib.toy_students import fit
+from kdlib.toys.students import fit
 
 losses = {
     "forward KL": forward_kl,
@@ -405,7 +405,7 @@ for name, Q in {
 # tried, so what follows is the true optimum and no accident of training.
 
 # %%
-from kdlib.toy_students import OnePeak, one_peak, two_peaks
+from kdlib.toys.students import OnePeak, one_peak, two_peaks
 
 two = two_peaks()
 centres = torch.arange(0, 39.01, 0.25)
@@ -737,7 +737,7 @@ p_mixed = styles.exp()[mixed].sum().item()
 print(f"the teacher mixes in {100 * p_mixed:.0f} % of its stories")
 
 # %%
-from kdlib.toy_students import TabularStudent
+from kdlib.toys.students import TabularStudent
 
 grammar = world.log_rows() > -torch.inf
 
@@ -862,7 +862,7 @@ intervals(
 # **Predict**: which direction of KL will break the grammar more often?
 
 # %%
-from kdlib.toy_students import LowRankStudent
+from kdlib.toys.students import LowRankStudent
 
 teacher = world.smoothed(0.01)
 
@@ -918,7 +918,7 @@ narrow["reverse, warm"] = train_narrow("forward KL", "reverse KL")
 narrow["reverse, cold"] = train_narrow("reverse KL", "reverse KL")
 
 # %%
-from kdlib.worlds import World
+from kdlib.toys.worlds import World
 
 
 def unigram():

@@ -44,8 +44,8 @@ from kdlib.losses.objectives import (
 )
 from kdlib.plots import curves, distributions, frames, intervals
 from kdlib.sequences.exact import sequence_log_probs
-from kdlib.toy_students import fit
-from kdlib.worlds import story_world
+from kdlib.toys.students import fit
+from kdlib.toys.worlds import story_world
 
 # %% [markdown]
 # ## One word, two opinions

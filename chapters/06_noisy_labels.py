@@ -38,8 +38,8 @@ from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.losses.objectives import lambda_of_alpha
 from kdlib.plots import curves, distributions, heat_map
-from kdlib.toy_students import fit
-from kdlib.worlds import flip_labels, label_noise, random_world
+from kdlib.toys.students import fit
+from kdlib.toys.worlds import flip_labels, label_noise, random_world
 
 # %% [markdown]
 # ## Which way?

@@ -581,7 +581,7 @@ print(f"total variation from the teacher: "
 # each of the 32 positions of each step.
 
 # %%
-from kdlib.toy_students import fit
+from kdlib.toys.students import fit
 
 dice = torch.Generator().manual_seed(0)
 positions = zipf.expand(32, V)

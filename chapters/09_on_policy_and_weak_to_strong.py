@@ -49,9 +49,9 @@ from kdlib.sequences.exact import (
     sample_sequences,
     sequence_sum,
 )
-from kdlib.toy_students import LowRankStudent, TabularStudent
-from kdlib.toy_students import TinyTransformer, fit
-from kdlib.worlds import World, mix, story_world
+from kdlib.toys.students import LowRankStudent, TabularStudent
+from kdlib.toys.students import TinyTransformer, fit
+from kdlib.toys.worlds import World, mix, story_world
 
 # %%
 def interval(values):

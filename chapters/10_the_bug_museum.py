@@ -41,7 +41,7 @@ from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise, misconception, misconceptions
 from kdlib.losses.objectives import Objective, best_student, distillation_loss
 from kdlib.sequences.exact import sequence_mean, sequence_sum
-from kdlib.worlds import World, label_noise, random_world
+from kdlib.toys.worlds import World, label_noise, random_world
 
 # %% [markdown]
 # ## 10.1 How to read an exhibit
@@ -1393,7 +1393,7 @@ exhibit(
 # %%
 from kdlib.errors import UserError
 from kdlib.models import check_pair
-from kdlib.toy_students import fit
+from kdlib.toys.students import fit
 
 
 def losses_of(teacher, student, steps=10):
@@ -1563,8 +1563,8 @@ exhibit(
 # The input was "simplified" to nothing, for fox and owl alike.
 
 # %%
-from kdlib.toy_students import TabularStudent
-from kdlib.worlds import story_world
+from kdlib.toys.students import TabularStudent
+from kdlib.toys.worlds import story_world
 
 world = story_world()
 heroes = ("fox", "owl")
@@ -2419,7 +2419,7 @@ exhibit(
 )
 
 # %%
-from kdlib.worlds import flip_labels
+from kdlib.toys.worlds import flip_labels
 
 source = torch.Generator().manual_seed(0)
 

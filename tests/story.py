@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlib.worlds import story_world
+from kdlib.toys.worlds import story_world
 
 STORY = story_world()
 EXACT = {"rel": 0, "abs": 1e-12}

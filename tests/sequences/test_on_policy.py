@@ -14,7 +14,7 @@ from kdlib import models
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective
 from kdlib.sequences.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
-from kdlib.toy_students import TabularStudent
+from kdlib.toys.students import TabularStudent
 
 EOS = STORY.eos_id
 START = torch.full((400, 1), EOS)

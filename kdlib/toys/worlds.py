@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kdlib.markov import MarkovModel, word_positions
+from kdlib.toys.markov import MarkovModel, word_positions
 
 
 class World(MarkovModel):

@@ -8,7 +8,6 @@ import torch
 from story import CONTEXTS, EXACT, STORY, close, rows
 
 from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
-from kdlib.markov import MarkovModel
 from kdlib.sequences.exact import (
     best_sequence,
     count_sequences,
@@ -16,8 +15,9 @@ from kdlib.sequences.exact import (
     sequence_log_probs,
 )
 from kdlib.sequences.losses import chain_rule_loss
-from kdlib.toy_students import LowRankStudent, TabularStudent, TinyTransformer
-from kdlib.worlds import World, random_world
+from kdlib.toys.markov import MarkovModel
+from kdlib.toys.students import LowRankStudent, TabularStudent, TinyTransformer
+from kdlib.toys.worlds import World, random_world
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -9,8 +9,8 @@ import torch
 from story import CONTEXTS, STORY, close, rows
 
 from kdlib.losses.divergences import entropy, total_variation
-from kdlib.toy_students import LowRankStudent, TabularStudent, TinyTransformer
-from kdlib.worlds import confused, flip_labels, label_noise, mix, random_world
+from kdlib.toys.students import LowRankStudent, TabularStudent, TinyTransformer
+from kdlib.toys.worlds import confused, flip_labels, label_noise, mix, random_world
 
 # ---------------------------------------------------------------- the story world
 

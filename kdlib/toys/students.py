@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdlib.markov import MarkovModel, word_positions
-from kdlib.worlds import mix
+from kdlib.toys.markov import MarkovModel, word_positions
+from kdlib.toys.worlds import mix
 
 
 class TabularStudent(nn.Module, MarkovModel):

@@ -9,7 +9,7 @@ from story import EXACT, STORY, close
 
 from kdlib.losses.divergences import cross_entropy, forward_kl, reverse_kl
 from kdlib.sequences.exact import enumerate_sequences, sequence_log_probs
-from kdlib.toy_students import (
+from kdlib.toys.students import (
     LowRankStudent,
     OnePeak,
     TabularStudent,
@@ -18,7 +18,7 @@ from kdlib.toy_students import (
     one_peak,
     two_peaks,
 )
-from kdlib.worlds import mix, random_world
+from kdlib.toys.worlds import mix, random_world
 
 STUDENTS = {
     "tabular": TabularStudent,
