@@ -58,11 +58,21 @@ assert all(finding.ok for finding in findings), "see `kdlib doctor`"
 # %%
 import torch
 
-from kdlib import models
+from kdlib.models.folders import (
+    POCKET_TEACHER,
+    ModelSize,
+    check_pair,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+)
+from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.documents import load_splits, make_blocks, take_fraction
 
-teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
-tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+teacher = freeze(load_model(POCKET_TEACHER))
+tokenizer = load_tokenizer(POCKET_TEACHER)
 messages = load_splits("sotu")
 
 
@@ -119,7 +129,7 @@ from kdlib.schedule import (
     Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
 )
 
-SIZE = models.ModelSize(width=64, layers=2, heads=2, initial_std=0.09)
+SIZE = ModelSize(width=64, layers=2, heads=2, initial_std=0.09)
 TRAINING = Training(steps=120, batch=8, learning_rate=0.012)
 
 
@@ -138,7 +148,7 @@ def step_loss(student, rows, objective):
 # %%
 def learn(objective, seed):
     """A new student, trained on the lesson."""
-    student = models.new_model(SIZE, len(tokenizer), 128, seed)
+    student = new_model(SIZE, len(tokenizer), 128, seed)
     optimizer = make_optimizer(student, TRAINING)
     for step in range(TRAINING.steps):
         set_learning_rate(optimizer, learning_rate(step, TRAINING))
@@ -157,7 +167,7 @@ students = [learn(FROM_TEACHER, seed) for seed in SEEDS]
 controls = [learn(FROM_TEXT, seed) for seed in SEEDS]
 
 for name, model in (("teacher", teacher), ("student", students[0])):
-    print(f"{name}: {models.parameter_count(model):,} parameters")
+    print(f"{name}: {parameter_count(model):,} parameters")
 
 # %% [markdown]
 # The exam asks each model how surprised it is by each token of the unseen
@@ -594,7 +604,7 @@ from kdlib.errors import UserError
 mine = SimpleNamespace(get_vocab=lambda: {"mat": 0, "sofa": 1})
 yours = SimpleNamespace(get_vocab=lambda: {"mat": 1, "sofa": 0})
 try:
-    models.check_same_tokens(mine, yours)
+    check_same_tokens(mine, yours)
 except UserError as error:
     print(error)
 else:
@@ -608,7 +618,7 @@ else:
 # %%
 def refusal(one, other):
     try:
-        models.check_pair(one, other)
+        check_pair(one, other)
     except UserError as error:
         return str(error)
     return "fine"

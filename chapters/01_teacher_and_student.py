@@ -47,12 +47,20 @@
 # %%
 import torch
 
-from kdlib import models
+from kdlib.models.folders import (
+    POCKET_TEACHER,
+    ModelSize,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+)
 from kdlib.data.documents import load_splits, make_blocks, take_fraction
 from kdlib.exercises import exercise
 
-teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
-tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+teacher = freeze(load_model(POCKET_TEACHER))
+tokenizer = load_tokenizer(POCKET_TEACHER)
 V = len(tokenizer)
 PIECES = [tokenizer.decode(token) for token in range(V)]
 
@@ -65,7 +73,7 @@ def teacher_says(text):
     return logits[0, -1].double().log_softmax(dim=-1)
 
 
-print(f"{models.parameter_count(teacher):,} parameters, {V:,} tokens")
+print(f"{parameter_count(teacher):,} parameters, {V:,} tokens")
 
 # %% [markdown]
 # **Predict.** Will it name one year? Several? Which ones?
@@ -762,8 +770,8 @@ import copy
 
 from kdlib.losses.objectives import Objective, distillation_loss
 
-size = models.ModelSize(width=32, layers=1, heads=2)
-student = models.new_model(size, V, 128, seed=0)
+size = ModelSize(width=32, layers=1, heads=2)
+student = new_model(size, V, 128, seed=0)
 pair = {"teacher": teacher, "student": student}
 before = {name: copy.deepcopy(model) for name, model in pair.items()}
 

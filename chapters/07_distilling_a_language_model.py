@@ -39,7 +39,17 @@ import io
 
 import torch
 
-from kdlib import models
+from kdlib.models.folders import (
+    POCKET_TEACHER,
+    ModelSize,
+    check_pair,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+)
+from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.documents import (
     Blocks,
     Document,
@@ -69,13 +79,13 @@ BYTES_A_WEIGHT = 2  # stored in bfloat16
 
 
 def small(width):
-    return models.ModelSize(width, layers=2, heads=2, initial_std=0.09)
+    return ModelSize(width, layers=2, heads=2, initial_std=0.09)
 
 
 print("width   parameters   token table      bytes")
 for width in (32, 64, 96, 128):
-    model = models.new_model(small(width), VOCABULARY, 256, seed=0)
-    count = models.parameter_count(model)
+    model = new_model(small(width), VOCABULARY, 256, seed=0)
+    count = parameter_count(model)
     table, size = VOCABULARY * width / count, BYTES_A_WEIGHT * count
     verdict = "fits" if size <= PHONE_BYTES else "too large"
     print(f"{width:5} {count:12,} {table:12.0%} {size:12,}  {verdict}")
@@ -147,7 +157,7 @@ for split in ("training", "validation", "test"):
     print(f"{split:10} {len(documents):4} documents {characters:11,}",
           "characters")
 
-tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+tokenizer = load_tokenizer(POCKET_TEACHER)
 bpe, END = tokenizer.backend_tokenizer, tokenizer.eos_token_id
 
 # %%
@@ -268,7 +278,7 @@ from kdlib.learner import Learner
 from kdlib.losses.objectives import Objective
 
 FROM_TEXT = Objective.from_alpha(0.0)  # the text's tokens only
-teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
+teacher = freeze(load_model(POCKET_TEACHER))
 
 
 @torch.no_grad()
@@ -284,7 +294,7 @@ def nats(model, blocks):
 
 
 # %%
-fresh = models.new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
+fresh = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
 counts = 1 + torch.bincount(lesson.ids.flatten(), minlength=VOCABULARY)
 _, labels, counted = next_token(validation.ids, validation.ids,
                                 validation.mask)
@@ -298,8 +308,8 @@ baselines = {
 }
 for name, value in baselines.items():
     print(f"{name:13} {value:.2f} nats per token")
-print(f"parameters: teacher {models.parameter_count(teacher):,},",
-      f"student {models.parameter_count(fresh):,}")
+print(f"parameters: teacher {parameter_count(teacher):,},",
+      f"student {parameter_count(fresh):,}")
 
 # %% [markdown]
 # The random start is worse than knowing nothing: any opinion that is not
@@ -353,8 +363,8 @@ curves(
 # `models.check_same_tokens` compares the tokenizers entry by entry.
 
 # %%
-models.check_pair(teacher, fresh)
-models.check_same_tokens(tokenizer, tokenizer)
+check_pair(teacher, fresh)
+check_same_tokens(tokenizer, tokenizer)
 assert len(tokenizer) == teacher.config.vocab_size == VOCABULARY
 print("ready; every row of the token table belongs to a token")
 
@@ -482,8 +492,8 @@ print(f"{visited:,} tokens, so the lesson is read {epochs:.0f} times")
 # %%
 def learning(objective, training, blocks, seed):
     """Train a new student; hand it out at every look."""
-    model = models.new_model(SIZE, VOCABULARY, 2 * BLOCK, seed)
-    models.check_pair(teacher, model)
+    model = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed)
+    check_pair(teacher, model)
     learner, optimizer = Learner(model), make_optimizer(model, training)
     for step in range(training.steps):
         set_learning_rate(optimizer, learning_rate(step, training))
@@ -539,7 +549,7 @@ from kdlib.train import Phase, train
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)
 
-theirs = models.new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
+theirs = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
 accelerator = make_accelerator("cpu", "fp32")
 with tempfile.TemporaryDirectory() as folder, without_bars():
     phase = Phase("student", Path(folder), run="chapter 7", seed=0)
@@ -606,7 +616,7 @@ def learn(objective, training, blocks, seed):
 
 # %%
 OUTPUT_LAYER = VOCABULARY * WIDTH
-LAYERS = models.parameter_count(teacher) - OUTPUT_LAYER
+LAYERS = parameter_count(teacher) - OUTPUT_LAYER
 
 
 def times_dearer(parameters, epochs):
@@ -619,7 +629,7 @@ def times_dearer(parameters, epochs):
     return (learning + output_layer + reading) / learning
 
 
-RATIO = times_dearer(models.parameter_count(fresh), epochs)
+RATIO = times_dearer(parameter_count(fresh), epochs)
 print(f"with the teacher, {RATIO:.1f} times as many operations a token")
 
 # %% [markdown]
@@ -933,11 +943,11 @@ exercise("share-of-the-gap").check(answer)
 from kdlib import recipes
 
 pocket = recipes.load("pocket")
-student = models.new_model(pocket.student.size, VOCABULARY, 256, seed=0)
+student = new_model(pocket.student.size, VOCABULARY, 256, seed=0)
 pocket_visits = (pocket.student.training.steps
                  * pocket.student.training.batch)
 pocket_blocks = make_blocks(tenth, bpe, pocket.data.block, END)
-larger = times_dearer(models.parameter_count(student),
+larger = times_dearer(parameter_count(student),
                       pocket_visits / len(pocket_blocks))
 print(f"recipe pocket: {larger:.1f} times as many, here {RATIO:.1f}")
 assert larger < RATIO
@@ -1290,9 +1300,9 @@ flags = shlex.split("""--device cuda --precision bf16
     --student.training.batch 64 --student.training.accumulate 2""")
 asked = parse(recipes.DistillOptions, flags,
               recipes.DistillOptions(recipes.load("pocket")))
-larger = models.new_model(asked.recipe.student.size, VOCABULARY, 256, 0)
+larger = new_model(asked.recipe.student.size, VOCABULARY, 256, 0)
 print(f"{asked.recipe.device}, {asked.recipe.precision}: a student of",
-      f"{models.parameter_count(larger):,} parameters")
+      f"{parameter_count(larger):,} parameters")
 
 # %% [markdown]
 # ## Summary

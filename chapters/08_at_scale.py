@@ -45,7 +45,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # %%
-from kdlib import costs, models
+from kdlib import costs
+from kdlib.models.folders import (
+    POCKET_TEACHER,
+    ModelSize,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+)
 from kdlib.data.documents import load_splits, make_blocks
 from kdlib.bench import variants as bench
 from kdlib.bench.loss import extra_memory_bytes
@@ -240,15 +249,15 @@ for vocabulary in (2048, 8192, 49_152, 128_256):
 # for its backward pass; we count them too.
 
 # %%
-from kdlib.heads import last_hidden_states, linear_head
+from kdlib.models.heads import last_hidden_states, linear_head
 
-teacher = models.freeze(models.load_model(models.POCKET_TEACHER))
-student = models.new_model(models.ModelSize(128, 3, 4), 4096, 256, seed=0)
+teacher = freeze(load_model(POCKET_TEACHER))
+student = new_model(ModelSize(128, 3, 4), 4096, 256, seed=0)
 with LiveBytes() as body:
     ids = torch.zeros(8, 128, dtype=torch.long)
     hidden = last_hidden_states(student, ids)
 parts = {
-    "weights, gradients, Adam": 16 * models.parameter_count(student),
+    "weights, gradients, Adam": 16 * parameter_count(student),
     "activations": body.held,
 }
 whole = bench.Size(1024, 128, teacher.config.hidden_size, 4096)
@@ -516,7 +525,7 @@ for name, size in kinds.items():
 # teacher of this book read a message of 1807:
 
 # %%
-tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+tokenizer = load_tokenizer(POCKET_TEACHER)
 message = load_splits("sotu").test[:1]
 blocks = make_blocks(
     message, tokenizer.backend_tokenizer, 128, tokenizer.eos_token_id

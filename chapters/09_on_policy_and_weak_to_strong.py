@@ -599,7 +599,7 @@ exercise("samples-decide-the-direction").check(answer)
 # the same column.
 
 # %%
-from kdlib.models import ModelSize, new_model
+from kdlib.models.folders import ModelSize, new_model
 
 size = ModelSize(width=32, layers=2, heads=2, initial_std=0.2)
 llama_teacher = new_model(size, vocabulary=50, context=64, seed=0).eval()

@@ -1324,7 +1324,7 @@ exhibit(
 # answers agree?
 
 # %%
-from kdlib.models import freeze
+from kdlib.models.folders import freeze
 
 torch.manual_seed(0)
 teacher = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 3))
@@ -1355,7 +1355,7 @@ exhibit(
 # parameters of this small Llama hold a gradient that nobody asked for?
 
 # %%
-from kdlib.models import ModelSize, new_model, parameter_count
+from kdlib.models.folders import ModelSize, new_model, parameter_count
 
 size = ModelSize(width=16, layers=2, heads=2)
 llama, small = (new_model(size, 20, 32, seed=s) for s in (0, 1))
@@ -1392,7 +1392,7 @@ exhibit(
 
 # %%
 from kdlib.errors import UserError
-from kdlib.models import check_pair
+from kdlib.models.folders import check_pair
 from kdlib.toys.students import fit
 
 
@@ -1796,7 +1796,7 @@ exhibit(
 # reads when the student's tokenizer has read "the fox sings".
 
 # %%
-from kdlib.vocabularies import check_same_tokens
+from kdlib.models.vocabularies import check_same_tokens
 
 words = ["the", "fox", "sings", "owl", "at", "night"]
 student_ids = {word: i for i, word in enumerate(words)}
@@ -2642,7 +2642,7 @@ print("missed by checks 1, 3 and 6:", *(
 # Outside of the loss there are seven more questions. Each is one assertion.
 #
 # 1. Before training: teacher in eval mode, without gradients, no parameter in
-#    common with the student (`kdlib.models.check_pair`).
+#    common with the student (`kdlib.models.folders.check_pair`).
 # 2. Before training: equal maps from token to id, not equal sizes.
 # 3. After one step: the student has moved, the teacher has not.
 # 4. On one batch: two micro-batches of unequal size give the gradient of one.

@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import measure, models, recipes, teachers
+from kdlib import measure, recipes, teachers
 from kdlib.cache import CachedTargets, read_manifest, write_cache
 from kdlib.cross_tokenizer import ask
 from kdlib.data.documents import Blocks, load_documents, train_tokenizer
@@ -29,6 +29,15 @@ from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import held_by_main, is_main, on_main
 from kdlib.machine.sharding import is_sharding, place, whole_model
 from kdlib.model_card import write_model_card
+from kdlib.models.folders import (
+    check_pair,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    save_model,
+    wrap_tokenizer,
+)
 from kdlib.recipes import Recipe
 from kdlib.report import write_report
 from kdlib.runs import (
@@ -83,8 +92,8 @@ def distill(
 def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Make the cache of the recipe's sparse targets in `folder`, and return its manifest."""
     job = open_job(recipe, folder)
-    tokenizer = models.load_tokenizer(job.teacher_folder)
-    teacher = models.freeze(models.load_model(job.teacher_folder)).to(job.accelerator.device)
+    tokenizer = load_tokenizer(job.teacher_folder)
+    teacher = freeze(load_model(job.teacher_folder)).to(job.accelerator.device)
     blocks = job.blocks(job.seen, tokenizer)
     contents = job.cache_contents(teacher, tokenizer, blocks)
     return write_cache(folder, contents, teacher, blocks, job.accelerator.autocast)
@@ -135,20 +144,20 @@ def _train_teacher(job: Job) -> None:
     started = time.perf_counter()
     documents, vocabulary = job.documents.training, job.recipe.data.vocabulary
     written = on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
-    tokenizer = models.wrap_tokenizer(Tokenizer.from_str(written), context)
+    tokenizer = wrap_tokenizer(Tokenizer.from_str(written), context)
     for documents in (job.seen, job.documents.validation, job.test):
         job.blocks(documents, tokenizer)  # too short a text is refused now, not after the training
     _record_seconds(job, "tokenizer", time.perf_counter() - started)
-    teacher = models.new_model(settings.size, len(tokenizer), context, job.recipe.seed)
+    teacher = new_model(settings.size, len(tokenizer), context, job.recipe.seed)
     blocks = job.blocks(job.documents.training, tokenizer)
     trained = _train(job, "teacher", teacher, tokenizer, blocks, WITHOUT_TEACHER, settings.training)
     dtype = getattr(torch, settings.precision_on_disk)
-    on_main(lambda: models.save_model(trained, tokenizer, job.folder / "teacher", dtype))
+    on_main(lambda: save_model(trained, tokenizer, job.folder / "teacher", dtype))
 
 
 def _train_learners(job: Job) -> None:
-    tokenizer = models.load_tokenizer(job.tokenizer_folder)
-    teacher = models.freeze(models.load_model(job.teacher_folder))
+    tokenizer = load_tokenizer(job.tokenizer_folder)
+    teacher = freeze(load_model(job.teacher_folder))
     if not is_sharding(job.accelerator):
         teacher = teacher.to(job.accelerator.device)
     pairs = job.pairs(job.seen) if job.recipe.student.cross_tokenizer else None
@@ -162,9 +171,9 @@ def _train_learners(job: Job) -> None:
         targets: teachers.TeacherTargets | None = None,
     ) -> None:
         model = new_student(job, teacher, tokenizer, blocks)
-        models.check_pair(teacher, model, same_tokens=pairs is None)
+        check_pair(teacher, model, same_tokens=pairs is None)
         trained = _train(job, name, model, tokenizer, blocks, objective, training, targets)
-        on_main(lambda: models.save_model(trained, tokenizer, job.folder / name))
+        on_main(lambda: save_model(trained, tokenizer, job.folder / name))
 
     if not job.has("student"):
         teacher_targets: teachers.TeacherTargets

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import torch
 
-from kdlib import models
 from kdlib.data.documents import sotu_folder
 from kdlib.errors import UserError
 from kdlib.machine.devices import pick_device, pick_precision, processor, versions
+from kdlib.models.folders import POCKET_TEACHER, load_model, parameter_count
 
 ROOM_NEEDED_BYTES = 500_000_000
 
@@ -57,8 +57,8 @@ def _corpus() -> str:
 
 
 def _teacher() -> str:
-    teacher = models.load_model(models.POCKET_TEACHER)
-    return f"pocket, {models.parameter_count(teacher):,} parameters"
+    teacher = load_model(POCKET_TEACHER)
+    return f"pocket, {parameter_count(teacher):,} parameters"
 
 
 def _room() -> str:

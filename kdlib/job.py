@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib import models, pruning
 from kdlib.cache import CachedTargets, Contents, contents_of
 from kdlib.cross_tokenizer import Pairs, pair_up
 from kdlib.data.documents import Blocks, Document, Splits, load_splits, make_blocks, take_fraction
 from kdlib.errors import UserError
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
+from kdlib.models.folders import freeze, load_model, load_tokenizer, load_whole_model
+from kdlib.models.locate import locate
+from kdlib.models.pruning import check
+from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim
 from kdlib.recipes import Recipe
-from kdlib.sources import locate
-from kdlib.vocabularies import check_same_tokens, surplus_mass, trim
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -58,7 +59,7 @@ class Job:
     def pairs(self, documents: list[Document]) -> Pairs:
         """Documents in blocks for a teacher and a student with different tokenizers."""
         folders = self.teacher_folder, self.student_folder
-        teacher, student = (models.load_tokenizer(folder) for folder in folders)
+        teacher, student = (load_tokenizer(folder) for folder in folders)
         return pair_up(documents, teacher, student, self.recipe.data.block)
 
     @property
@@ -129,8 +130,8 @@ def _check_shares(job: Job) -> None:
 def _check_teacher(job: Job) -> None:
     """Load the given teacher once before anything is written, and cut the text with its tokenizer;
     open the cache of its targets where one is given."""
-    teacher = models.freeze(models.load_whole_model(job.teacher_folder))
-    tokenizer = models.load_tokenizer(job.teacher_folder)
+    teacher = freeze(load_whole_model(job.teacher_folder))
+    tokenizer = load_tokenizer(job.teacher_folder)
     _check_length("teacher", teacher, job)
     if tokenizer.eos_token_id is None:
         raise UserError(f"teacher: the tokenizer in {job.teacher_folder} has no end-of-text token")
@@ -169,11 +170,11 @@ def _check_student(job: Job, teacher: nn.Module, tokenizer: PreTrainedTokenizerF
     """Whether the student that is asked for can be had, and learn from this teacher."""
     settings = job.recipe.student
     if settings.source == "pruned":
-        pruning.check(teacher, settings.pruning)
+        check(teacher, settings.pruning)
     elif settings.source != "new":
-        own = models.load_tokenizer(job.student_folder)
+        own = load_tokenizer(job.student_folder)
         if not settings.cross_tokenizer:
             check_same_tokens(tokenizer, own)
         elif own.eos_token_id is None:
             raise UserError(f"student: the tokenizer in {job.student_folder} has no end-of-text")
-        _check_length("student", models.load_model(job.student_folder), job)
+        _check_length("student", load_model(job.student_folder), job)

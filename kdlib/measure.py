@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from kdlib import evaluate, models, vocabularies
+from kdlib import evaluate
 from kdlib.data.documents import Blocks, Document
 from kdlib.files import write_atomically
 from kdlib.job import CONTROLS, Job
 from kdlib.machine.devices import describe, peak_memory_bytes, versions
+from kdlib.models.folders import (
+    load_model,
+    load_tokenizer,
+    load_whole_model,
+    parameter_count,
+    stored_slots,
+)
+from kdlib.models.vocabularies import surplus, surplus_mass, token_slots
 from kdlib.report_fields import FORMAT
 from kdlib.runs import Metrics, read_state, record_seconds
 
@@ -58,8 +66,8 @@ def measure_on(job: Job, documents: list[Document]) -> dict[str, Any]:
 
 def _load(job: Job) -> tuple[dict[str, nn.Module], PreTrainedTokenizerFast]:
     folders = job.model_folders
-    loaded = {name: models.load_model(folder) for name, folder in folders.items()}
-    return loaded, models.load_tokenizer(job.tokenizer_folder)
+    loaded = {name: load_model(folder) for name, folder in folders.items()}
+    return loaded, load_tokenizer(job.tokenizer_folder)
 
 
 def _scores(
@@ -93,7 +101,7 @@ def write_provenance(job: Job) -> None:
     provenance = {
         "made_by": f"kdlib distill {read_state(job.folder)['name']}",
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "parameters": models.parameter_count(models.load_model(job.teacher_folder)),
+        "parameters": parameter_count(load_model(job.teacher_folder)),
         "validation_nats_per_token": rows[-1]["validation"],
         "seconds": read_state(job.folder)["seconds"],
         "training_documents": len(job.documents.training),
@@ -111,7 +119,7 @@ def write_provenance(job: Job) -> None:
 
 def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
     return {
-        "parameters": models.parameter_count(model),
+        "parameters": parameter_count(model),
         "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
     }
 
@@ -131,14 +139,14 @@ def _sums_of_pairs(
 
 def _surplus(job: Job) -> dict[str, float]:
     """Of a stored teacher with more output slots than tokens: what was cut off in loading it."""
-    tokenizer = models.load_tokenizer(job.teacher_folder)
-    if models.stored_slots(job.teacher_folder) == vocabularies.token_slots(tokenizer):
+    tokenizer = load_tokenizer(job.teacher_folder)
+    if stored_slots(job.teacher_folder) == token_slots(tokenizer):
         return {}
     test = job.blocks(job.test, tokenizer)
-    whole = models.load_whole_model(job.teacher_folder)
+    whole = load_whole_model(job.teacher_folder)
     return {
-        "surplus_slots": vocabularies.surplus(whole, tokenizer),
-        "surplus_mass": vocabularies.surplus_mass(whole, tokenizer, test.ids[:1]),
+        "surplus_slots": surplus(whole, tokenizer),
+        "surplus_mass": surplus_mass(whole, tokenizer, test.ids[:1]),
     }
 
 
@@ -174,7 +182,7 @@ def _samples(
 ) -> list[dict[str, str]]:
     """How each model goes on from the openings of test documents, with the same randomness."""
     samples = []
-    teachers = models.load_tokenizer(job.teacher_folder)
+    teachers = load_tokenizer(job.teacher_folder)
     for document in job.documents.test[-SAMPLES:]:
         opening = tokenizer(document.text, return_tensors="pt").input_ids[:, :PROMPT_TOKENS]
         prompt = str(tokenizer.decode(opening[0]))
@@ -192,9 +200,9 @@ def continuations(job: Job, prompt: str, tokens: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
     texts = {}
     for name, folder in job.model_folders.items():
-        tokenizer = models.load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder)
         ids = tokenizer(prompt, return_tensors="pt").input_ids
-        model = models.load_model(folder)
+        model = load_model(folder)
         texts[name] = generate(model, tokenizer, ids, tokens, job.recipe.seed)
     return texts
 

@@ -23,8 +23,8 @@ from kdlib.flags import parse
 from kdlib.losses.divergences import DIVERGENCES
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import KINDS
-from kdlib.models import ModelSize
-from kdlib.pruning import Pruning
+from kdlib.models.folders import ModelSize
+from kdlib.models.pruning import Pruning
 from kdlib.runs import RECIPE
 from kdlib.schedule import Training
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from kdlib import models, pruning
 from kdlib.data.documents import Blocks
 from kdlib.files import write_atomically
 from kdlib.job import Job
 from kdlib.machine.distributed import on_main
+from kdlib.models.folders import load_model, new_model
+from kdlib.models.pruning import Cut, choose, cut_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,30 +31,30 @@ def new_student(
     """The student, or the control, before its first step. blocks: its training blocks."""
     settings = job.recipe.student
     if settings.source == "pruned":
-        return pruning.cut_out(teacher, _cut(job, teacher, blocks))
+        return cut_out(teacher, _cut(job, teacher, blocks))
     if settings.source == "new":
-        return models.new_model(
+        return new_model(
             settings.size,
             teacher.config.vocab_size,
             2 * job.recipe.data.block,
             job.recipe.seed,
             end_of_text=tokenizer.eos_token_id,
         )
-    return models.load_model(job.student_folder)
+    return load_model(job.student_folder)
 
 
-def _cut(job: Job, teacher: Any, blocks: Blocks) -> pruning.Cut:
+def _cut(job: Job, teacher: Any, blocks: Blocks) -> Cut:
     """Measured once in a run, and written down: for its controls, and for whoever wants to know."""
     path = job.folder / PRUNING
 
     def measure() -> None:
         if not path.exists():
             ids = _sample(blocks).to(teacher.device)
-            cut = pruning.choose(teacher, ids, job.recipe.student.pruning)
+            cut = choose(teacher, ids, job.recipe.student.pruning)
             write_atomically(path, json.dumps(cut._asdict()) + "\n")
 
     on_main(measure)
-    return pruning.Cut(**json.loads(path.read_text()))
+    return Cut(**json.loads(path.read_text()))
 
 
 def _sample(blocks: Blocks) -> Tensor:

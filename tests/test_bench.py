@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from kdlib import models
 from kdlib.bench import cache, loss, peers, variants
 from kdlib.bench.cache import Sizes
 from kdlib.bench.variants import Size
 from kdlib.losses.fused import compiled
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, new_model
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)
 CPU = torch.device("cpu")
@@ -88,7 +87,7 @@ def test_both_ways_of_training_read_the_same_blocks(monkeypatch):
         make = getattr(cache, attribute)
         record = lambda *given, make=make, name=name: recording(name, make(*given))
         monkeypatch.setattr(cache, attribute, record)
-    teacher = models.new_model(ModelSize(16, 1, 2), 90, 2 * cache.BLOCK, seed=0)
+    teacher = new_model(ModelSize(16, 1, 2), 90, 2 * cache.BLOCK, seed=0)
     result = cache.measure(Sizes(ModelSize(8, 1, 2), epochs=(8, 16), rounds=2), teacher)
     steps = 1 + 2 * cache.STEPS  # a warm-up, two rounds
     assert read["cached"][:steps] == read["beside"]

@@ -8,18 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kdlib import cache, models
+from kdlib import cache
 from kdlib.cache import CachedTargets, contents_of, read_manifest, write_cache
 from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, freeze, new_model
 
 BLOCKS, POSITIONS, VOCABULARY, K = 23, 12, 50, 6
 
 
 def make_teacher(seed=0):
-    return models.freeze(models.new_model(ModelSize(16, 2, 2), VOCABULARY, 64, seed=seed))
+    return freeze(new_model(ModelSize(16, 2, 2), VOCABULARY, 64, seed=seed))
 
 
 def tokenizer(text="a tokenizer"):

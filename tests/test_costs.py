@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from kdlib import models
 from kdlib.bench import variants as bench
 from kdlib.bench.operations import operations
 from kdlib.costs import (
@@ -32,6 +31,7 @@ from kdlib.costs import (
     traffic_bytes,
 )
 from kdlib.losses.fused.loss import rows_of_a_chunk
+from kdlib.models.folders import POCKET_TEACHER, load_model, parameter_count
 
 SIZE = bench.Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
 GROUPED = Llama(48, 3, 4, 2, 80, 301, head_width=16)
@@ -80,10 +80,10 @@ def test_parameters_are_those_of_the_published_models(shape, published):
     assert shape.parameters == published
 
 
-@pytest.mark.parametrize("make", [grouped_model, lambda: models.load_model(models.POCKET_TEACHER)])
+@pytest.mark.parametrize("make", [grouped_model, lambda: load_model(POCKET_TEACHER)])
 def test_parameters_are_those_of_a_model_in_memory(make):
     model = make()
-    assert shape_of(model).parameters == models.parameter_count(model)
+    assert shape_of(model).parameters == parameter_count(model)
 
 
 @pytest.mark.parametrize("length", [8, 33])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 
-from kdlib import models
 from kdlib.cross_tokenizer import (
     NO_SPAN,
     SpanTargets,
@@ -23,7 +22,7 @@ from kdlib.cross_tokenizer import (
 from kdlib.data.documents import Document, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9
@@ -32,7 +31,7 @@ DOCUMENTS = [Document("one", TEXT), Document("two", TEXT[::-1])]
 
 
 def trained(vocabulary, text=TEXT):
-    return models.wrap_tokenizer(train_tokenizer([Document("a", text)], vocabulary), 64)
+    return wrap_tokenizer(train_tokenizer([Document("a", text)], vocabulary), 64)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,7 @@ def test_too_little_text_is_refused(coarse, fine):
 
 
 def test_teachers_likelihood_of_a_span_is_the_product_of_its_tokens(coarse, fine):
-    teacher = models.freeze(models.new_model(ModelSize(16, 1, 2, 0.3), len(fine), 64, seed=0))
+    teacher = freeze(new_model(ModelSize(16, 1, 2, 0.3), len(fine), 64, seed=0))
     pairs = pair_up(DOCUMENTS, fine, coarse, 24)
     rows = torch.tensor([2, 0])
     found = ask(teacher, pairs)(rows, pairs.student.ids[rows])

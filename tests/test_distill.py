@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from kdlib import distill, models, teachers
+from kdlib import distill, teachers
 from kdlib.data.documents import Blocks
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training
 
 
@@ -21,7 +21,7 @@ def test_equal_time_is_at_least_a_step():
 
 @pytest.mark.parametrize(("steps", "remembers"), [(2, False), (3, True)])
 def test_teacher_is_remembered_only_where_it_is_asked_twice(monkeypatch, steps, remembers):
-    teacher = models.freeze(models.new_model(ModelSize(16, 1, 2), 20, 32, seed=0))
+    teacher = freeze(new_model(ModelSize(16, 1, 2), 20, 32, seed=0))
     ids = torch.zeros(8, 9, dtype=torch.int64)
     asked = []
     monkeypatch.setattr(teachers, "remember", lambda *_: asked.append(True))

@@ -8,10 +8,10 @@ import torch
 from accelerate import Accelerator
 from scipy.special import log_softmax
 
-from kdlib import evaluate, models
+from kdlib import evaluate
 from kdlib.data.documents import Blocks
 from kdlib.evaluate import BlockSums
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, new_model
 
 VOCABULARY = 30
 
@@ -25,7 +25,7 @@ def scored():
     mask[-1, 4:] = 0
     blocks = Blocks(ids, mask, bytes=321)
     pair = {
-        name: models.new_model(ModelSize(16, 1, 2), VOCABULARY, 64, seed)
+        name: new_model(ModelSize(16, 1, 2), VOCABULARY, 64, seed)
         for name, seed in (("teacher", 0), ("student", 1))
     }
     for model in pair.values():  # far from uniform, so that the quantities differ

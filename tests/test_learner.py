@@ -4,13 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from kdlib import models
-from kdlib.heads import last_hidden_states, linear_head
 from kdlib.learner import Learner
 from kdlib.losses.fused.loss import HiddenTargets
 from kdlib.losses.objectives import Objective, log_softmax
 from kdlib.losses.sparse import top_k
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.heads import last_hidden_states, linear_head
 
 V, S = 20, 9
 OBJECTIVE = Objective.from_alpha(0.7)
@@ -18,7 +17,7 @@ OBJECTIVE = Objective.from_alpha(0.7)
 
 @pytest.fixture
 def pair():
-    return [models.new_model(ModelSize(width, 1, 2), V, 32, seed=width) for width in (32, 16)]
+    return [new_model(ModelSize(width, 1, 2), V, 32, seed=width) for width in (32, 16)]
 
 
 @pytest.fixture

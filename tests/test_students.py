@@ -7,10 +7,20 @@ import types
 import pytest
 import torch
 
-from kdlib import distill, models, pruning, students
+from kdlib import distill, students
 from kdlib.data.documents import Blocks, Document, make_blocks, train_tokenizer
 from kdlib.errors import UserError
-from kdlib.models import ModelSize
+from kdlib.models import pruning
+from kdlib.models.folders import (
+    ModelSize,
+    check_pair,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    save_model,
+    wrap_tokenizer,
+)
 from kdlib.recipes import (
     Controls,
     Data,
@@ -34,9 +44,9 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     (folder / "book.txt").write_text(TEXT)
     trained = train_tokenizer([Document("book", TEXT)], 300)
-    tokenizer = models.wrap_tokenizer(trained, context=64)
-    teacher = models.new_model(ModelSize(32, 3, 2), len(tokenizer) + SPARE_SLOTS, 64, seed=1)
-    models.save_model(teacher, tokenizer, folder / "teacher")
+    tokenizer = wrap_tokenizer(trained, context=64)
+    teacher = new_model(ModelSize(32, 3, 2), len(tokenizer) + SPARE_SLOTS, 64, seed=1)
+    save_model(teacher, tokenizer, folder / "teacher")
     return folder
 
 
@@ -52,7 +62,7 @@ def recipe(made, **student):
 
 def run(made, tmp_path, **student):
     report = distill.distill(recipe(made, **student), "mine", tmp_path / "run")
-    return report, models.load_model(tmp_path / "run" / "student")
+    return report, load_model(tmp_path / "run" / "student")
 
 
 PRUNED = {"source": "pruned", "pruning": pruning.Pruning(layers=2, mlp_share=0.5)}
@@ -75,7 +85,7 @@ def test_a_pruned_student_distils(pruned):
 
 def test_slots_that_are_no_token_are_gone_and_reported(made, pruned):
     report, student, _ = pruned
-    tokens = len(models.load_tokenizer(made / "teacher"))
+    tokens = len(load_tokenizer(made / "teacher"))
     assert student.config.vocab_size == tokens
     assert report["teacher"]["surplus_slots"] == SPARE_SLOTS
     # An untrained teacher is unsure between all its slots alike.
@@ -85,14 +95,14 @@ def test_slots_that_are_no_token_are_gone_and_reported(made, pruned):
 
 def test_a_new_student_ends_where_its_tokenizer_ends(made, tmp_path):
     _, student = run(made, tmp_path, size=ModelSize(16, 1, 2))
-    tokenizer = models.load_tokenizer(tmp_path / "run" / "student")
+    tokenizer = load_tokenizer(tmp_path / "run" / "student")
     assert student.config.eos_token_id == tokenizer.eos_token_id
 
 
 def test_a_student_may_be_a_model_folder(made, tmp_path):
-    tokenizer = models.load_tokenizer(made / "teacher")
-    own = models.new_model(ModelSize(16, 2, 2), len(tokenizer) + 7, 64, seed=5)
-    models.save_model(own, tokenizer, tmp_path / "own")
+    tokenizer = load_tokenizer(made / "teacher")
+    own = new_model(ModelSize(16, 2, 2), len(tokenizer) + 7, 64, seed=5)
+    save_model(own, tokenizer, tmp_path / "own")
     report, student = run(made, tmp_path, source=str(tmp_path / "own"))
     assert student.config.hidden_size == 16 and student.config.vocab_size == len(tokenizer)
     assert report["student"]["steps"] == 3
@@ -107,9 +117,9 @@ def test_a_student_with_another_tokenizer_is_refused_before_anything_is_written(
 
 
 def test_a_tokenizer_that_is_not_the_teachers_own_is_refused(made, tmp_path):
-    tokenizer = models.load_tokenizer(made / "teacher")
-    large = models.new_model(ModelSize(16, 1, 2), 2 * len(tokenizer), 64, seed=0)
-    models.save_model(large, tokenizer, tmp_path / "large")
+    tokenizer = load_tokenizer(made / "teacher")
+    large = new_model(ModelSize(16, 1, 2), 2 * len(tokenizer), 64, seed=0)
+    save_model(large, tokenizer, tmp_path / "large")
     asked = dataclasses.replace(
         recipe(made), teacher=TeacherSettings(source=str(tmp_path / "large"))
     )
@@ -120,15 +130,15 @@ def test_a_tokenizer_that_is_not_the_teachers_own_is_refused(made, tmp_path):
 def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
     made, tmp_path, monkeypatch
 ):
-    teacher = models.freeze(models.load_model(made / "teacher"))
-    tokenizer = models.load_tokenizer(made / "teacher")
+    teacher = freeze(load_model(made / "teacher"))
+    tokenizer = load_tokenizer(made / "teacher")
     job = types.SimpleNamespace(recipe=recipe(made, **PRUNED), folder=tmp_path)
     documents = [Document("book", TEXT)]
     blocks = make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
     student = students.new_student(job, teacher, tokenizer, blocks)
     monkeypatch.setattr(pruning, "choose", lambda *_: pytest.fail("measured again"))
     control = students.new_student(job, teacher, tokenizer, blocks)
-    models.check_pair(teacher, student)
+    check_pair(teacher, student)
     weights = zip(student.parameters(), control.parameters(), strict=True)
     assert all(torch.equal(one, other) and one is not other for one, other in weights)
 
@@ -145,16 +155,16 @@ def test_the_teacher_is_never_measured_on_padding(made):
 def own(tmp_path):
     """A student with a tokenizer of its own."""
     trained = train_tokenizer([Document("other", "zebra " * 300)], 270)
-    tokenizer = models.wrap_tokenizer(trained, context=64)
-    model = models.new_model(ModelSize(16, 1, 2), len(tokenizer), 64, seed=0)
-    models.save_model(model, tokenizer, tmp_path / "own")
+    tokenizer = wrap_tokenizer(trained, context=64)
+    model = new_model(ModelSize(16, 1, 2), len(tokenizer), 64, seed=0)
+    save_model(model, tokenizer, tmp_path / "own")
     return tmp_path / "own"
 
 
 def test_a_student_with_another_tokenizer_learns_where_that_is_asked_for(made, own, tmp_path):
     report, student = run(made, tmp_path, source=str(own), cross_tokenizer=True)
-    tokenizer = models.load_tokenizer(tmp_path / "run" / "student")
-    assert tokenizer.get_vocab() == models.load_tokenizer(own).get_vocab()
+    tokenizer = load_tokenizer(tmp_path / "run" / "student")
+    assert tokenizer.get_vocab() == load_tokenizer(own).get_vocab()
     assert student.config.vocab_size == len(tokenizer)
     # Nats are counted in the student's tokens for both, so they say the same as bits per byte.
     ratios = [

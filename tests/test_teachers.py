@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from kdlib import models, teachers
+from kdlib import teachers
 from kdlib.data.documents import Blocks
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, freeze, new_model
 
 
 @pytest.fixture
 def teacher():
-    return models.freeze(models.new_model(ModelSize(16, 2, 2), 50, 64, seed=0))
+    return freeze(new_model(ModelSize(16, 2, 2), 50, 64, seed=0))
 
 
 @pytest.fixture

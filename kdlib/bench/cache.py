@@ -16,12 +16,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib import models
 from kdlib.cache import CachedTargets, Contents, write_cache
 from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.models import ModelSize
+from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count
 from kdlib.schedule import Training
 from kdlib.teachers import TeacherTargets, run_each_time
 from kdlib.train import Phase, train
@@ -47,7 +46,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
     """Tokens per second of both ways, their ratio, and the seconds of cached epochs."""
     device = pick_device("auto")
     accelerator = make_accelerator(device, pick_precision("auto", device))
-    teacher = models.freeze(teacher or smollm2_sized()).to(accelerator.device)
+    teacher = freeze(teacher or smollm2_sized()).to(accelerator.device)
     blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:
         # Only this process reads the cache, so that nothing depends on the hashes.
@@ -67,8 +66,8 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
     return {
         "device": str(accelerator.device),
         "threads": torch.get_num_threads(),
-        "teacher_parameters": models.parameter_count(teacher),
-        "student_parameters": models.parameter_count(_student(sizes, teacher)),
+        "teacher_parameters": parameter_count(teacher),
+        "student_parameters": parameter_count(_student(sizes, teacher)),
         "cached_tokens_per_second": tokens / statistics.median(a for a, _ in pairs),
         "beside_tokens_per_second": tokens / statistics.median(b for _, b in pairs),
         "ratio": statistics.median(b / a for a, b in pairs),
@@ -119,7 +118,7 @@ def _vocabulary(model: nn.Module) -> int:
 
 
 def _student(sizes: Sizes, teacher: nn.Module) -> nn.Module:
-    return models.new_model(sizes.student, _vocabulary(teacher), 2 * BLOCK, seed=0)
+    return new_model(sizes.student, _vocabulary(teacher), 2 * BLOCK, seed=0)
 
 
 def _blocks(number: int, vocabulary: int) -> Blocks:

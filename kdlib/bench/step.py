@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 
-from kdlib import models
 from kdlib.data.documents import Blocks, load_splits, make_blocks, take_fraction
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
+from kdlib.models.folders import POCKET_TEACHER, freeze, load_model, load_tokenizer, new_model
 from kdlib.recipes import Recipe, load
 from kdlib.schedule import Training, learning_rate, make_optimizer, rows_of_step
 from kdlib.teachers import run_each_time
@@ -32,8 +32,8 @@ def measure(name: str) -> dict[str, Any]:
     recipe = load(name)
     device = pick_device(recipe.device)
     accelerator = make_accelerator(device, pick_precision(recipe.precision, device))
-    teacher = models.freeze(models.load_model(models.POCKET_TEACHER)).to(accelerator.device)
-    tokenizer = models.load_tokenizer(models.POCKET_TEACHER)
+    teacher = freeze(load_model(POCKET_TEACHER)).to(accelerator.device)
+    tokenizer = load_tokenizer(POCKET_TEACHER)
     documents = take_fraction(load_splits(recipe.data.text).training, recipe.data.fraction)
     blocks = make_blocks(
         documents, tokenizer.backend_tokenizer, recipe.data.block, tokenizer.eos_token_id
@@ -63,7 +63,7 @@ def table(result: dict[str, Any]) -> str:
 
 def _student(recipe: Recipe, teacher: Any) -> torch.nn.Module:
     size, context = recipe.student.size, 2 * recipe.data.block
-    return models.new_model(size, teacher.config.vocab_size, context, recipe.seed)
+    return new_model(size, teacher.config.vocab_size, context, recipe.seed)
 
 
 def _ours(

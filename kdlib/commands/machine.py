@@ -24,7 +24,7 @@ class FetchOptions:
 
 def fetch(arguments: list[str]) -> None:
     asked = parse(FetchOptions, arguments, prog="kdlib fetch")
-    from kdlib.fetch import fetch as get
+    from kdlib.models.fetch import fetch as get
 
     print(get(asked.model, again=asked.again))
 

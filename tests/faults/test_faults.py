@@ -9,10 +9,11 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib import cache, evaluate, measure, models, report, train
+from kdlib import cache, evaluate, measure, report, train
 from kdlib import distill as job
 from kdlib.data import documents
 from kdlib.files import claimed
+from kdlib.models import folders
 from kdlib.runs import is_run
 
 
@@ -46,12 +47,12 @@ MOMENTS = {
     "the tokenizer": (documents, "train_tokenizer", 1),
     "the teacher's training": (train, "_step", 4),
     "the saving of a checkpoint": (train, "save_checkpoint", 2),
-    "the saving of the teacher": (models, "save_model", 1),
-    "the sealing of the teacher": (models, "seal", 1),
+    "the saving of the teacher": (folders, "save_model", 1),
+    "the sealing of the teacher": (folders, "seal", 1),
     "the cache": (cache, "_write_shard", 2),
     "the cache's manifest": (cache, "_write_manifest", 3),
     "the student's training": (train, "_step", 6 + 4),
-    "the saving of the student": (models, "save_model", 2),
+    "the saving of the student": (folders, "save_model", 2),
     "the control's training": (train, "_step", 6 + 6 + 4),
     "the evaluation": (evaluate, "_block_sums", 3),
     "the samples": (measure, "generate", 2),

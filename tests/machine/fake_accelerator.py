@@ -32,7 +32,7 @@ from kdlib import evaluate, learner, schedule, teachers, train
 from kdlib.data.documents import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
-from kdlib.models import ModelSize, freeze, new_model
+from kdlib.models.folders import ModelSize, freeze, new_model
 
 
 class Backend(_DummyBackendModule):

@@ -23,7 +23,7 @@ from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator
 from kdlib.machine.distributed import UserError, is_main, on_main, part, rank
 from kdlib.machine.sharding import DTensor, place, whole_model
-from kdlib.models import ModelSize, freeze, new_model
+from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size

@@ -26,7 +26,7 @@ from kdlib.machine.distributed import (
     on_main,
 )
 from kdlib.machine.sharding import is_sharding, place, whole_model
-from kdlib.models import ModelSize, load_model, new_model
+from kdlib.models.folders import ModelSize, load_model, new_model
 from kdlib.runs import CHECKPOINT, Metrics
 
 HERE = Path(__file__).parent

@@ -19,7 +19,7 @@ from kdlib import train
 from kdlib.data.documents import Blocks
 from kdlib.learner import Learner
 from kdlib.losses.objectives import Objective
-from kdlib.models import ModelSize, freeze, new_model
+from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers import run_each_time
 
@@ -149,6 +149,6 @@ def test_a_look_for_packed_texts_would_be_seen(monkeypatch):
     from transformers import masking_utils
 
     look = masking_utils.find_packed_sequence_indices
-    monkeypatch.setattr("kdlib.heads.sys.modules", {})  # so that the look is not taken away
+    monkeypatch.setattr("kdlib.models.heads.sys.modules", {})  # so that the look is not taken away
     assert len(reads_of_a_step(1)) == 2 + 2, "one look for each of teacher and student"
     assert masking_utils.find_packed_sequence_indices is look

@@ -15,7 +15,7 @@ from kdlib.learner import Learner
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.machine.devices import compile_layers, make_accelerator
-from kdlib.models import ModelSize, freeze, new_model
+from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.runs import Metrics
 from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers import run_each_time

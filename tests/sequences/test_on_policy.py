@@ -10,9 +10,9 @@ from sequence_models import generator
 from story import STORY, close
 from torch import nn
 
-from kdlib import models
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective
+from kdlib.models.folders import ModelSize, new_model
 from kdlib.sequences.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
 from kdlib.toys.students import TabularStudent
 
@@ -50,7 +50,7 @@ def ids(*rows):
 
 
 def llama(seed=0):
-    model = models.new_model(models.ModelSize(16, 2, 2, initial_std=0.3), 11, 32, seed)
+    model = new_model(ModelSize(16, 2, 2, initial_std=0.3), 11, 32, seed)
     return model.eval()
 
 

@@ -12,9 +12,10 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from kdlib import models, pruning
 from kdlib.errors import UserError
-from kdlib.pruning import Cut, Pruning
+from kdlib.models import pruning
+from kdlib.models.folders import check_pair, freeze
+from kdlib.models.pruning import Cut, Pruning
 
 IDS = torch.arange(48).view(4, 12) % 30
 SHAPE = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 5, "num_attention_heads": 2}
@@ -37,7 +38,7 @@ KINDS = {
 def teacher(kind="llama"):
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return models.freeze(KINDS[kind]())
+        return freeze(KINDS[kind]())
 
 
 def silence(model, number):
@@ -162,7 +163,7 @@ def test_the_first_tokens_of_a_row_have_no_say():
 def test_a_student_learns_and_shares_nothing():
     model = teacher()
     student = pruning.cut_out(model, pruning.choose(model, IDS, Pruning(3, mlp_share=0.5)))
-    models.check_pair(model, student)
+    check_pair(model, student)
     assert all(p.requires_grad and p.dtype == torch.float32 for p in student.parameters())
 
 

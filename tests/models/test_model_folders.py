@@ -5,10 +5,20 @@ import json
 import pytest
 import torch
 
-from kdlib import models
 from kdlib.data.documents import END_OF_TEXT, Document, train_tokenizer
 from kdlib.errors import UserError
-from kdlib.models import ModelSize
+from kdlib.models.folders import (
+    POCKET_TEACHER,
+    ModelSize,
+    check_pair,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+    save_model,
+    wrap_tokenizer,
+)
 
 SMALL = ModelSize(width=16, layers=1, heads=2)
 TEXT = "the cat sat on the mat and looked at the hat " * 20
@@ -16,15 +26,15 @@ TEXT = "the cat sat on the mat and looked at the hat " * 20
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return models.wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
+    return wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
 
 
 def new(vocabulary=280, seed=0):
-    return models.new_model(SMALL, vocabulary, 64, seed)
+    return new_model(SMALL, vocabulary, 64, seed)
 
 
 def test_generation_ends_where_the_tokenizer_says():
-    model = models.new_model(SMALL, 280, 64, seed=0, end_of_text=7)
+    model = new_model(SMALL, 280, 64, seed=0, end_of_text=7)
     assert model.generation_config.eos_token_id == model.config.eos_token_id == 7
 
 
@@ -43,7 +53,7 @@ def test_parameters_are_counted_once():
     model = new()
     width, mlp = SMALL.width, SMALL.mlp_width
     block = 4 * width**2 + 3 * width * mlp + 2 * width
-    assert models.parameter_count(model) == 280 * width + block + width
+    assert parameter_count(model) == 280 * width + block + width
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"layers": 0}, {"heads": 3}, {"heads": 16}])
@@ -54,12 +64,12 @@ def test_impossible_size_is_refused_by_name(wrong):
 
 def test_saved_model_is_the_model(tmp_path, tokenizer):
     model = new()
-    models.save_model(model, tokenizer, tmp_path / "model")
-    loaded = models.load_model(tmp_path / "model")
+    save_model(model, tokenizer, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
     ids = torch.arange(20)[None]
     assert torch.equal(model(input_ids=ids).logits, loaded(input_ids=ids).logits)
     text = "the cat\n sat"
-    again = models.load_tokenizer(tmp_path / "model")
+    again = load_tokenizer(tmp_path / "model")
     assert again(text).input_ids == tokenizer(text).input_ids
     assert again.decode(again(text).input_ids) == text
     assert again.eos_token == END_OF_TEXT
@@ -68,11 +78,11 @@ def test_saved_model_is_the_model(tmp_path, tokenizer):
 
 def test_half_precision_on_disk_is_half_the_bytes(tmp_path, tokenizer):
     model = new()
-    models.save_model(model, tokenizer, tmp_path / "half", torch.bfloat16)
+    save_model(model, tokenizer, tmp_path / "half", torch.bfloat16)
     assert next(model.parameters()).dtype == torch.float32  # the model at hand is not touched
     size = (tmp_path / "half" / "model.safetensors").stat().st_size
-    assert size == pytest.approx(2 * models.parameter_count(model), rel=0.2)
-    loaded = models.load_model(tmp_path / "half")
+    assert size == pytest.approx(2 * parameter_count(model), rel=0.2)
+    loaded = load_model(tmp_path / "half")
     for one, other in zip(model.parameters(), loaded.parameters()):
         assert other.dtype == torch.float32
         assert torch.equal(one.to(torch.bfloat16).float(), other)
@@ -80,58 +90,58 @@ def test_half_precision_on_disk_is_half_the_bytes(tmp_path, tokenizer):
 
 def test_broken_folders_are_named(tmp_path, tokenizer):
     with pytest.raises(UserError, match="no config.json"):
-        models.load_model(tmp_path)
-    models.save_model(new(), tokenizer, tmp_path / "model")
+        load_model(tmp_path)
+    save_model(new(), tokenizer, tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(UserError, match="model.safetensors is missing or damaged"):
-        models.load_model(tmp_path / "model")
-    models.save_model(new(), tokenizer, tmp_path / "model")
+        load_model(tmp_path / "model")
+    save_model(new(), tokenizer, tmp_path / "model")
     (tmp_path / "model" / "sha256.json").unlink()  # as if another program had written it
     (tmp_path / "model" / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="tokenizer: .* cannot be loaded"):
-        models.load_tokenizer(tmp_path / "model")
+        load_tokenizer(tmp_path / "model")
 
 
 def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path, tokenizer, monkeypatch):
     from transformers import AutoTokenizer
 
-    models.save_model(new(), tokenizer, tmp_path / "model")
+    save_model(new(), tokenizer, tmp_path / "model")
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: object())
     with pytest.raises(UserError, match="a tokenizer.json is needed"):
-        models.load_tokenizer(tmp_path / "model")
+        load_tokenizer(tmp_path / "model")
 
 
 def test_frozen_teacher_has_no_gradient_and_no_dropout():
-    teacher = models.freeze(new().train())
+    teacher = freeze(new().train())
     assert not teacher.training
     assert not teacher(input_ids=torch.arange(5)[None]).logits.requires_grad
 
 
 def test_good_pair_passes():
-    models.check_pair(models.freeze(new()), new(seed=1))
+    check_pair(freeze(new()), new(seed=1))
 
 
 def test_pairs_that_would_teach_nothing_are_refused():
-    teacher, student = models.freeze(new()), new(seed=1)
+    teacher, student = freeze(new()), new(seed=1)
     with pytest.raises(UserError, match="training mode"):
-        models.check_pair(new().train(), student)
+        check_pair(new().train(), student)
     with pytest.raises(UserError, match="require gradients"):
-        models.check_pair(new().eval(), student)
+        check_pair(new().eval(), student)
     with pytest.raises(UserError, match="shares parameters"):
-        models.check_pair(teacher, teacher)
+        check_pair(teacher, teacher)
     with pytest.raises(UserError, match="has 300 entries, the teacher's 280"):
-        models.check_pair(teacher, new(vocabulary=300))
+        check_pair(teacher, new(vocabulary=300))
 
 
 def test_shipped_teacher_is_what_its_papers_say():
     """Its hash, its size and its recipe stand beside it in provenance.json."""
     import hashlib
 
-    provenance = json.loads((models.POCKET_TEACHER / "provenance.json").read_text())
-    weights = models.POCKET_TEACHER / "model.safetensors"
+    provenance = json.loads((POCKET_TEACHER / "provenance.json").read_text())
+    weights = POCKET_TEACHER / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == provenance["sha256"]
-    assert sum(f.stat().st_size for f in models.POCKET_TEACHER.iterdir()) <= 16_000_000
-    teacher = models.load_model(models.POCKET_TEACHER)
-    assert models.parameter_count(teacher) == provenance["parameters"]
-    assert teacher.config.vocab_size == len(models.load_tokenizer(models.POCKET_TEACHER)) == 4096
+    assert sum(f.stat().st_size for f in POCKET_TEACHER.iterdir()) <= 16_000_000
+    teacher = load_model(POCKET_TEACHER)
+    assert parameter_count(teacher) == provenance["parameters"]
+    assert teacher.config.vocab_size == len(load_tokenizer(POCKET_TEACHER)) == 4096

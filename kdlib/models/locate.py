@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kdlib import fetch, models
 from kdlib.errors import UserError
+from kdlib.models.fetch import PACKAGES, cached
+from kdlib.models.folders import POCKET_TEACHER, first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Weights as safetensors only, and no code.
@@ -21,9 +22,9 @@ def locate(source: str) -> Path:
     model that is not fetched yet or that the hub does not give.
     """
     if source == "pocket":
-        return models.POCKET_TEACHER
-    if source in fetch.PACKAGES:
-        return fetch.cached(source)
+        return POCKET_TEACHER
+    if source in PACKAGES:
+        return cached(source)
     folder = Path(source).expanduser()
     if not folder.exists() and HUB_NAME.fullmatch(source):
         return _from_hub(source)
@@ -39,7 +40,6 @@ def _from_hub(source: str) -> Path:
         folder = snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES)
     except Exception as error:  # no network, no such model, no permission, a full disk
         raise UserError(
-            f"model: {source} is no folder here, and the hub does not give it:"
-            f" {models.first_line(error)}"
+            f"model: {source} is no folder here, and the hub does not give it: {first_line(error)}"
         ) from error
     return Path(folder)

@@ -17,9 +17,8 @@ from torch import nn
 from kdlib.data.documents import END_OF_TEXT
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, disk_errors_named
-from kdlib.seals import check_seal, seal
-from kdlib.vocabularies import check_same_tokens as check_same_tokens
-from kdlib.vocabularies import trim
+from kdlib.models.checksums import check_seal, seal
+from kdlib.models.vocabularies import trim
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

