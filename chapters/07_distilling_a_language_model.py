@@ -410,11 +410,11 @@ print(f"ratio {VOCABULARY / WIDTH:.1f}")
 # %%
 import time
 
-from kdlib import teachers
+from kdlib.teachers.live import remember
 
 started = time.process_time()
 with without_bars():
-    remembered = teachers.remember(teacher, lesson)
+    remembered = remember(teacher, lesson)
 SECONDS_OF_PASS = time.process_time() - started
 
 rows = torch.arange(4)

@@ -17,9 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import measure, recipes, teachers
-from kdlib.cache import CachedTargets, read_manifest, write_cache
-from kdlib.cross_tokenizer import ask
+from kdlib import measure, recipes
 from kdlib.data.documents import Blocks, load_documents, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.files import claimed
@@ -51,6 +49,16 @@ from kdlib.runs import (
 )
 from kdlib.schedule import Training
 from kdlib.students import new_student
+from kdlib.teachers.cache import CachedTargets, read_manifest, write_cache
+from kdlib.teachers.live import (
+    Placement,
+    TeacherTargets,
+    as_it_is,
+    can_remember,
+    remember,
+    run_each_time,
+)
+from kdlib.teachers.spans import ask
 from kdlib.train import Phase, train
 
 if TYPE_CHECKING:
@@ -168,7 +176,7 @@ def _train_learners(job: Job) -> None:
         name: str,
         objective: Objective,
         training: Training,
-        targets: teachers.TeacherTargets | None = None,
+        targets: TeacherTargets | None = None,
     ) -> None:
         model = new_student(job, teacher, tokenizer, blocks)
         check_pair(teacher, model, same_tokens=pairs is None)
@@ -176,7 +184,7 @@ def _train_learners(job: Job) -> None:
         on_main(lambda: save_model(trained, tokenizer, job.folder / name))
 
     if not job.has("student"):
-        teacher_targets: teachers.TeacherTargets
+        teacher_targets: TeacherTargets
         if job.recipe.targets.kind == "exact":
             started = time.perf_counter()
             if pairs:
@@ -208,12 +216,12 @@ def _exact_targets(
     teacher: nn.Module,
     blocks: Blocks,
     training: Training,
-    where: teachers.Placement = teachers.as_it_is,
-) -> teachers.TeacherTargets:
+    where: Placement = as_it_is,
+) -> TeacherTargets:
     sees_data_twice = training.steps * training.batch > len(blocks)
-    if sees_data_twice and teachers.can_remember(teacher, blocks):
-        return teachers.remember(teacher, blocks, where)
-    return teachers.run_each_time(teacher, where)
+    if sees_data_twice and can_remember(teacher, blocks):
+        return remember(teacher, blocks, where)
+    return run_each_time(teacher, where)
 
 
 def _reader(job: Job, teacher: nn.Module) -> nn.Module:
@@ -225,7 +233,7 @@ def _reader(job: Job, teacher: nn.Module) -> nn.Module:
     return reader
 
 
-def _placement(job: Job) -> teachers.Placement:
+def _placement(job: Job) -> Placement:
     return functools.partial(place, accelerator=job.accelerator)
 
 
@@ -266,7 +274,7 @@ def _train(
     blocks: Blocks,
     objective: Objective,
     training: Training,
-    teacher_targets: teachers.TeacherTargets | None = None,
+    teacher_targets: TeacherTargets | None = None,
 ) -> nn.Module:
     """Train the model, note what it took, and return it whole."""
     validation = job.blocks(job.documents.validation, tokenizer)

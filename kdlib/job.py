@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib.cache import CachedTargets, Contents, contents_of
-from kdlib.cross_tokenizer import Pairs, pair_up
 from kdlib.data.documents import Blocks, Document, Splits, load_splits, make_blocks, take_fraction
 from kdlib.errors import UserError
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
@@ -19,6 +17,8 @@ from kdlib.models.locate import locate
 from kdlib.models.pruning import check
 from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim
 from kdlib.recipes import Recipe
+from kdlib.teachers.cache import CachedTargets, Contents, contents_of
+from kdlib.teachers.spans import Pairs, pair_up
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -86,7 +86,7 @@ class StudentSettings:
         tyro.conf.FlagConversionOff[bool], tyro.conf.arg(aliases=["--cross-tokenizer"])
     ] = False
     """Let a student keep its own tokenizer: it is taught how likely spans of the text are, not the
-    teacher's distributions (`kdlib.cross_tokenizer` says what that cannot do). Too little to learn
+    teacher's distributions (`kdlib.teachers.spans` says what that cannot do). Too little to learn
     a language from: give the labels their share, --objective.weight 0.5."""
     training: Training = Training(steps=1050, learning_rate=6e-3, checkpoint_every=200)
 

@@ -34,7 +34,7 @@ from kdlib.schedule import (
     rows_of_step,
     set_learning_rate,
 )
-from kdlib.teachers import TeacherTargets
+from kdlib.teachers.live import TeacherTargets
 
 LOG_EVERY = 10
 VALIDATION_BLOCKS = 48

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from kdlib import distill, teachers
+from kdlib import distill
 from kdlib.data.documents import Blocks
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training
+from kdlib.teachers import live
 
 
 def test_equal_time_counts_the_teachers_pass():
@@ -24,6 +25,6 @@ def test_teacher_is_remembered_only_where_it_is_asked_twice(monkeypatch, steps, 
     teacher = freeze(new_model(ModelSize(16, 1, 2), 20, 32, seed=0))
     ids = torch.zeros(8, 9, dtype=torch.int64)
     asked = []
-    monkeypatch.setattr(teachers, "remember", lambda *_: asked.append(True))
+    monkeypatch.setattr(live, "remember", lambda *_: asked.append(True))
     distill._exact_targets(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
     assert bool(asked) == remembers

@@ -16,13 +16,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib.cache import CachedTargets, Contents, write_cache
 from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count
 from kdlib.schedule import Training
-from kdlib.teachers import TeacherTargets, run_each_time
+from kdlib.teachers.cache import CachedTargets, Contents, write_cache
+from kdlib.teachers.live import TeacherTargets, run_each_time
 from kdlib.train import Phase, train
 
 VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50

@@ -9,12 +9,13 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib import cache, evaluate, measure, report, train
 from kdlib import distill as job
+from kdlib import evaluate, measure, report, train
 from kdlib.data import documents
 from kdlib.files import claimed
 from kdlib.models import folders
 from kdlib.runs import is_run
+from kdlib.teachers import cache
 
 
 @pytest.fixture(scope="module")

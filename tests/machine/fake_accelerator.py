@@ -28,11 +28,12 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib import evaluate, learner, schedule, teachers, train
+from kdlib import evaluate, learner, schedule, train
 from kdlib.data.documents import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
+from kdlib.teachers.live import run_each_time
 
 
 class Backend(_DummyBackendModule):
@@ -140,7 +141,7 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, model = (new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed in (0, 1))
     teacher, model = freeze(teacher), student or model
-    pupil, targets = learner.Learner(model), teachers.run_each_time(teacher)
+    pupil, targets = learner.Learner(model), run_each_time(teacher)
     with FakeDevice() as device:
         if teacher_there:
             to_device(teacher)

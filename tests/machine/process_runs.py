@@ -17,7 +17,7 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 
-from kdlib import teachers, train
+from kdlib import train
 from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator
@@ -25,6 +25,7 @@ from kdlib.machine.distributed import UserError, is_main, on_main, part, rank
 from kdlib.machine.sharding import DTensor, place, whole_model
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training
+from kdlib.teachers.live import remember, run_each_time
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size
 TRAINING = Training(steps=12, batch=8, accumulate=2, learning_rate=0.02, checkpoint_every=100)
@@ -49,7 +50,7 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed, size in enumerate(sizes)
     )
     teacher = freeze(teacher)
-    read = partial(teachers.remember, blocks=blocks()) if remembered else teachers.run_each_time
+    read = partial(remember, blocks=blocks()) if remembered else run_each_time
     targets = read(teacher, place=partial(place, accelerator=accelerator))
     phase = train.Phase("student", folder, "run", seed=0)
     calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)

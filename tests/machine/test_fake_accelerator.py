@@ -21,7 +21,7 @@ from kdlib.learner import Learner
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.schedule import Training, make_optimizer
-from kdlib.teachers import run_each_time
+from kdlib.teachers.live import run_each_time
 
 PROGRAM = Path(__file__).parent / "fake_accelerator.py"
 SOUND = ("linear", "dense", "reverse KL", "temperature 2", "evaluation")

@@ -18,7 +18,7 @@ from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.runs import Metrics
 from kdlib.schedule import Training, make_optimizer
-from kdlib.teachers import run_each_time
+from kdlib.teachers.live import run_each_time
 
 pytestmark = pytest.mark.gpu
 

@@ -32,7 +32,7 @@ from kdlib.files import claimed, write_atomically
 from kdlib.losses.objectives import log_softmax
 from kdlib.losses.sparse import KINDS, SparseTargets
 from kdlib.machine.progress import bar
-from kdlib.packing import pack, unpack
+from kdlib.teachers.packing import pack, unpack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

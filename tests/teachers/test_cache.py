@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kdlib import cache
-from kdlib.cache import CachedTargets, contents_of, read_manifest, write_cache
 from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models.folders import ModelSize, freeze, new_model
+from kdlib.teachers import cache
+from kdlib.teachers.cache import CachedTargets, contents_of, read_manifest, write_cache
 
 BLOCKS, POSITIONS, VOCABULARY, K = 23, 12, 50, 6
 

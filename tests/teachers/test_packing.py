@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdlib.losses.sparse import KINDS, SparseTargets
-from kdlib.packing import pack, unpack
+from kdlib.teachers.packing import pack, unpack
 
 POSITIONS = 31
 

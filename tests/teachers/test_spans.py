@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 
-from kdlib.cross_tokenizer import (
+from kdlib.data.documents import Document, train_tokenizer
+from kdlib.errors import UserError
+from kdlib.losses.objectives import Objective
+from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer
+from kdlib.teachers.spans import (
     NO_SPAN,
     SpanTargets,
     align,
@@ -19,10 +23,6 @@ from kdlib.cross_tokenizer import (
     pair_up,
     span_distillation_loss,
 )
-from kdlib.data.documents import Document, train_tokenizer
-from kdlib.errors import UserError
-from kdlib.losses.objectives import Objective
-from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9

@@ -1,0 +1,1 @@
+"""What does the teacher say, and where is it kept?"""
