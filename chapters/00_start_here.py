@@ -125,8 +125,12 @@ print("the text has", repr(tokenizer.decode(lesson[block, position + 1])))
 
 # %%
 from kdlib.losses.objectives import Objective, distillation_loss, next_token
-from kdlib.schedule import (
-    Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
+from kdlib.training.schedule import (
+    Training,
+    learning_rate,
+    make_optimizer,
+    rows_of_step,
+    set_learning_rate,
 )
 
 SIZE = ModelSize(width=64, layers=2, heads=2, initial_std=0.09)

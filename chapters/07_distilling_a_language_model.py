@@ -23,7 +23,7 @@
 #
 # - plan the compression of a language model for a phone, and defend each
 #   choice (Q05);
-# - write the training loop in twenty lines, and say what `kdlib.train` adds;
+# - write the training loop in twenty lines, and say what `kdlib.training.loop` adds;
 # - build controls of equal steps and of equal time, and spot unfair ones;
 # - say what the numbers of such an experiment show, and what they do not;
 # - run `kdlib distill` at full size, read its report, and set its flags for a
@@ -274,7 +274,7 @@ exercise("bug-next-token-sum").check(bug_next_token_sum)
 # %%
 import math
 
-from kdlib.learner import Learner
+from kdlib.training.student_with_loss import Learner
 from kdlib.losses.objectives import Objective
 
 FROM_TEXT = Objective.from_alpha(0.0)  # the text's tokens only
@@ -477,8 +477,12 @@ exercise("bug-padded-kl").check(bug_padded_kl)
 # %%
 from torch.nn.utils import clip_grad_norm_
 
-from kdlib.schedule import (
-    Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
+from kdlib.training.schedule import (
+    Training,
+    learning_rate,
+    make_optimizer,
+    rows_of_step,
+    set_learning_rate,
 )
 
 TRAINING = Training(
@@ -533,7 +537,7 @@ def bug_accumulate(micro_batches):
 exercise("bug-accumulate").check(bug_accumulate)
 
 # %% [markdown]
-# `kdlib.train` is the same loop with what a long job needs. **Predict:** if
+# `kdlib.training.loop` is the same loop with what a long job needs. **Predict:** if
 # both start from the same seed, how far apart are the two students after eight
 # steps?
 
@@ -544,7 +548,7 @@ import tempfile
 from pathlib import Path
 
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.train import Phase, train
+from kdlib.training.loop import Phase, train
 
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)

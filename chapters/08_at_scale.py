@@ -1112,7 +1112,7 @@ for name, divide in {
 # run on one. The count of all is right but for a factor: the averaging has
 # divided by the number of processes already, a second time.
 #
-# That is why every loss in this book is a *sum and a count*. `kdlib.train`
+# That is why every loss in this book is a *sum and a count*. `kdlib.training.loop`
 # multiplies the sum by processes / count, where the count is that of all
 # micro-batches on all processes, and every split of a batch gives the same
 # gradient. The count costs no communication there: the masks are known to

@@ -11,7 +11,7 @@ from kdlib.errors import UserError
 from kdlib.readable import align, duration, number, percent
 from kdlib.report import ROWS
 from kdlib.report_fields import FORMAT, leaves
-from kdlib.runs import require
+from kdlib.training.run_folder import require
 
 Cell = Callable[[dict[str, Any]], str]
 

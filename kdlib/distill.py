@@ -38,16 +38,6 @@ from kdlib.models.folders import (
 )
 from kdlib.recipes import Recipe
 from kdlib.report import write_report
-from kdlib.runs import (
-    CHECKPOINT,
-    Metrics,
-    prepare,
-    read_state,
-    record_seconds,
-    record_targets,
-    require,
-)
-from kdlib.schedule import Training
 from kdlib.students import new_student
 from kdlib.teachers.cache import CachedTargets, read_manifest, write_cache
 from kdlib.teachers.live import (
@@ -59,7 +49,17 @@ from kdlib.teachers.live import (
     run_each_time,
 )
 from kdlib.teachers.spans import ask
-from kdlib.train import Phase, train
+from kdlib.training.loop import Phase, train
+from kdlib.training.run_folder import (
+    CHECKPOINT,
+    Metrics,
+    prepare,
+    read_state,
+    record_seconds,
+    record_targets,
+    require,
+)
+from kdlib.training.schedule import Training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

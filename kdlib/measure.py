@@ -26,7 +26,7 @@ from kdlib.models.folders import (
 )
 from kdlib.models.vocabularies import surplus, surplus_mass, token_slots
 from kdlib.report_fields import FORMAT
-from kdlib.runs import Metrics, read_state, record_seconds
+from kdlib.training.run_folder import Metrics, read_state, record_seconds
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -25,8 +25,8 @@ from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import KINDS
 from kdlib.models.folders import ModelSize
 from kdlib.models.pruning import Pruning
-from kdlib.runs import RECIPE
-from kdlib.schedule import Training
+from kdlib.training.run_folder import RECIPE
+from kdlib.training.schedule import Training
 
 FOLDER = Path(__file__).parent / "recipes"
 

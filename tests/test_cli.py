@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from kdlib import cli, runs
+from kdlib import cli
 from kdlib.recipes import Recipe, to_toml
+from kdlib.training import run_folder
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(call, tmp_path, arguments, wor
 
 
 def test_resume_with_another_recipe_is_refused(call, tmp_path):
-    runs.prepare(tmp_path / "run", "pocket", to_toml(Recipe()), overwrite=False)
+    run_folder.prepare(tmp_path / "run", "pocket", to_toml(Recipe()), overwrite=False)
     arguments = ["distill", "pocket", "--out", "run", "--resume", "--seed", "5"]
     assert_refused(call(*arguments), "resume", "seed", "other than")
 
@@ -150,7 +151,7 @@ def test_full_disk_is_one_line(call, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "runs/tiny/state.json")
 
-    monkeypatch.setattr(runs, "write_state", full)
+    monkeypatch.setattr(run_folder, "write_state", full)
     assert_refused(call("distill", "tiny"), "No space left")
 
 

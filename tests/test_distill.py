@@ -6,8 +6,8 @@ import torch
 from kdlib import distill
 from kdlib.data.documents import Blocks
 from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.schedule import Training
 from kdlib.teachers import live
+from kdlib.training.schedule import Training
 
 
 def test_equal_time_counts_the_teachers_pass():

@@ -30,8 +30,8 @@ from kdlib.recipes import (
     TargetSettings,
     TeacherSettings,
 )
-from kdlib.runs import Metrics
-from kdlib.schedule import Training
+from kdlib.training.run_folder import Metrics
+from kdlib.training.schedule import Training
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 TEXT = "\n\n".join(" ".join(WORDS[n * k % 10] for k in range(1, 30)) + "." for n in range(300))

@@ -20,10 +20,10 @@ from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count
-from kdlib.schedule import Training
 from kdlib.teachers.cache import CachedTargets, Contents, write_cache
 from kdlib.teachers.live import TeacherTargets, run_each_time
-from kdlib.train import Phase, train
+from kdlib.training.loop import Phase, train
+from kdlib.training.schedule import Training
 
 VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50
 STUDENT = ModelSize(width=256, layers=8, heads=4)

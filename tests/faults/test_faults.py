@@ -10,12 +10,13 @@ import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
 from kdlib import distill as job
-from kdlib import evaluate, measure, report, train
+from kdlib import evaluate, measure, report
 from kdlib.data import documents
 from kdlib.files import claimed
 from kdlib.models import folders
-from kdlib.runs import is_run
 from kdlib.teachers import cache
+from kdlib.training import loop
+from kdlib.training.run_folder import is_run
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +47,15 @@ def goes_on_to_the_same_end(folder, text, finished):
 
 MOMENTS = {
     "the tokenizer": (documents, "train_tokenizer", 1),
-    "the teacher's training": (train, "_step", 4),
-    "the saving of a checkpoint": (train, "save_checkpoint", 2),
+    "the teacher's training": (loop, "_step", 4),
+    "the saving of a checkpoint": (loop, "save_checkpoint", 2),
     "the saving of the teacher": (folders, "save_model", 1),
     "the sealing of the teacher": (folders, "seal", 1),
     "the cache": (cache, "_write_shard", 2),
     "the cache's manifest": (cache, "_write_manifest", 3),
-    "the student's training": (train, "_step", 6 + 4),
+    "the student's training": (loop, "_step", 6 + 4),
     "the saving of the student": (folders, "save_model", 2),
-    "the control's training": (train, "_step", 6 + 6 + 4),
+    "the control's training": (loop, "_step", 6 + 6 + 4),
     "the evaluation": (evaluate, "_block_sums", 3),
     "the samples": (measure, "generate", 2),
     "the report": (report, "render_html", 1),
@@ -150,7 +151,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_phase_can_be_redone(
     damage, text, finished, tmp_path, survived
 ):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(train, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
     checkpoint = folder / "checkpoint.safetensors"
     damage(checkpoint)
     done = distil(folder, text, "--resume")
@@ -163,7 +164,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_phase_can_be_redone(
 @pytest.mark.parametrize("damage", [truncated, with_a_bit_flipped])
 def test_damaged_targets_are_made_again(damage, text, finished, tmp_path, survived):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(train, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
     damage(next((folder / "targets").glob("*.safetensors")))
     goes_on_to_the_same_end(folder, text, finished)
     survived(f"targets {damage.__name__.replace('_', ' ')}", "found and made again, same end")
@@ -171,7 +172,7 @@ def test_damaged_targets_are_made_again(damage, text, finished, tmp_path, surviv
 
 def test_a_torn_line_of_the_log_is_dropped(text, finished, tmp_path, survived):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(train, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
     truncated(folder / "metrics.jsonl")
     goes_on_to_the_same_end(folder, text, finished)
     survived("log torn in its last line", "went on to the same end")

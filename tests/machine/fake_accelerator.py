@@ -28,12 +28,15 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib import evaluate, learner, schedule, train
+from kdlib import evaluate
 from kdlib.data.documents import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.teachers.live import run_each_time
+from kdlib.training.loop import _batch, _step, add_losses
+from kdlib.training.schedule import Training, make_optimizer
+from kdlib.training.student_with_loss import Learner, distillation_loss, next_token
 
 
 class Backend(_DummyBackendModule):
@@ -67,7 +70,7 @@ for name in ("linear", "matmul", "scaled_dot_product_attention"):
     libraries[1].impl(name, in_lower_precision(getattr(torch.ops.aten, name)), AUTOCAST)
 DEVICE = torch.device("fake", 0)
 VOCABULARY, BLOCK, BATCH = 61, 8, 4
-TRAINING = schedule.Training(steps=1, batch=BATCH)
+TRAINING = Training(steps=1, batch=BATCH)
 
 
 class FakeDevice(TorchDispatchMode):
@@ -141,15 +144,15 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, model = (new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed in (0, 1))
     teacher, model = freeze(teacher), student or model
-    pupil, targets = learner.Learner(model), run_each_time(teacher)
+    pupil, targets = Learner(model), run_each_time(teacher)
     with FakeDevice() as device:
         if teacher_there:
             to_device(teacher)
         to_device(pupil, spare)
-        optimizer = schedule.make_optimizer(model, TRAINING)
+        optimizer = make_optimizer(model, TRAINING)
         pupil, optimizer = accelerator.prepare(pupil, optimizer, device_placement=[False, False])
         device.waits.clear()  # a model is moved once
-        train._step(
+        _step(
             pupil, batch_of_blocks(), torch.arange(BATCH), objective or Objective.from_alpha(0.5),
             TRAINING, accelerator, optimizer, targets,
         )  # fmt: skip
@@ -169,12 +172,12 @@ def judge(accelerator=None) -> FakeDevice:
 # --- Planted mistakes ---------------------------------------------------------------------------
 
 
-def _labels_on_the_cpu(logits, ids, mask=None, real=learner.next_token):
+def _labels_on_the_cpu(logits, ids, mask=None, real=next_token):
     logits, labels, mask = real(logits, ids, mask)
     return logits, torch.zeros(labels.shape, dtype=torch.int64), mask
 
 
-def _mask_on_the_cpu(logits, target, labels, counted, real=learner.distillation_loss, **rest):
+def _mask_on_the_cpu(logits, target, labels, counted, real=distillation_loss, **rest):
     return real(logits, target, labels, torch.ones(labels.shape, dtype=torch.bool), **rest)
 
 
@@ -186,7 +189,7 @@ def _buffers_on_the_cpu(rows, vocabulary, dtype, device, real=Buffers):
     return real(rows, vocabulary, dtype, torch.device("cpu"))
 
 
-def _reads_a_number(losses, real=train.add_losses):
+def _reads_a_number(losses, real=add_losses):
     whole = real(losses)
     print(whole.total.item(), file=sys.stderr)
     return whole
@@ -197,16 +200,16 @@ def _picks_by_a_mask(values, rows, real=pick):
     return flat[torch.ones(len(flat), dtype=torch.bool, device=flat.device)]
 
 
-def _waits_for_the_ids(blocks, rows, accelerator, real=train._batch):
+def _waits_for_the_ids(blocks, rows, accelerator, real=_batch):
     return blocks.ids[rows].to(accelerator.device), real(blocks, rows, accelerator)[1]
 
 
-def _brings_the_loss_home(losses, real=train.add_losses):
+def _brings_the_loss_home(losses, real=add_losses):
     whole = real(losses)
     return whole._replace(total=whole.total.cpu())
 
 
-def _adds_in_float64(losses, real=train.add_losses):
+def _adds_in_float64(losses, real=add_losses):
     whole = real(losses)
     return whole._replace(total=whole.total.double())
 
@@ -230,19 +233,22 @@ def dense(accelerator):
 
 MISTAKES = {
     "teacher on the CPU": lambda accelerator: step(accelerator, teacher_there=False),
-    "labels on the CPU": planted("kdlib.learner.next_token", _labels_on_the_cpu),
+    "labels on the CPU": planted("kdlib.training.student_with_loss.next_token", _labels_on_the_cpu),
     "mask on the CPU": lambda accelerator: _with_patch(
-        "kdlib.learner.distillation_loss", _mask_on_the_cpu, accelerator, student=Bigram()
+        "kdlib.training.student_with_loss.distillation_loss",
+        _mask_on_the_cpu,
+        accelerator,
+        student=Bigram(),
     ),
     "index on the CPU": planted("kdlib.losses.fused.loss.row_numbers", _rows_on_the_cpu),
     "scratch memory on the CPU": planted("kdlib.losses.fused.loss.Buffers", _buffers_on_the_cpu),
     "buffer on the CPU": lambda accelerator: step(accelerator, spare="rotary_emb.inv_freq"),
     "parameter on the CPU": lambda accelerator: step(accelerator, spare="mlp.up_proj.weight"),
-    "a number read": planted("kdlib.train.add_losses", _reads_a_number),
+    "a number read": planted("kdlib.training.loop.add_losses", _reads_a_number),
     "rows picked by a mask": planted("kdlib.losses.fused.loss.pick", _picks_by_a_mask),
-    "a copy that waits": planted("kdlib.train._batch", _waits_for_the_ids),
-    "a copy back": planted("kdlib.train.add_losses", _brings_the_loss_home),
-    "a loss in float64": planted("kdlib.train.add_losses", _adds_in_float64),
+    "a copy that waits": planted("kdlib.training.loop._batch", _waits_for_the_ids),
+    "a copy back": planted("kdlib.training.loop.add_losses", _brings_the_loss_home),
+    "a loss in float64": planted("kdlib.training.loop.add_losses", _adds_in_float64),
     "scores in float64": lambda a: _with_patch("kdlib.evaluate.reverse_kl", _in_float64, a, judge),
 }
 SOUND = {

@@ -17,15 +17,15 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 
-from kdlib import train
 from kdlib.data.documents import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator
 from kdlib.machine.distributed import UserError, is_main, on_main, part, rank
 from kdlib.machine.sharding import DTensor, place, whole_model
 from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.schedule import Training
 from kdlib.teachers.live import remember, run_each_time
+from kdlib.training import loop
+from kdlib.training.schedule import Training
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size
 TRAINING = Training(steps=12, batch=8, accumulate=2, learning_rate=0.02, checkpoint_every=100)
@@ -52,16 +52,16 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
     teacher = freeze(teacher)
     read = partial(remember, blocks=blocks()) if remembered else run_each_time
     targets = read(teacher, place=partial(place, accelerator=accelerator))
-    phase = train.Phase("student", folder, "run", seed=0)
+    phase = loop.Phase("student", folder, "run", seed=0)
     calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)
-    real = train.rows_of_step
-    train.rows_of_step = partial(_signalled, real, stop_on)
+    real = loop.rows_of_step
+    loop.rows_of_step = partial(_signalled, real, stop_on)
     try:
-        train.train(*calls)
-    except train.Interrupted:
+        loop.train(*calls)
+    except loop.Interrupted:
         return
     finally:
-        train.rows_of_step = real
+        loop.rows_of_step = real
     parts = sum(isinstance(p, DTensor) for p in model.parameters())
     whole = whole_model(model)
     weights = {name: p.detach().clone() for name, p in whole.named_parameters()}
@@ -69,7 +69,7 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
 
 
-def _only_mine(mask, real=train.predicting):
+def _only_mine(mask, real=loop.predicting):
     """A planted mistake: a process counts the tokens of its own rows."""
     return real(mask)[rank() :: 2]
 
@@ -85,7 +85,7 @@ def several(folder: Path) -> None:
     run(folder / "ddp", whole)
     run(folder / "ddp stopped", whole, stop_on=1)
     refusals(folder)
-    with mock.patch.object(train, "predicting", _only_mine):
+    with mock.patch.object(loop, "predicting", _only_mine):
         run(folder / "ddp, each by its own count", whole)
     AcceleratorState._reset_state(reset_partial_state=True)
     parts = make_accelerator("cpu", "fp32", "full")
@@ -114,14 +114,14 @@ def refusals(folder: Path) -> None:
 def killed(step: int, arguments: list[str]) -> None:
     from kdlib.cli import main
 
-    real = train.rows_of_step
+    real = loop.rows_of_step
 
     def rows(current, *rest):
         if current == step and rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(current, *rest)
 
-    train.rows_of_step = rows
+    loop.rows_of_step = rows
     main(arguments)
 
 

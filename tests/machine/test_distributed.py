@@ -27,7 +27,7 @@ from kdlib.machine.distributed import (
 )
 from kdlib.machine.sharding import is_sharding, place, whole_model
 from kdlib.models.folders import ModelSize, load_model, new_model
-from kdlib.runs import CHECKPOINT, Metrics
+from kdlib.training.run_folder import CHECKPOINT, Metrics
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent

@@ -15,13 +15,13 @@ from accelerate import Accelerator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import kdlib
-from kdlib import train
 from kdlib.data.documents import Blocks
-from kdlib.learner import Learner
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers.live import run_each_time
+from kdlib.training.loop import _step
+from kdlib.training.schedule import Training, make_optimizer
+from kdlib.training.student_with_loss import Learner
 
 PROGRAM = Path(__file__).parent / "fake_accelerator.py"
 SOUND = ("linear", "dense", "reverse KL", "temperature 2", "evaluation")
@@ -132,7 +132,7 @@ def reads_of_a_step(accumulate):
     blocks = Blocks(ids, torch.ones_like(ids), bytes=100)
     optimizer = make_optimizer(student, training)
     with Reads() as reads:
-        train._step(
+        _step(
             learner, blocks, torch.arange(4), Objective.from_alpha(0.5), training, accelerator,
             optimizer, targets,
         )  # fmt: skip

@@ -9,16 +9,17 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from kdlib import train
 from kdlib.data.documents import Blocks
-from kdlib.learner import Learner
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.runs import Metrics
-from kdlib.schedule import Training, make_optimizer
 from kdlib.teachers.live import run_each_time
+from kdlib.training import loop
+from kdlib.training.loop import Phase, _step, rows_of_step
+from kdlib.training.run_folder import Metrics
+from kdlib.training.schedule import Training, make_optimizer
+from kdlib.training.student_with_loss import Learner
 
 pytestmark = pytest.mark.gpu
 
@@ -102,8 +103,8 @@ def trained(device, folder, steps=8):
     teacher, student = pair()
     targets = run_each_time(teacher.to(accelerator.device))
     blocks, training = make_blocks(32), Training(steps=steps, batch=8, checkpoint_every=4)
-    phase = train.Phase("student", folder, "run", seed=0)
-    train.train(student, blocks, blocks, BOTH, training, phase, accelerator, targets)
+    phase = Phase("student", folder, "run", seed=0)
+    loop.train(student, blocks, blocks, BOTH, training, phase, accelerator, targets)
     return Metrics(folder).rows()[-1]
 
 
@@ -121,8 +122,8 @@ def prepared(precision, compiled=False):
 
 
 def take_step(number, blocks, learner, stepper, training, accelerator, targets):
-    rows = train.rows_of_step(number, len(blocks), training.batch, 0)
-    return train._step(learner, blocks, rows, BOTH, training, accelerator, stepper, targets)
+    rows = rows_of_step(number, len(blocks), training.batch, 0)
+    return _step(learner, blocks, rows, BOTH, training, accelerator, stepper, targets)
 
 
 def test_the_loop_ends_where_it_ends_on_the_cpu(tmp_path):

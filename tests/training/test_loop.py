@@ -11,13 +11,14 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from kdlib import checkpoint, train
 from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective, distillation_loss, next_token
-from kdlib.runs import CHECKPOINT, Metrics
-from kdlib.schedule import Training, make_optimizer, rows_of_step
-from kdlib.train import Phase
+from kdlib.training import loop
+from kdlib.training.checkpoint import load_checkpoint, safe_open
+from kdlib.training.loop import Phase
+from kdlib.training.run_folder import CHECKPOINT, Metrics
+from kdlib.training.schedule import Training, make_optimizer, rows_of_step
 
 VOCABULARY, BLOCK = 11, 12
 LABELS = Objective.from_lambda(0.0)
@@ -62,7 +63,7 @@ def phase(tmp_path):
 
 
 def run(model, blocks, training, phase, accelerator, objective=LABELS, teacher=None):
-    return train.train(model, blocks, blocks, objective, training, phase, accelerator, teacher)
+    return loop.train(model, blocks, blocks, objective, training, phase, accelerator, teacher)
 
 
 def weights(model):
@@ -125,15 +126,15 @@ def test_distillation_reaches_the_teacher(blocks, phase, accelerator):
 
 def stop_after(monkeypatch, step):
     """Send this process SIGINT while it takes the given step, as Ctrl-C would."""
-    real = train.rows_of_step
+    real = loop.rows_of_step
 
     def rows(current, *arguments):
         if current == step:
             os.kill(os.getpid(), signal.SIGINT)
         return real(current, *arguments)
 
-    monkeypatch.setattr(train, "rows_of_step", rows)
-    return lambda: monkeypatch.setattr(train, "rows_of_step", real)
+    monkeypatch.setattr(loop, "rows_of_step", rows)
+    return lambda: monkeypatch.setattr(loop, "rows_of_step", real)
 
 
 @pytest.mark.parametrize("step", [0, 13, 29])
@@ -146,7 +147,7 @@ def test_interrupted_and_resumed_is_bit_equal(blocks, tmp_path, accelerator, mon
 
     broken = Phase("student", tmp_path / "b", "r", 0)
     restore = stop_after(monkeypatch, step)
-    with pytest.raises(train.Interrupted, match=f"after step {step + 1} of 40"):
+    with pytest.raises(loop.Interrupted, match=f"after step {step + 1} of 40"):
         run(Bigram(dropout=0.3), blocks, training, broken, accelerator)
     restore()
     torch.rand(100)  # other work between the two halves draws from the same generator
@@ -166,7 +167,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(blocks, phase, acc
         logits = torch.zeros(*ids.shape, VOCABULARY)
         return logits * math.nan if len(calls) == 25 else logits
 
-    with pytest.raises(train.Diverged, match=r"nan at step 25, learning rate \d") as caught:
+    with pytest.raises(loop.Diverged, match=r"nan at step 25, learning rate \d") as caught:
         run(Bigram(), blocks, training, phase, accelerator, Objective.from_alpha(0.5), poisoned)
     assert "kept" in str(caught.value)
     saved = load_file(phase.folder / CHECKPOINT)
@@ -185,10 +186,7 @@ def test_checkpoint_of_another_phase_is_not_ours(blocks, phase, accelerator):
     run(Bigram(), blocks, training, phase, accelerator)
     model = Bigram()
     optimizer = make_optimizer(model, training)
-    assert (
-        checkpoint.load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other")
-        is None
-    )
+    assert load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other") is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "other model"])
@@ -202,7 +200,7 @@ def test_damaged_checkpoint_is_named(blocks, phase, accelerator, damage):
         save_file({"a": torch.zeros(1)}, path)
     else:
         tensors = load_file(path) | {"model.gain": torch.zeros(3)}
-        with checkpoint.safe_open(path, "pt") as file:
+        with safe_open(path, "pt") as file:
             save_file(tensors, path, file.metadata())
     with pytest.raises(UserError, match=r"checkpoint: .*checkpoint\.safetensors"):
         run(Bigram(), blocks, training, phase, accelerator)

@@ -5,31 +5,30 @@ import math
 import pytest
 import torch
 
-from kdlib import schedule
 from kdlib.errors import UserError
-from kdlib.schedule import Training
+from kdlib.training.schedule import FINAL_LEARNING_RATE, Training, learning_rate, rows_of_step
 
 
 def test_every_epoch_reads_every_block_once():
-    rows = torch.cat([schedule.rows_of_step(step, 20, 8, seed=3) for step in range(5)])
+    rows = torch.cat([rows_of_step(step, 20, 8, seed=3) for step in range(5)])
     first, second = rows[:20], rows[20:]
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(20))
     assert first.tolist() != second.tolist()
-    assert torch.equal(rows[:8], schedule.rows_of_step(0, 20, 8, seed=3))
-    assert not torch.equal(rows[:8], schedule.rows_of_step(0, 20, 8, seed=4))
+    assert torch.equal(rows[:8], rows_of_step(0, 20, 8, seed=3))
+    assert not torch.equal(rows[:8], rows_of_step(0, 20, 8, seed=4))
 
 
 def test_batch_larger_than_the_data_repeats_it():
-    assert sorted(schedule.rows_of_step(0, 3, 6, 0).tolist()) == [0, 0, 1, 1, 2, 2]
+    assert sorted(rows_of_step(0, 3, 6, 0).tolist()) == [0, 0, 1, 1, 2, 2]
 
 
 def test_learning_rate_rises_then_falls():
     training = Training(steps=100, learning_rate=1.0, warmup=0.1)
-    rates = [schedule.learning_rate(step, training) for step in range(100)]
+    rates = [learning_rate(step, training) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9] == rates[10] == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx((1 + schedule.FINAL_LEARNING_RATE) / 2)
-    assert schedule.FINAL_LEARNING_RATE < rates[-1] < schedule.FINAL_LEARNING_RATE + 0.001
+    assert rates[55] == pytest.approx((1 + FINAL_LEARNING_RATE) / 2)
+    assert FINAL_LEARNING_RATE < rates[-1] < FINAL_LEARNING_RATE + 0.001
 
 
 @pytest.mark.parametrize(

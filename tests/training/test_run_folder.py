@@ -9,14 +9,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kdlib import files, runs
+from kdlib import files
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, claimed, write_atomically
-from kdlib.runs import Metrics, is_run, read_state, require
+from kdlib.training import run_folder
+from kdlib.training.run_folder import Metrics, is_run, read_state, require
 
 
 def prepare(folder, **options):
-    runs.prepare(folder, "name", "seed = 0\n", **{"overwrite": False, **options})
+    run_folder.prepare(folder, "name", "seed = 0\n", **{"overwrite": False, **options})
 
 
 def test_prepare_makes_a_run(tmp_path):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from kdlib.learner import Learner
 from kdlib.losses.fused.loss import HiddenTargets
 from kdlib.losses.objectives import Objective, log_softmax
 from kdlib.losses.sparse import top_k
 from kdlib.models.folders import ModelSize, new_model
 from kdlib.models.heads import last_hidden_states, linear_head
+from kdlib.training.student_with_loss import Learner
 
 V, S = 20, 9
 OBJECTIVE = Objective.from_alpha(0.7)

@@ -17,24 +17,24 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from kdlib.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.data.documents import Blocks
 from kdlib.errors import UserError
-from kdlib.learner import Learner
 from kdlib.losses.objectives import Loss, Objective, predicting
 from kdlib.machine.distributed import any_wishes, is_main, lost_processes_named
 from kdlib.machine.progress import bar
 from kdlib.machine.sharding import is_sharding
 from kdlib.machine.signals import stop_signals
-from kdlib.runs import CHECKPOINT, Metrics
-from kdlib.schedule import (
+from kdlib.teachers.live import TeacherTargets
+from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from kdlib.training.run_folder import CHECKPOINT, Metrics
+from kdlib.training.schedule import (
     Training,
     learning_rate,
     make_optimizer,
     rows_of_step,
     set_learning_rate,
 )
-from kdlib.teachers.live import TeacherTargets
+from kdlib.training.student_with_loss import Learner
 
 LOG_EVERY = 10
 VALIDATION_BLOCKS = 48

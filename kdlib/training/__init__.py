@@ -1,0 +1,1 @@
+"""What happens in a step, and what does a run leave in its folder?"""
