@@ -795,16 +795,22 @@ def bug_two_scores(nats, tokens, text):
 exercise("bug-two-scores").check(bug_two_scores)
 
 # %%
-from kdlib import evaluate
+from kdlib.reports.scores import (
+    advantage,
+    expected_calibration_error,
+    gap_closed,
+    score,
+    summarise,
+)
 
 entrants = {("teacher", 0): teacher, ("random start", 0): fresh}
 for kind, three in runs.items():
     for seed, (model, _) in zip(SEEDS, three):
         entrants[kind, seed] = model
 with without_bars():
-    sums = evaluate.score(entrants, ("teacher", 0), test, accelerator)
+    sums = score(entrants, ("teacher", 0), test, accelerator)
 results = {
-    name: evaluate.summarise(of_one, test.bytes, name[0] == "teacher")
+    name: summarise(of_one, test.bytes, name[0] == "teacher")
     for name, of_one in sums.items()
 }
 
@@ -866,7 +872,7 @@ for row in ROWS[:-1]:
 # %%
 rivals = [kind for kind in KINDS if kind != "student"]
 ahead = {
-    rival: [evaluate.advantage(sums["student", s], sums[rival, s])
+    rival: [advantage(sums["student", s], sums[rival, s])
             for s in SEEDS]
     for rival in rivals
 }
@@ -910,7 +916,7 @@ intervals(
 
 # %%
 gaps = [
-    evaluate.gap_closed(sums["teacher", 0], sums["student", s],
+    gap_closed(sums["teacher", 0], sums["student", s],
                         sums["control, equal steps", s])["value"]
     for s in SEEDS
 ]
@@ -1004,7 +1010,7 @@ by_chance = []
 for _ in range(200):
     right = luck.binomial(count.astype(int), confidence / count)
     bins = numpy.stack([count, confidence, right])
-    by_chance.append(evaluate.expected_calibration_error(bins))
+    by_chance.append(expected_calibration_error(bins))
 print(f"{count.sum():,.0f} predictions, all confidences right: "
       f"ECE {sum(by_chance) / 200:.2f}")
 
@@ -1057,10 +1063,10 @@ calibrations(
 # %%
 import kdlib.exercises
 import kdlib.losses.fused.loss
-import kdlib.report
+import kdlib.reports.page
 
-MODULES = (kdlib.exercises, kdlib.data.documents, kdlib.evaluate, kdlib.losses.fused.loss,
-           kdlib.report)
+MODULES = (kdlib.exercises, kdlib.data.documents, kdlib.reports.scores, kdlib.losses.fused.loss,
+           kdlib.reports.page)
 manual = evenly(
     [Document(m.__name__, m.__doc__) for m in MODULES], 12
 )
@@ -1144,7 +1150,7 @@ for name in ("report.html", "report.json", "recipe.toml", "metrics.jsonl",
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-from kdlib.report import FIELDS, terminal_table
+from kdlib.reports.page import FIELDS, terminal_table
 
 report = json.loads((folder / "report.json").read_text())
 print(terminal_table(report))

@@ -26,7 +26,6 @@ from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import held_by_main, is_main, on_main
 from kdlib.machine.sharding import is_sharding, place, whole_model
-from kdlib.model_card import write_model_card
 from kdlib.models.folders import (
     check_pair,
     freeze,
@@ -37,7 +36,8 @@ from kdlib.models.folders import (
     wrap_tokenizer,
 )
 from kdlib.recipes import Recipe
-from kdlib.report import write_report
+from kdlib.reports.model_card import write_model_card
+from kdlib.reports.page import write_report
 from kdlib.students import new_student
 from kdlib.teachers.cache import CachedTargets, read_manifest, write_cache
 from kdlib.teachers.live import (

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from kdlib import evaluate
 from kdlib.data.documents import Blocks, Document
 from kdlib.files import write_atomically
 from kdlib.job import CONTROLS, Job
@@ -25,7 +24,8 @@ from kdlib.models.folders import (
     stored_slots,
 )
 from kdlib.models.vocabularies import surplus, surplus_mass, token_slots
-from kdlib.report_fields import FORMAT
+from kdlib.reports.fields import FORMAT
+from kdlib.reports.scores import BlockSums, advantage, gap_closed, score, summarise
 from kdlib.training.run_folder import Metrics, read_state, record_seconds
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ def _scores(
     one_tokenizer = not job.recipe.student.cross_tokenizer
     if one_tokenizer:
         test = job.blocks(job.test, tokenizer)
-        sums = evaluate.score(loaded, "teacher", test, job.accelerator)
+        sums = score(loaded, "teacher", test, job.accelerator)
     else:
         test, sums = _sums_of_pairs(job, loaded)
     # Whom no distribution of a teacher's can be laid beside.
     alone = {"teacher"} if one_tokenizer else set(loaded)
     training = read_state(job.folder)["training"]
     entries = {
-        name: evaluate.summarise(sums[name], test.bytes, is_teacher=name in alone)
+        name: summarise(sums[name], test.bytes, is_teacher=name in alone)
         | _weight(loaded[name], folder)
         | training.get(name, {})
         | (_surplus(job) if name == "teacher" else {})
@@ -124,16 +124,14 @@ def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
     }
 
 
-def _sums_of_pairs(
-    job: Job, loaded: dict[str, nn.Module]
-) -> tuple[Blocks, dict[str, evaluate.BlockSums]]:
+def _sums_of_pairs(job: Job, loaded: dict[str, nn.Module]) -> tuple[Blocks, dict[str, BlockSums]]:
     """Of models with two tokenizers, row by row on the same text. The teacher's nats are counted
     per token of the student's, so that they are comparable; nothing else of the two is."""
     pairs = job.pairs(job.test)
     learners = {name: model for name, model in loaded.items() if name != "teacher"}
-    sums = evaluate.score(learners, "student", pairs.student, job.accelerator)
+    sums = score(learners, "student", pairs.student, job.accelerator)
     only = {"teacher": loaded["teacher"]}
-    teacher = evaluate.score(only, "teacher", pairs.teacher, job.accelerator)["teacher"]
+    teacher = score(only, "teacher", pairs.teacher, job.accelerator)["teacher"]
     return pairs.student, {"teacher": teacher._replace(tokens=sums["student"].tokens)} | sums
 
 
@@ -150,12 +148,12 @@ def _surplus(job: Job) -> dict[str, float]:
     }
 
 
-def _comparisons(sums: dict[str, evaluate.BlockSums]) -> dict[str, Any]:
+def _comparisons(sums: dict[str, BlockSums]) -> dict[str, Any]:
     controls = [name for name in CONTROLS if name in sums]
-    advantages = {name: evaluate.advantage(sums["student"], sums[name]) for name in controls}
+    advantages = {name: advantage(sums["student"], sums[name]) for name in controls}
     gap = None
     if "control_equal_steps" in sums:
-        gap = evaluate.gap_closed(sums["teacher"], sums["student"], sums["control_equal_steps"])
+        gap = gap_closed(sums["teacher"], sums["student"], sums["control_equal_steps"])
     return {"advantage": advantages} | ({} if gap is None else {"gap_closed": gap})
 
 

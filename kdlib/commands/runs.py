@@ -18,7 +18,7 @@ def distill(arguments: list[str]) -> None:
     from kdlib.advice import advice
     from kdlib.distill import distill as run
     from kdlib.machine.distributed import is_main, part
-    from kdlib.report import terminal_table
+    from kdlib.reports.page import terminal_table
 
     name, flags = _recipe_and_flags(arguments)
     defaults = recipes.DistillOptions(recipes.load(name))
@@ -107,7 +107,7 @@ class EvaluateOptions:
 def evaluate(arguments: list[str]) -> None:
     asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
     from kdlib.distill import measure_again, measure_on
-    from kdlib.report import terminal_table
+    from kdlib.reports.page import terminal_table
 
     if asked.text is None:
         print(f"{terminal_table(measure_again(asked.run))}\n\nReport:  {asked.run / 'report.html'}")
@@ -129,7 +129,7 @@ class CompareOptions:
 
 def compare(arguments: list[str]) -> None:
     asked = parse(CompareOptions, arguments, prog="kdlib compare")
-    from kdlib.comparison import comparison
+    from kdlib.reports.comparison import comparison
 
     print(comparison(asked.runs))
 

@@ -10,10 +10,11 @@ import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
 from kdlib import distill as job
-from kdlib import evaluate, measure, report
+from kdlib import measure
 from kdlib.data import documents
 from kdlib.files import claimed
 from kdlib.models import folders
+from kdlib.reports import page, scores
 from kdlib.teachers import cache
 from kdlib.training import loop
 from kdlib.training.run_folder import is_run
@@ -56,9 +57,9 @@ MOMENTS = {
     "the student's training": (loop, "_step", 6 + 4),
     "the saving of the student": (folders, "save_model", 2),
     "the control's training": (loop, "_step", 6 + 6 + 4),
-    "the evaluation": (evaluate, "_block_sums", 3),
+    "the evaluation": (scores, "_block_sums", 3),
     "the samples": (measure, "generate", 2),
-    "the report": (report, "render_html", 1),
+    "the report": (page, "render_html", 1),
     "the student's card": (job, "write_model_card", 1),
 }
 

@@ -28,11 +28,11 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib import evaluate
 from kdlib.data.documents import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
+from kdlib.reports.scores import _token_scores, reverse_kl
 from kdlib.teachers.live import run_each_time
 from kdlib.training.loop import _batch, _step, add_losses
 from kdlib.training.schedule import Training, make_optimizer
@@ -165,7 +165,7 @@ def judge(accelerator=None) -> FakeDevice:
     with FakeDevice() as device:
         log_p, log_q = torch.empty(2, BATCH, BLOCK, VOCABULARY, device=DEVICE)
         labels = torch.empty(BATCH, BLOCK, dtype=torch.int64, device=DEVICE)
-        evaluate._token_scores(log_p, log_p.topk(5).indices, log_q, labels)
+        _token_scores(log_p, log_p.topk(5).indices, log_q, labels)
         return device
 
 
@@ -214,7 +214,7 @@ def _adds_in_float64(losses, real=add_losses):
     return whole._replace(total=whole.total.double())
 
 
-def _in_float64(log_p, log_q, real=evaluate.reverse_kl):
+def _in_float64(log_p, log_q, real=reverse_kl):
     return real(log_p.double(), log_q.double())
 
 
@@ -249,7 +249,9 @@ MISTAKES = {
     "a copy that waits": planted("kdlib.training.loop._batch", _waits_for_the_ids),
     "a copy back": planted("kdlib.training.loop.add_losses", _brings_the_loss_home),
     "a loss in float64": planted("kdlib.training.loop.add_losses", _adds_in_float64),
-    "scores in float64": lambda a: _with_patch("kdlib.evaluate.reverse_kl", _in_float64, a, judge),
+    "scores in float64": lambda a: _with_patch(
+        "kdlib.reports.scores.reverse_kl", _in_float64, a, judge
+    ),
 }
 SOUND = {
     "linear": step,

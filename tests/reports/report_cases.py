@@ -3,7 +3,7 @@
 import copy
 import math
 
-from kdlib.report_fields import CONTROLS, LEARNERS, MODELS
+from kdlib.reports.fields import CONTROLS, LEARNERS, MODELS
 
 
 def model(cross_entropy, name):

@@ -5,7 +5,7 @@ import json
 import pytest
 from report_cases import whole_report, without_controls
 
-from kdlib.report_fields import FIELDS, MODELS, field_of, in_order, leaves, validate
+from kdlib.reports.fields import FIELDS, MODELS, field_of, in_order, leaves, validate
 
 
 def test_key_order_does_not_depend_on_the_caller():

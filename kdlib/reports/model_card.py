@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.files import write_atomically
-from kdlib.readable import short
-from kdlib.report import terminal_table
+from kdlib.reports.formatting import short
+from kdlib.reports.page import terminal_table
 
 TEACHER_LICENCES = {
     "pocket": "The teacher ships with kdlib under the MIT licence; it learned from the same public text.",

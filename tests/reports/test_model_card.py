@@ -3,7 +3,7 @@
 import pytest
 from report_cases import whole_report
 
-from kdlib.model_card import licences, model_card
+from kdlib.reports.model_card import licences, model_card
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from kdlib.readable import duration, short, size
+from kdlib.reports.formatting import duration, short, size
 
 
 def test_numbers_as_people_read_them():

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.errors import UserError
-from kdlib.readable import align, duration, number, percent
-from kdlib.report import ROWS
-from kdlib.report_fields import FORMAT, leaves
+from kdlib.reports.fields import FORMAT, leaves
+from kdlib.reports.formatting import align, duration, number, percent
+from kdlib.reports.page import ROWS
 from kdlib.training.run_folder import require
 
 Cell = Callable[[dict[str, Any]], str]

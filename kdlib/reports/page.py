@@ -9,8 +9,8 @@ from typing import Any
 
 from kdlib import plots
 from kdlib.files import write_atomically
-from kdlib.readable import align, duration, number, percent, short, size
-from kdlib.report_fields import CONTROLS, FIELDS, MODELS, SPLITS, in_order, leaves, validate
+from kdlib.reports.fields import CONTROLS, FIELDS, MODELS, SPLITS, in_order, leaves, validate
+from kdlib.reports.formatting import align, duration, number, percent, short, size
 
 ROWS = (  # key, label, unit, better direction, how to write it
     ("cross_entropy", "cross-entropy", "nats/token", "lower", number(3)),
@@ -128,7 +128,7 @@ def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     jinja.filters |= {"short": short, "size": size, "duration": duration, "percent": percent}
-    template = resources.files("kdlib").joinpath("report.html.j2").read_text("utf-8")
+    template = resources.files("kdlib.reports").joinpath("report.html.j2").read_text("utf-8")
     names, rows = table(report)
     return jinja.from_string(template).render(
         report=in_order(report),

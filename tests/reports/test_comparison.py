@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from kdlib.comparison import comparison
 from kdlib.errors import UserError
+from kdlib.reports.comparison import comparison
 
 REPORT = {
     "format": "kdlib-report-1",

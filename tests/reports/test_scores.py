@@ -8,10 +8,16 @@ import torch
 from accelerate import Accelerator
 from scipy.special import log_softmax
 
-from kdlib import evaluate
 from kdlib.data.documents import Blocks
-from kdlib.evaluate import BlockSums
 from kdlib.models.folders import ModelSize, new_model
+from kdlib.reports.scores import (
+    BlockSums,
+    advantage,
+    expected_calibration_error,
+    gap_closed,
+    score,
+    summarise,
+)
 
 VOCABULARY = 30
 
@@ -30,7 +36,7 @@ def scored():
     }
     for model in pair.values():  # far from uniform, so that the quantities differ
         model.lm_head.weight.data *= 20
-    sums = evaluate.score(pair, "teacher", blocks, Accelerator(cpu=True))
+    sums = score(pair, "teacher", blocks, Accelerator(cpu=True))
     with torch.no_grad():
         logs = {
             name: log_softmax(model(input_ids=ids).logits.double().numpy(), -1)[:, :-1]
@@ -42,7 +48,7 @@ def scored():
 
 def test_summary_matches_a_slow_computation(scored):
     sums, log_p, log_q, labels = scored
-    summary = evaluate.summarise(sums["student"], 321, is_teacher=False)
+    summary = summarise(sums["student"], 321, is_teacher=False)
     nll = [-row[label] for row, label in zip(log_q, labels)]
     p, q = np.exp(log_p), np.exp(log_q)
     top5 = [len(set(np.argsort(-a)[:5]) & set(np.argsort(-b)[:5])) / 5 for a, b in zip(p, q)]
@@ -67,17 +73,17 @@ def test_calibration_error_matches_a_slow_computation(scored):
         inside = (confidence >= bin / 15) & (confidence < (bin + 1) / 15)
         if inside.any():
             error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-    assert evaluate.summarise(sums["student"], 1, False)["ece"] == pytest.approx(error, rel=1e-4)
+    assert summarise(sums["student"], 1, False)["ece"] == pytest.approx(error, rel=1e-4)
 
 
 def test_teacher_is_not_compared_with_itself(scored):
-    assert "forward_kl" not in evaluate.summarise(scored[0]["teacher"], 1, is_teacher=True)
+    assert "forward_kl" not in summarise(scored[0]["teacher"], 1, is_teacher=True)
     assert np.abs(scored[0]["teacher"].forward_kl).max() == 0
 
 
 def test_expected_calibration_error_by_hand():
     bins = np.array([[10.0, 0.0, 10.0], [2.0, 0.0, 9.0], [4.0, 0.0, 7.0]])
-    assert evaluate.expected_calibration_error(bins) == pytest.approx((2 + 2) / 20)
+    assert expected_calibration_error(bins) == pytest.approx((2 + 2) / 20)
 
 
 def fake(nll, tokens=None) -> BlockSums:
@@ -91,23 +97,23 @@ def test_gap_closed_is_0_at_the_control_and_1_at_the_teacher():
     noise = np.random.default_rng(0).normal(0, 5, 200)
     teacher, control = fake(300 + noise), fake(400 + noise)
     for share in (0.0, 0.25, 1.0):
-        gap = evaluate.gap_closed(teacher, fake(400 - 100 * share + noise), control)
+        gap = gap_closed(teacher, fake(400 - 100 * share + noise), control)
         assert gap["value"] == pytest.approx(share)
         assert gap["low"] - 1e-9 <= share <= gap["high"] + 1e-9
 
 
 def test_no_gap_without_a_better_teacher():
-    assert evaluate.gap_closed(fake([400.0] * 5), fake([380.0] * 5), fake([400.0] * 5)) is None
+    assert gap_closed(fake([400.0] * 5), fake([380.0] * 5), fake([400.0] * 5)) is None
 
 
 def test_advantage_weighs_blocks_by_their_tokens():
     student, control = fake([100.0, 10.0], [100, 1]), fake([200.0, 20.0], [100, 1])
-    assert evaluate.advantage(student, control)["value"] == pytest.approx(110 / 101)
+    assert advantage(student, control)["value"] == pytest.approx(110 / 101)
 
 
 def test_what_makes_blocks_hard_for_both_cancels_in_the_interval():
     hard = np.random.default_rng(1).normal(0, 100, 300)
-    paired = evaluate.advantage(fake(300 + hard), fake(310 + hard))
+    paired = advantage(fake(300 + hard), fake(310 + hard))
     assert paired["low"] == pytest.approx(0.1) == paired["high"]
 
 
@@ -116,6 +122,6 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(2)
     covered = 0
     for _ in range(200):
-        interval = evaluate.advantage(fake(np.zeros(60)), fake(generator.normal(50, 30, 60)))
+        interval = advantage(fake(np.zeros(60)), fake(generator.normal(50, 30, 60)))
         covered += interval["low"] <= 0.5 <= interval["high"]
     assert covered >= 178
