@@ -950,9 +950,9 @@ exercise("share-of-the-gap").check(answer)
 # the cost falls with the student's size and with the number of epochs.
 
 # %%
-from kdlib import recipes
+from kdlib.jobs.recipe import DistillOptions, load
 
-pocket = recipes.load("pocket")
+pocket = load("pocket")
 student = new_model(pocket.student.size, VOCABULARY, 256, seed=0)
 pocket_visits = (pocket.student.training.steps
                  * pocket.student.training.batch)
@@ -968,7 +968,7 @@ assert larger < RATIO
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-from kdlib.measure import generate
+from kdlib.jobs.measure import generate
 
 opening = tokenizer(messages.test[-1].text, return_tensors="pt")
 opening = opening.input_ids[:, :16]
@@ -1101,7 +1101,7 @@ assert worse > 2 and lead < 0.5
 # %%
 import shlex
 
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
 
 COMMAND = """
     --data.fraction 0.005 --data.test-fraction 0.03
@@ -1111,8 +1111,8 @@ COMMAND = """
     --student.size.initial-std 0.09
     --device cpu --precision fp32
 """
-asked = parse(recipes.DistillOptions, shlex.split(COMMAND),
-              recipes.DistillOptions(recipes.load("tiny")))
+asked = parse(DistillOptions, shlex.split(COMMAND),
+              DistillOptions(load("tiny")))
 print("asked for:", asked.recipe.student.training.steps, "steps")
 print("by tiny:  ", asked.recipe.student.size.layers, "layers")
 print("default:  ", asked.recipe.objective.divergence)
@@ -1127,8 +1127,8 @@ from kdlib.errors import UserError
 for wrong in ("--student.trainig.steps 40", "--objective.weight 2",
               "--student.size.heads 3"):
     try:
-        parse(recipes.DistillOptions, shlex.split(wrong),
-              recipes.DistillOptions(recipes.load("tiny")))
+        parse(DistillOptions, shlex.split(wrong),
+              DistillOptions(load("tiny")))
     except UserError as error:
         print(error)
 
@@ -1137,7 +1137,7 @@ for wrong in ("--student.trainig.steps 40", "--objective.weight 2",
 # the flags above.
 
 # %%
-from kdlib.distill import distill
+from kdlib.jobs.pipeline import distill
 
 home = tempfile.TemporaryDirectory()
 folder = Path(home.name) / "run"
@@ -1308,8 +1308,8 @@ for dtype in (torch.float32, torch.bfloat16):
 flags = shlex.split("""--device cuda --precision bf16
     --data.fraction 1 --student.size.width 256 --student.size.layers 6
     --student.training.batch 64 --student.training.accumulate 2""")
-asked = parse(recipes.DistillOptions, flags,
-              recipes.DistillOptions(recipes.load("pocket")))
+asked = parse(DistillOptions, flags,
+              DistillOptions(load("pocket")))
 larger = new_model(asked.recipe.student.size, VOCABULARY, 256, 0)
 print(f"{asked.recipe.device}, {asked.recipe.precision}: a student of",
       f"{parameter_count(larger):,} parameters")

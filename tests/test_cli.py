@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kdlib import cli
-from kdlib.recipes import Recipe, to_toml
+from kdlib.jobs.recipe import Recipe, to_toml
 from kdlib.training import run_folder
 
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 
 from kdlib.data.documents import Blocks, load_splits, make_blocks, take_fraction
+from kdlib.jobs.recipe import Recipe, load
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import POCKET_TEACHER, freeze, load_model, load_tokenizer, new_model
-from kdlib.recipes import Recipe, load
 from kdlib.teachers.live import run_each_time
 from kdlib.training.loop import Phase, train
 from kdlib.training.schedule import Training, learning_rate, make_optimizer, rows_of_step

@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from kdlib.errors import UserError
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
 
 
 @dataclass(frozen=True)

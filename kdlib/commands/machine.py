@@ -9,7 +9,7 @@ from typing import Literal
 
 import tyro
 
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,23 @@ from pathlib import Path
 import tyro
 
 from kdlib.errors import UserError
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
 
 
 def distill(arguments: list[str]) -> None:
-    from kdlib import recipes
-    from kdlib.advice import advice
-    from kdlib.distill import distill as run
+    from kdlib.jobs.advice import advice
+    from kdlib.jobs.pipeline import distill as run
+    from kdlib.jobs.recipe import DistillOptions, load, to_toml
     from kdlib.machine.distributed import is_main, part
     from kdlib.reports.page import terminal_table
 
     name, flags = _recipe_and_flags(arguments)
-    defaults = recipes.DistillOptions(recipes.load(name))
-    asked = parse(recipes.DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
+    defaults = DistillOptions(load(name))
+    asked = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = Path(name).stem
     out = asked.out or Path("runs") / title
     if is_main():
-        print("\n".join([recipes.to_toml(asked.recipe), *advice(asked.recipe)]))
+        print("\n".join([to_toml(asked.recipe), *advice(asked.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
@@ -57,17 +57,15 @@ def _go_on(name: str, flags: list[str]) -> str:
 
 
 def cache(arguments: list[str]) -> None:
-    from kdlib import recipes
-    from kdlib.advice import advice
-    from kdlib.distill import make_cache
+    from kdlib.jobs.advice import advice
+    from kdlib.jobs.pipeline import make_cache
+    from kdlib.jobs.recipe import CacheOptions, load
 
     name, flags = _recipe_and_flags(arguments)
-    recipe = recipes.load(name)
+    recipe = load(name)
     if recipe.targets.kind == "exact":
         recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
-    asked = parse(
-        recipes.CacheOptions, flags, recipes.CacheOptions(recipe), prog=f"kdlib cache {name}"
-    )
+    asked = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
     targets = asked.recipe.targets
     if asked.recipe.teacher.source == "train":
         raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
@@ -106,7 +104,7 @@ class EvaluateOptions:
 
 def evaluate(arguments: list[str]) -> None:
     asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
-    from kdlib.distill import measure_again, measure_on
+    from kdlib.jobs.pipeline import measure_again, measure_on
     from kdlib.reports.page import terminal_table
 
     if asked.text is None:
@@ -156,7 +154,7 @@ class GenerateOptions:
 
 def generate(arguments: list[str]) -> None:
     asked = parse(GenerateOptions, arguments, prog="kdlib generate")
-    from kdlib.distill import continuations
+    from kdlib.jobs.pipeline import continuations
 
     for name, text in continuations(asked.run, asked.prompt, asked.tokens, asked.seed).items():
         print(f"--- {name}\n{asked.prompt}{text}\n")

@@ -9,10 +9,9 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib import distill as job
-from kdlib import measure
 from kdlib.data import documents
 from kdlib.files import claimed
+from kdlib.jobs import measure, pipeline
 from kdlib.models import folders
 from kdlib.reports import page, scores
 from kdlib.teachers import cache
@@ -60,7 +59,7 @@ MOMENTS = {
     "the evaluation": (scores, "_block_sums", 3),
     "the samples": (measure, "generate", 2),
     "the report": (page, "render_html", 1),
-    "the student's card": (job, "write_model_card", 1),
+    "the student's card": (pipeline, "write_model_card", 1),
 }
 
 

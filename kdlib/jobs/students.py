@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kdlib.data.documents import Blocks
 from kdlib.files import write_atomically
-from kdlib.job import Job
+from kdlib.jobs.context import Job
 from kdlib.machine.distributed import on_main
 from kdlib.models.folders import load_model, new_model
 from kdlib.models.pruning import Cut, choose, cut_out

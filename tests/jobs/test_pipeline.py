@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from kdlib import distill
 from kdlib.data.documents import Blocks
+from kdlib.jobs.pipeline import _exact_targets, _steps_of_equal_time
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.teachers import live
 from kdlib.training.schedule import Training
@@ -12,12 +12,12 @@ from kdlib.training.schedule import Training
 
 def test_equal_time_counts_the_teachers_pass():
     seconds = {"teacher_pass": 20.0, "student": 100.0, "control_equal_steps": 60.0}
-    assert distill._steps_of_equal_time(seconds, 500) == 1000
+    assert _steps_of_equal_time(seconds, 500) == 1000
 
 
 def test_equal_time_is_at_least_a_step():
     seconds = {"teacher_pass": 0.0, "student": 0.1, "control_equal_steps": 60.0}
-    assert distill._steps_of_equal_time(seconds, 10) == 1
+    assert _steps_of_equal_time(seconds, 10) == 1
 
 
 @pytest.mark.parametrize(("steps", "remembers"), [(2, False), (3, True)])
@@ -26,5 +26,5 @@ def test_teacher_is_remembered_only_where_it_is_asked_twice(monkeypatch, steps, 
     ids = torch.zeros(8, 9, dtype=torch.int64)
     asked = []
     monkeypatch.setattr(live, "remember", lambda *_: asked.append(True))
-    distill._exact_targets(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
+    _exact_targets(teacher, Blocks(ids, torch.ones_like(ids), 1), Training(steps, batch=4))
     assert bool(asked) == remembers

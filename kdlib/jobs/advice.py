@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdlib.recipes import Recipe
+from kdlib.jobs.recipe import Recipe
 
 
 def advice(recipe: Recipe) -> list[str]:

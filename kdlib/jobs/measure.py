@@ -14,7 +14,7 @@ from torch import nn
 
 from kdlib.data.documents import Blocks, Document
 from kdlib.files import write_atomically
-from kdlib.job import CONTROLS, Job
+from kdlib.jobs.context import CONTROLS, Job
 from kdlib.machine.devices import describe, peak_memory_bytes, versions
 from kdlib.models.folders import (
     load_model,

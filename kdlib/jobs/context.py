@@ -11,12 +11,12 @@ from torch import nn
 
 from kdlib.data.documents import Blocks, Document, Splits, load_splits, make_blocks, take_fraction
 from kdlib.errors import UserError
+from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import freeze, load_model, load_tokenizer, load_whole_model
 from kdlib.models.locate import locate
 from kdlib.models.pruning import check
 from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim
-from kdlib.recipes import Recipe
 from kdlib.teachers.cache import CachedTargets, Contents, contents_of
 from kdlib.teachers.spans import Pairs, pair_up
 

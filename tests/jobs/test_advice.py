@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from kdlib.advice import advice
-from kdlib.recipes import Data, ObjectiveSettings, Recipe, StudentSettings, built_in, load
+from kdlib.jobs.advice import advice
+from kdlib.jobs.recipe import Data, ObjectiveSettings, Recipe, StudentSettings, built_in, load
 
 OWN_TOKENIZER = StudentSettings(source="folder", cross_tokenizer=True)
 

@@ -19,7 +19,7 @@ import tomli_w
 import tyro
 
 from kdlib.errors import UserError
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
 from kdlib.losses.divergences import DIVERGENCES
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import KINDS

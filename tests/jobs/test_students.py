@@ -7,9 +7,20 @@ import types
 import pytest
 import torch
 
-from kdlib import distill, students
 from kdlib.data.documents import Blocks, Document, make_blocks, train_tokenizer
 from kdlib.errors import UserError
+from kdlib.jobs import pipeline
+from kdlib.jobs.pipeline import continuations
+from kdlib.jobs.recipe import (
+    Controls,
+    Data,
+    ObjectiveSettings,
+    Recipe,
+    StudentSettings,
+    TargetSettings,
+    TeacherSettings,
+)
+from kdlib.jobs.students import _sample, new_student
 from kdlib.models import pruning
 from kdlib.models.folders import (
     ModelSize,
@@ -20,15 +31,6 @@ from kdlib.models.folders import (
     new_model,
     save_model,
     wrap_tokenizer,
-)
-from kdlib.recipes import (
-    Controls,
-    Data,
-    ObjectiveSettings,
-    Recipe,
-    StudentSettings,
-    TargetSettings,
-    TeacherSettings,
 )
 from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training
@@ -61,7 +63,7 @@ def recipe(made, **student):
 
 
 def run(made, tmp_path, **student):
-    report = distill.distill(recipe(made, **student), "mine", tmp_path / "run")
+    report = pipeline.distill(recipe(made, **student), "mine", tmp_path / "run")
     return report, load_model(tmp_path / "run" / "student")
 
 
@@ -124,7 +126,7 @@ def test_a_tokenizer_that_is_not_the_teachers_own_is_refused(made, tmp_path):
         recipe(made), teacher=TeacherSettings(source=str(tmp_path / "large"))
     )
     with pytest.raises(UserError, match=r"\d% of its probability to slots beyond"):
-        distill.distill(asked, "mine", tmp_path / "run")
+        pipeline.distill(asked, "mine", tmp_path / "run")
 
 
 def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
@@ -135,9 +137,9 @@ def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
     job = types.SimpleNamespace(recipe=recipe(made, **PRUNED), folder=tmp_path)
     documents = [Document("book", TEXT)]
     blocks = make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
-    student = students.new_student(job, teacher, tokenizer, blocks)
+    student = new_student(job, teacher, tokenizer, blocks)
     monkeypatch.setattr(pruning, "choose", lambda *_: pytest.fail("measured again"))
-    control = students.new_student(job, teacher, tokenizer, blocks)
+    control = new_student(job, teacher, tokenizer, blocks)
     check_pair(teacher, student)
     weights = zip(student.parameters(), control.parameters(), strict=True)
     assert all(torch.equal(one, other) and one is not other for one, other in weights)
@@ -147,7 +149,7 @@ def test_the_teacher_is_never_measured_on_padding(made):
     ids = torch.arange(30).view(10, 3)
     mask = torch.ones_like(ids)
     mask[-1, 1:] = 0
-    sample = students._sample(Blocks(ids, mask, 1))
+    sample = _sample(Blocks(ids, mask, 1))
     assert sample.shape == (9, 3) and ids[-1, 0] not in sample
 
 
@@ -176,7 +178,7 @@ def test_a_student_with_another_tokenizer_learns_where_that_is_asked_for(made, o
     assert "surplus_slots" in report["teacher"]
     rows = Metrics(tmp_path / "run").rows()
     assert any(row["phase"] == "student" and row["distillation"] > 0 for row in rows)
-    said = distill.continuations(tmp_path / "run", "alpha beta", 3, seed=0)
+    said = continuations(tmp_path / "run", "alpha beta", 3, seed=0)
     assert set(said) == {"teacher", "student", "control_equal_steps"}
 
 

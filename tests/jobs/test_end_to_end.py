@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-OFFLINE = Path(__file__).parent / "offline"
+OFFLINE = Path(__file__).parents[1] / "offline"
 QUICK = (
     "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
     "--student.training.validate-every", "10", "--controls.equal-time", "False",

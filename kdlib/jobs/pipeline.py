@@ -17,11 +17,14 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib import measure, recipes
 from kdlib.data.documents import Blocks, load_documents, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.files import claimed
-from kdlib.job import Job, open_job
+from kdlib.jobs import measure
+from kdlib.jobs.context import Job, open_job
+from kdlib.jobs.measure import write_provenance
+from kdlib.jobs.recipe import Recipe, differing_fields, fingerprint, of_run, to_toml
+from kdlib.jobs.students import new_student
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import held_by_main, is_main, on_main
@@ -35,10 +38,8 @@ from kdlib.models.folders import (
     save_model,
     wrap_tokenizer,
 )
-from kdlib.recipes import Recipe
 from kdlib.reports.model_card import write_model_card
 from kdlib.reports.page import write_report
-from kdlib.students import new_student
 from kdlib.teachers.cache import CachedTargets, read_manifest, write_cache
 from kdlib.teachers.live import (
     Placement,
@@ -78,17 +79,17 @@ def distill(
     """
     if resume:
         require(folder)
-        _refuse_another_recipe(recipe, recipes.of_run(folder))
+        _refuse_another_recipe(recipe, of_run(folder))
     job = open_job(recipe, folder)
     if not resume:
-        toml = recipes.to_toml(recipe)
+        toml = to_toml(recipe)
         on_main(lambda: prepare(folder, name, toml, overwrite=overwrite))
     with held_by_main(claimed(folder)):
         if recipe.teacher.source == "train" and not job.has("teacher"):
             _train_teacher(job)
         report = None
         if recipe.until == "teacher":
-            on_main(lambda: measure.write_provenance(job))
+            on_main(lambda: write_provenance(job))
         else:
             _train_learners(job)
             report = _report(job) if is_main() else None
@@ -110,7 +111,7 @@ def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:
 def measure_again(folder: Path) -> dict[str, Any]:
     """Measure a run's finished models again and write its report anew."""
     require(folder)
-    job = open_job(recipes.of_run(folder), folder)
+    job = open_job(of_run(folder), folder)
     with claimed(folder):
         return _report(job)
 
@@ -118,18 +119,18 @@ def measure_again(folder: Path) -> dict[str, Any]:
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
     """Measure a run's finished models on another text; nothing is written."""
     require(folder)
-    return measure.measure_on(open_job(recipes.of_run(folder), folder), load_documents(text))
+    return measure.measure_on(open_job(of_run(folder), folder), load_documents(text))
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
     require(folder)
-    recipe = dataclasses.replace(recipes.of_run(folder), seed=seed)
+    recipe = dataclasses.replace(of_run(folder), seed=seed)
     return measure.continuations(open_job(recipe, folder), prompt, tokens)
 
 
 def _refuse_another_recipe(asked: Recipe, saved: Recipe) -> None:
-    differing = recipes.differing_fields(saved, asked)
+    differing = differing_fields(saved, asked)
     if differing:
         raise UserError(
             f"resume: {', '.join(differing)} is other than in the run; leave it as it was, or start"
@@ -278,7 +279,7 @@ def _train(
 ) -> nn.Module:
     """Train the model, note what it took, and return it whole."""
     validation = job.blocks(job.documents.validation, tokenizer)
-    phase = Phase(name, job.folder, recipes.fingerprint(job.recipe), job.recipe.seed)
+    phase = Phase(name, job.folder, fingerprint(job.recipe), job.recipe.seed)
     if job.recipe.compile:
         compile_layers(model)
     end = train(

@@ -6,11 +6,18 @@ import sys
 
 import pytest
 
-from kdlib import recipes
 from kdlib.errors import UserError
-from kdlib.flags import parse
+from kdlib.jobs.flags import parse
+from kdlib.jobs.recipe import (
+    DistillOptions,
+    Recipe,
+    built_in,
+    differing_fields,
+    fingerprint,
+    load,
+    to_toml,
+)
 from kdlib.losses.objectives import Objective
-from kdlib.recipes import DistillOptions, Recipe
 
 
 def from_flags(*flags):
@@ -20,7 +27,7 @@ def from_flags(*flags):
 def from_toml(tmp_path, text):
     path = tmp_path / "my.toml"
     path.write_text(text)
-    return recipes.load(str(path))
+    return load(str(path))
 
 
 @pytest.mark.parametrize(
@@ -35,14 +42,14 @@ def test_what_sparse_targets_cannot_do(flags, message):
         from_flags("--targets.kind", "sampled", *flags.split())
 
 
-@pytest.mark.parametrize("name", recipes.built_in())
+@pytest.mark.parametrize("name", built_in())
 def test_built_in_recipe_survives_the_round_trip(name, tmp_path):
-    recipe = recipes.load(name)
-    assert from_toml(tmp_path, recipes.to_toml(recipe)) == recipe
+    recipe = load(name)
+    assert from_toml(tmp_path, to_toml(recipe)) == recipe
 
 
 def test_expected_recipes_are_there():
-    assert {"pocket", "pocket_teacher", "tiny"} <= set(recipes.built_in())
+    assert {"pocket", "pocket_teacher", "tiny"} <= set(built_in())
 
 
 def test_flag_wins_over_file(tmp_path):
@@ -112,7 +119,7 @@ def test_negative_lambda_is_refused():
 @pytest.mark.parametrize("name", ["nonsense", "missing.toml"])
 def test_unknown_recipe_lists_the_known(name):
     with pytest.raises(UserError, match="pocket"):
-        recipes.load(name)
+        load(name)
 
 
 def test_invalid_toml_is_named(tmp_path):
@@ -127,9 +134,9 @@ def test_until_teacher_needs_a_teacher_to_train():
 
 def test_fingerprint_tells_recipes_apart():
     one, other = Recipe(), Recipe(seed=1)
-    assert recipes.fingerprint(one) == recipes.fingerprint(Recipe())
-    assert recipes.fingerprint(one) != recipes.fingerprint(other)
-    assert recipes.differing_fields(one, other) == ["seed"]
+    assert fingerprint(one) == fingerprint(Recipe())
+    assert fingerprint(one) != fingerprint(other)
+    assert differing_fields(one, other) == ["seed"]
 
 
 def _undocumented(shape, prefix=""):

@@ -1,0 +1,1 @@
+"""How does a recipe become a report?"""
