@@ -45,7 +45,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # %%
-from kdlib import costs
+from kdlib.bench import costs
+from kdlib.bench.costs import (
+    CACHES,
+    LLAMA_3_70B,
+    LLAMA_3_8B,
+    SMOLLM2_135M,
+    Assumptions,
+    Llama,
+    LossModel,
+    assumption_table,
+    bills,
+    gradient_bytes,
+    loss_flops,
+    passes_that_pay,
+    state_bytes,
+    step_seconds,
+    student_seconds,
+    teacher_seconds,
+    traffic_bytes,
+)
 from kdlib.models.folders import (
     POCKET_TEACHER,
     ModelSize,
@@ -78,7 +97,7 @@ KD = Objective()  # the forward KL alone, at temperature 1
 # two averages?
 
 # %%
-smollm = costs.SMOLLM2_135M
+smollm = SMOLLM2_135M
 tokens = 4096
 state = 16 * smollm.parameters  # four numbers of 4 bytes each
 matrix = 4 * tokens * smollm.vocabulary
@@ -333,7 +352,7 @@ def chunk_bytes(size):
 
 dense = fitted([[4 * costs.logits(s)] for s in FEW],
                [peak_bytes(bench.dense, s) for s in FEW])
-linear = fitted([[chunk_bytes(s), costs.gradient_bytes(s)] for s in FEW],
+linear = fitted([[chunk_bytes(s), gradient_bytes(s)] for s in FEW],
                 [peak_bytes(bench.linear, s) for s in FEW])
 print(f"dense:  {dense[0]:.2f} matrices of N x V")
 print(f"linear: {linear[0]:.2f} matrices of a chunk, and {linear[1]:.2f}",
@@ -360,11 +379,11 @@ def operations_of(way, size):
     return operations(lambda: step(bench.VARIANTS[way], given))
 
 
-print(f"formula {costs.loss_flops(HELD_OUT):15,}")
+print(f"formula {loss_flops(HELD_OUT):15,}")
 for way in ("dense", "linear"):
     counted = operations_of(way, HELD_OUT)
     print(f"{way:7} {counted:15,}")
-    assert counted == costs.loss_flops(HELD_OUT)
+    assert counted == loss_flops(HELD_OUT)
 
 # %% [markdown]
 # Not one more. The gradient is made while the chunk's logits are still there,
@@ -417,13 +436,13 @@ del inputs
 # %%
 def loss_model(times, matrices, rows=None):
     """The model of a way to compute the loss; times: seconds by size."""
-    work = [[costs.loss_flops(s), costs.logits(s)] for s in FIT]
+    work = [[loss_flops(s), costs.logits(s)] for s in FIT]
     a, b = fitted(work, [times[s] for s in FIT])
-    return costs.LossModel(matrices, a, b, rows)
+    return LossModel(matrices, a, b, rows)
 
 
 def made_up_seconds(size):
-    return 1e-11 * costs.loss_flops(size) + 2e-8 * costs.logits(size)
+    return 1e-11 * loss_flops(size) + 2e-8 * costs.logits(size)
 
 
 made_up = loss_model({s: made_up_seconds(s) for s in FIT}, matrices=5)
@@ -499,7 +518,7 @@ for way, model in found.items():
 # one token, for Llama 3? One number for each of 128,256 words, two bytes each.
 
 # %%
-llama = costs.LLAMA_3_70B
+llama = LLAMA_3_70B
 kinds = {
     "all logits, bfloat16": 2 * llama.vocabulary,
     "last hidden state, bfloat16": 2 * llama.width,
@@ -1014,8 +1033,8 @@ exercise("bug-rows-of-batch").check(bug_rows_of_batch)
 
 # %%
 LENGTH = 128
-shape = costs.Llama(320, 5, 5, 5, 832, 4096, head_width=64, tied=True)
-small = costs.Llama(128, 3, 4, 4, 320, 4096, head_width=32, tied=True)
+shape = Llama(320, 5, 5, 5, 832, 4096, head_width=64, tied=True)
+small = Llama(128, 3, 4, 4, 320, 4096, head_width=32, tied=True)
 
 # %%
 ids = torch.zeros(1, LENGTH, dtype=torch.long)
@@ -1035,7 +1054,7 @@ for name, counted, formula, rule in (
     assert counted / LENGTH == formula
 
 # %% [markdown]
-# The formula of `kdlib.costs` is exact, and the rule of thumb is below it by
+# The formula of `kdlib.bench.costs` is exact, and the rule of thumb is below it by
 # what attention adds, some percent at this length. (A kernel that knows of the
 # causal mask does half of the attention.)
 #
@@ -1136,17 +1155,17 @@ exercise("bug-divisor-of-every-process").check(answer)
 # fit onto a GPU of 80 GB, with nothing else?
 
 # %%
-plan = costs.Assumptions()
+plan = Assumptions()
 print("GPUs sharing   student, GB   teacher, GB")
 for shards in (1, 2, 8, 64):
-    held = costs.state_bytes(plan, shards)
+    held = state_bytes(plan, shards)
     print(f"{shards:12} {held['student'] / 1e9:13.1f}"
           f" {held['teacher'] / 1e9:13.1f}")
 print("               sent a step, GB     seconds a step")
 print("64 GPUs       student   teacher    compute   network")
 for name, sharded in (("DDP", False), ("FSDP2", True)):
-    sent = costs.traffic_bytes(plan, 64, sharded)
-    takes = costs.step_seconds(plan, 64, sharded)
+    sent = traffic_bytes(plan, 64, sharded)
+    takes = step_seconds(plan, 64, sharded)
     print(f"{name:8} {sent['student'] / 1e9:12.1f}"
           f" {sent['teacher'] / 1e9:9.1f}"
           f" {takes['compute']:10.2f} {takes['network']:9.2f}")
@@ -1175,7 +1194,7 @@ for name, sharded in (("DDP", False), ("FSDP2", True)):
 # in place of ours. Each number is an assumption, and stands in one table:
 
 # %%
-print(costs.assumption_table(plan))
+print(assumption_table(plan))
 
 # %% [markdown]
 # **Predict** before you read on: which of the ways to supply the teacher is
@@ -1188,7 +1207,7 @@ def print_bills(plan):
     """A line for each way to supply the teacher."""
     print("                  stored     read   teacher  student     cost")
     print("                      TB     GB/s   GPU-h    GPU-h   1000 $")
-    for name, bill in costs.bills(plan).items():
+    for name, bill in bills(plan).items():
         print(f"{name:14} {bill.stored_bytes / 1e12:9,.0f}"
               f" {bill.read_bytes_per_second / 1e9:8,.1f}"
               f" {bill.teacher_hours:9,.0f} {bill.student_hours:8,.0f}"
@@ -1197,7 +1216,7 @@ def print_bills(plan):
 
 print_bills(plan)
 sizes = plan.teacher.parameters / plan.student.parameters
-hours = costs.teacher_seconds(plan) / costs.student_seconds(plan)
+hours = teacher_seconds(plan) / student_seconds(plan)
 print(f"teacher to student: parameters {sizes:.0f}, hours {hours:.0f}")
 
 # %% [markdown]
@@ -1222,10 +1241,10 @@ print(f"teacher to student: parameters {sizes:.0f}, hours {hours:.0f}")
 four = replace(plan, passes=4)
 print_bills(four)
 print("\npasses from which a cache is cheaper than the teacher beside")
-for name in costs.CACHES:
-    print(f"{name:14} {costs.passes_that_pay(plan, name):6.2f}")
-cheaper = (costs.bills(four)["teacher beside"].dollars
-           / costs.bills(four)["sampled"].dollars)
+for name in CACHES:
+    print(f"{name:14} {passes_that_pay(plan, name):6.2f}")
+cheaper = (bills(four)["teacher beside"].dollars
+           / bills(four)["sampled"].dollars)
 assert cheaper > 3
 
 # %% [markdown]
@@ -1243,12 +1262,12 @@ cases = {
     "GPUs half as dear": {"gpu_hour": 1.25},
     "teacher twice as well used": {"teacher_use": 1.0},
     "80 bytes for 50 draws": {"drawn_bytes": 80},
-    "a teacher of 8 billion": {"teacher": costs.LLAMA_3_8B},
+    "a teacher of 8 billion": {"teacher": LLAMA_3_8B},
 }
 print("passes that pay          sampled   hidden states   dense logits")
 for name, change in cases.items():
     changed = replace(plan, **change)
-    pays = [costs.passes_that_pay(changed, kind)
+    pays = [passes_that_pay(changed, kind)
             for kind in ("sampled", "hidden states", "dense logits")]
     print(f"{name:26} {pays[0]:5.2f} {pays[1]:15.1f} {pays[2]:14.0f}")
     assert pays[0] < 1.2 and pays[2] > 30

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from kdlib.bench import variants as bench
-from kdlib.bench.operations import operations
-from kdlib.costs import (
+from kdlib.bench.costs import (
     CACHES,
     LLAMA_3_1B,
     LLAMA_3_8B,
@@ -30,6 +29,7 @@ from kdlib.costs import (
     teacher_seconds,
     traffic_bytes,
 )
+from kdlib.bench.operations import operations
 from kdlib.losses.fused.loss import rows_of_a_chunk
 from kdlib.models.folders import POCKET_TEACHER, load_model, parameter_count
 
