@@ -38,7 +38,7 @@
 # The command `kdlib doctor` says what your machine offers. The same in a cell:
 
 # %%
-from kdlib.doctor import examine
+from kdlib.commands.doctor import examine
 
 findings = examine()
 for finding in findings:

@@ -36,7 +36,7 @@ class DoctorOptions:
 
 def doctor(arguments: list[str]) -> None:
     parse(DoctorOptions, arguments, prog="kdlib doctor")
-    from kdlib.doctor import examine
+    from kdlib.commands.doctor import examine
 
     findings = examine()
     for finding in findings:
