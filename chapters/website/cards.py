@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import re
 
-from kdlib.exercises.base import Exercise
-from kdlib.exercises.numbers import NumberExercise
-from kdlib.exercises.source import definition
+from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.numbers import NumberExercise
+from kdlib.exercises.kinds.stubs import definition
 from website.quizzes import form, inline, is_quiz, question
 
 KINDS = {"number": "a number", "choice": "one of several", "ordering": "an order"}

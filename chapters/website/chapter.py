@@ -13,7 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from kdlib.exercises import exercise
-from kdlib.exercises.base import Exercise
+from kdlib.exercises.kinds.base import Exercise
 from website import cards
 from website.links import Links, with_section_targets
 from website.quizzes import is_quiz

@@ -73,8 +73,9 @@ class GradeOptions:
 def grade(arguments: list[str]) -> None:
     asked = parse(GradeOptions, arguments, prog="kdlib grade")
     from kdlib.exercises import grade as judge
-    from kdlib.exercises import grade_table, grading
+    from kdlib.exercises import grade_table
+    from kdlib.exercises.notebooks.grading import WARNING, as_json
 
-    print(grading.WARNING, file=sys.stderr)
+    print(WARNING, file=sys.stderr)
     grades = [judge(notebook, asked.timeout) for notebook in asked.notebooks]
-    print(grading.as_json(grades) if asked.json else grade_table(grades))
+    print(as_json(grades) if asked.json else grade_table(grades))

@@ -88,15 +88,15 @@ answers; rules.py, switches.py and lookalikes.py know mistakes in their many for
 """
 
 from kdlib.exercises.catalogue import misconception, misconceptions
-from kdlib.exercises.choices import choice, right, wrong
-from kdlib.exercises.derivations import derivation
-from kdlib.exercises.functions import code
-from kdlib.exercises.grading import grade
-from kdlib.exercises.numbers import number
-from kdlib.exercises.orderings import ordering
+from kdlib.exercises.kinds.choices import choice, right, wrong
+from kdlib.exercises.kinds.derivations import derivation
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.notebooks.grading import grade
+from kdlib.exercises.kinds.numbers import number
+from kdlib.exercises.kinds.orderings import ordering
 from kdlib.exercises.registry import chapters, coverage, exercise, exercises
-from kdlib.exercises.solved import marked_cells, solve, start
-from kdlib.exercises.tables import (
+from kdlib.exercises.notebooks.solved import marked_cells, solve, start
+from kdlib.exercises.notebooks.tables import (
     coverage_table,
     export_json,
     grade_table,
@@ -104,7 +104,7 @@ from kdlib.exercises.tables import (
     print_progress,
     progress_table,
 )
-from kdlib.exercises.verdict import Verdict
+from kdlib.exercises.judging.verdict import Verdict
 
 __all__ = [
     "Verdict",

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from types import MappingProxyType
 
-from kdlib.exercises.base import Exercise
+from kdlib.exercises.kinds.base import Exercise
 
 CHAPTERS = tuple(range(1, 11))
 QUESTIONS = tuple(f"Q{number:02}" for number in range(1, 30))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kdlib.exercises import chapters, coverage, exercise, exercises, misconceptions
-from kdlib.exercises.functions import CodeExercise
-from kdlib.exercises.numbers import NumberExercise
-from kdlib.exercises.sandbox import Failure
-from kdlib.exercises.solved import CHAPTERS
+from kdlib.exercises.kinds.functions import CodeExercise
+from kdlib.exercises.kinds.numbers import NumberExercise
+from kdlib.exercises.judging.sandbox import Failure
+from kdlib.exercises.notebooks.solved import CHAPTERS
 
 ALL = list(exercises().values())
 CODE = [e for e in ALL if isinstance(e, CodeExercise)]

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from kdlib.exercises import exercise, export_json, grade, grade_table, marked_cells, solve, start
-from kdlib.exercises.grading import as_json
+from kdlib.exercises.notebooks.grading import as_json
 
 CHAPTER = f"""# %% [markdown]
 # # A chapter

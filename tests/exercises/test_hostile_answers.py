@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kdlib.exercises import exercise
-from kdlib.exercises.sandbox import within
+from kdlib.exercises.judging.sandbox import within
 
 SOFTEN = exercise("soften")
 RIGHT = SOFTEN.reference

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from kdlib.exercises import code
-from kdlib.exercises.inputs import log_pair, normal
-from kdlib.exercises.kl import kl_of_logs
-from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
-from kdlib.exercises.rules import matches
-from kdlib.exercises.switches import name_switches
-from kdlib.exercises.values import plain
+from kdlib.exercises.authoring.inputs import log_pair, normal
+from kdlib.exercises.authoring.kl import kl_of_logs
+from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
+from kdlib.exercises.authoring.rules import matches
+from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.judging.values import plain
 
 ABOUT = {"source": ("Q01",), "difficulty": 1, "minutes": 1, "hints": ("think", "look")}
 

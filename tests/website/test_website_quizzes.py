@@ -8,7 +8,7 @@ from website.chapter import Chapter
 from website.quizzes import is_quiz, quiz_id
 
 from kdlib.exercises import misconception
-from kdlib.exercises.choices import LETTERS
+from kdlib.exercises.kinds.choices import LETTERS
 
 CHAPTERS = [Chapter(s, None) for s in contents.sources() if s.with_suffix(".ipynb").exists()]
 QUIZZES = {

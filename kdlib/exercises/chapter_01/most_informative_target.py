@@ -1,6 +1,6 @@
 """Four targets for one gap in a sentence."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 most_informative_target = choice(
     "most-informative-target",

@@ -1,6 +1,6 @@
 """The steps of a compression, in an order that works."""
 
-from kdlib.exercises.orderings import ordering
+from kdlib.exercises.kinds.orderings import ordering
 
 plan_for_a_phone = ordering(
     "plan-for-a-phone",

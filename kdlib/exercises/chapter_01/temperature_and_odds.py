@@ -1,6 +1,6 @@
 """What temperature does to the odds of two words."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 temperature_and_odds = derivation(
     "temperature-and-odds",

@@ -1,6 +1,6 @@
 """Memory: parameters times bytes, compared."""
 
-from kdlib.exercises.functions import code
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -1,6 +1,6 @@
 """What is fixed and what is trained when a prompt is distilled."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 what_is_trained = choice(
     "what-is-trained",

@@ -1,6 +1,6 @@
 """What response-based distillation gets from the teacher."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 what_the_student_sees = choice(
     "what-the-student-sees",

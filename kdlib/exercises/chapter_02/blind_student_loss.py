@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from kdlib.exercises.functions import code
-from kdlib.exercises.inputs import distributions
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.inputs import distributions
 
 
 @code(

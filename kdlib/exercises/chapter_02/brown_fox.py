@@ -1,6 +1,6 @@
 """The loss of two words out of four."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 
 @number(

@@ -1,6 +1,6 @@
 """From conditional probabilities to sum and mean of token losses."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 chain_of_token_losses = derivation(
     "chain-of-token-losses",

@@ -1,6 +1,6 @@
 """A student that fails where its inputs are not simple."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 good_on_simple_bad_on_complex = choice(
     "good-on-simple-bad-on-complex",

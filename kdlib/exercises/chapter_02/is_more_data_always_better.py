@@ -1,6 +1,6 @@
 """What a larger and more diverse D' does to the loss."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 is_more_data_always_better = choice(
     "is-more-data-always-better",

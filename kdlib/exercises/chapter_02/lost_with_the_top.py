@@ -1,6 +1,6 @@
 """What a student no longer learns from hard targets."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 lost_with_the_top = choice(
     "lost-with-the-top",

@@ -1,6 +1,6 @@
 """What follows from training on D in place of D'."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 trained_on_full_inputs = choice(
     "trained-on-full-inputs",

@@ -1,6 +1,6 @@
 """What teacher and student read when a context is distilled."""
 
-from kdlib.exercises.functions import code
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -1,6 +1,6 @@
 """Sums and means of losses on texts of different lengths."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 two_translation_strategies = choice(
     "two-translation-strategies",

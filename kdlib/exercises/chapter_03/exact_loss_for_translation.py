@@ -2,7 +2,7 @@
 
 import math
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 exact_loss_for_translation = choice(
     "exact-loss-for-translation",

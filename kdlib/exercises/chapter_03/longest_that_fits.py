@@ -2,8 +2,8 @@
 
 import math
 
-from kdlib.exercises.functions import code
-from kdlib.exercises.rules import matches
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.rules import matches
 
 
 @code(

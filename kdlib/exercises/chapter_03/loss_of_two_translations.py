@@ -2,7 +2,7 @@
 
 import math
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 _TRANSLATIONS = ((0.6, 4, 0.30), (0.4, 10, 0.25))  # probability, tokens, loss of each token
 

@@ -1,6 +1,6 @@
 """What is gained and lost with one output per input."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 one_output_per_input = choice(
     "one-output-per-input",

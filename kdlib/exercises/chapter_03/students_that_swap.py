@@ -2,7 +2,7 @@
 
 import math
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 students_that_swap = derivation(
     "students-that-swap",

@@ -2,8 +2,8 @@
 
 import math
 
-from kdlib.exercises.kl import kl_of_numbers
-from kdlib.exercises.numbers import number
+from kdlib.exercises.authoring.kl import kl_of_numbers
+from kdlib.exercises.kinds.numbers import number
 
 _P = (0.7, 0.2, 0.1)
 _A, _B = (0.6, 0.3, 0.1), (0.8, 0.1, 0.1)

@@ -1,7 +1,7 @@
 """Four students in the order of their divergence."""
 
-from kdlib.exercises.kl import kl_of_numbers
-from kdlib.exercises.orderings import ordering
+from kdlib.exercises.authoring.kl import kl_of_numbers
+from kdlib.exercises.kinds.orderings import ordering
 
 _TEACHER = (0.8, 0.1, 0.1)
 _STUDENTS = ((0.7, 0.15, 0.15), (0.9, 0.05, 0.05), (0.8, 0.19, 0.01), (1.0, 0.0, 0.0))

@@ -1,6 +1,6 @@
 """Cross-entropy or KL, and which KL: recognised by what it does."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 which_loss_is_meant = derivation(
     "which-loss-is-meant",

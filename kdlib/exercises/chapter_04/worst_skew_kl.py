@@ -2,7 +2,7 @@
 
 import math
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 
 @number(

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdlib.exercises.functions import code
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -1,6 +1,6 @@
 """F6 with a very large lambda."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 lambda_very_high = choice(
     "lambda-very-high",

@@ -1,6 +1,6 @@
 """How much of a teacher's habit one lambda lets through."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 
 @number(

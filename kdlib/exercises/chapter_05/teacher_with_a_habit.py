@@ -1,6 +1,6 @@
 """What to change first when the student copies an error."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 teacher_with_a_habit = choice(
     "teacher-with-a-habit",

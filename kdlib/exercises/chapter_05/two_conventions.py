@@ -1,6 +1,6 @@
 """CE + lambda KD and (1 - alpha) CE + alpha KD, each in terms of the other."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 two_conventions = derivation(
     "two-conventions",

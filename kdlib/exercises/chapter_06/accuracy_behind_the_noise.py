@@ -1,6 +1,6 @@
 """From agreement with noisy labels to accuracy."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 
 @number(

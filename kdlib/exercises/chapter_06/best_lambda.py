@@ -5,10 +5,10 @@ import math
 import torch
 
 from kdlib.exercises.chapter_06.noisy_labels import noisy_labels
-from kdlib.exercises.functions import code
-from kdlib.exercises.inputs import distributions
-from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
-from kdlib.exercises.switches import name_switches
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.inputs import distributions
+from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
+from kdlib.exercises.authoring.switches import name_switches
 from kdlib.losses.divergences import forward_kl
 
 

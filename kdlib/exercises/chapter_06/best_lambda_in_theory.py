@@ -1,6 +1,6 @@
 """The best lambda from label noise and teacher error."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 best_lambda_in_theory = derivation(
     "best-lambda-in-theory",

@@ -1,6 +1,6 @@
 """Which way to move lambda, alpha and beta for noisy labels."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 noise_and_lambda = derivation(
     "noise-and-lambda",

@@ -2,8 +2,8 @@
 
 import torch
 
-from kdlib.exercises.functions import code
-from kdlib.exercises.inputs import normal
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.inputs import normal
 
 
 @code(

@@ -1,6 +1,6 @@
 """A teacher from which no lambda gains anything."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 when_no_lambda_helps = choice(
     "when-no-lambda-helps",

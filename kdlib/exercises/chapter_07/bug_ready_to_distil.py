@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from kdlib.exercises.functions import code
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -2,8 +2,8 @@
 
 import math
 
-from kdlib.exercises.functions import code
-from kdlib.exercises.switches import name_switches
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.switches import name_switches
 
 
 @code(

@@ -1,6 +1,6 @@
 """A plan for a phone: device, tokenizer, texts and controls."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 plan_in_full = choice(
     "plan-in-full",

@@ -2,7 +2,7 @@
 
 import math
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 _TEACHER, _STUDENT, _EQUAL_STEPS, _EQUAL_TIME = 3.10, 3.35, 3.90, 3.70
 

@@ -1,6 +1,6 @@
 """Bytes of logits, of a chunk and of a cache."""
 
-from kdlib.exercises.derivations import derivation
+from kdlib.exercises.kinds.derivations import derivation
 
 bug_bytes_on_paper = derivation(
     "bug-bytes-on-paper",

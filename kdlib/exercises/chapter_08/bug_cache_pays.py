@@ -1,6 +1,6 @@
 """The arithmetic that a cache of targets saves."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 _T, _S, _EPOCHS = 1.7, 0.135, 3
 _ASKED, _CACHED = _EPOCHS * (2 * _T + 6 * _S), 2 * _T + _EPOCHS * 6 * _S

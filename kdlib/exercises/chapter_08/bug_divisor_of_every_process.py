@@ -1,6 +1,6 @@
 """What each of several processes divides by."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 _TOKENS = (900, 700, 500, 300)
 

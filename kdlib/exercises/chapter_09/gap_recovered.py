@@ -1,6 +1,6 @@
 """How much of the gap a weak supervisor lets a student recover."""
 
-from kdlib.exercises.numbers import number
+from kdlib.exercises.kinds.numbers import number
 
 
 @number(

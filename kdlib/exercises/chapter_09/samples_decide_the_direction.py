@@ -1,6 +1,6 @@
 """Which divergence the student's own texts estimate."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 samples_decide_the_direction = choice(
     "samples-decide-the-direction",

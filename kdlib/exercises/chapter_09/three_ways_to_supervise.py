@@ -1,6 +1,6 @@
 """Labels of a weak model, its distribution, and true labels beside it."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 three_ways_to_supervise = choice(
     "three-ways-to-supervise",

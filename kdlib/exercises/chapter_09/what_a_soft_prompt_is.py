@@ -1,6 +1,6 @@
 """What is learned when an instruction becomes vectors."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 what_a_soft_prompt_is = choice(
     "what-a-soft-prompt-is",

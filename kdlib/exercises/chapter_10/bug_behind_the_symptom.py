@@ -1,6 +1,6 @@
 """Which bug explains a loss of exactly 0."""
 
-from kdlib.exercises.choices import choice, right, wrong
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 bug_behind_the_symptom = choice(
     "bug-behind-the-symptom",

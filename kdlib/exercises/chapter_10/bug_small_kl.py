@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlib.exercises.chapter_10.showcase import with_code
-from kdlib.exercises.functions import code
-from kdlib.exercises.inputs import normal
-from kdlib.exercises.kl import kl_of_logs
-from kdlib.exercises.lookalikes import kl_switches, name_lookalikes
-from kdlib.exercises.switches import name_switches
+from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.authoring.inputs import normal
+from kdlib.exercises.authoring.kl import kl_of_logs
+from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
+from kdlib.exercises.authoring.switches import name_switches
 
 
 def broken_small_kl(teacher_logits, student_logits):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from kdlib.exercises.source import definition
+from kdlib.exercises.kinds.stubs import definition
 
 
 def with_code(task: str, broken: Callable[..., Any]) -> str:

@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises import values
-from kdlib.exercises.base import Wrong
-from kdlib.exercises.case import Case, Finding, by_itself, exact, scaled, scaled_mistake
-from kdlib.exercises.parts import in_part
+from kdlib.exercises.judging.values import difference
+from kdlib.exercises.kinds.base import Wrong
+from kdlib.exercises.judging.case import Case, Finding, by_itself, exact, scaled, scaled_mistake
+from kdlib.exercises.judging.parts import in_part
 
 
 def diagnose(case: Case) -> Wrong | Finding | None:
@@ -118,7 +118,7 @@ def _unnamed(case: Case) -> Finding:
 
 
 def _seen_at(case: Case, name: str) -> str:
-    how = values.difference(case.seen[name], case.right[name])
+    how = difference(case.seen[name], case.right[name])
     count = len(case.right) - len(case.failing)
     return f'on the probe "{name}" the result {how} (right on {count} of {len(case.right)} probes)'
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlib.exercises.kl import kl_of_logs
+from kdlib.exercises.authoring.kl import kl_of_logs
 
 Slots = Callable[[Tensor, Tensor, int], tuple[Tensor, ...]]
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.errors import UserError
-from kdlib.exercises.base import VERDICT_FILE
+from kdlib.exercises.kinds.base import VERDICT_FILE
 from kdlib.exercises.registry import exercises
-from kdlib.exercises.solved import MARKER
+from kdlib.exercises.notebooks.solved import MARKER
 
 WARNING = (
     "Grading runs the notebook's code on this machine. Grade only what you would run yourself."

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises import sandbox
-from kdlib.exercises.base import Exercise, Wrong, id_of
-from kdlib.exercises.case import Case, Finding, Outcomes, Probe, Symptom, exact
-from kdlib.exercises.diagnosis import diagnose
-from kdlib.exercises.sandbox import Failure
-from kdlib.exercises.source import definition, stub
-from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.sandbox import call, within
+from kdlib.exercises.kinds.base import Exercise, Wrong, id_of
+from kdlib.exercises.judging.case import Case, Finding, Outcomes, Probe, Symptom, exact
+from kdlib.exercises.judging.diagnosis import diagnose
+from kdlib.exercises.judging.sandbox import Failure
+from kdlib.exercises.kinds.stubs import definition, stub
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
 
 RTOL, ATOL = 1e-4, 1e-6
 
@@ -115,7 +115,7 @@ class CodeExercise(Exercise):
         if callable(
             answer
         ):  # the first check makes what is known; no answer's seconds go into that
-            sandbox.within(60.0, lambda: self.known)
+            within(60.0, lambda: self.known)
         return super()._judged(answer, seconds)
 
     def judge(self, answer: Any) -> Verdict:
@@ -125,7 +125,7 @@ class CodeExercise(Exercise):
             note = f"check() needs the function itself; it was given a {type(answer).__name__}."
             return Verdict(self.id, ERROR, note=f"{note}\nHand over its name, without brackets.")
         right, wrongs = self.known
-        runs = {p.name: sandbox.call(answer, p.args, p.measure) for p in self.probes}
+        runs = {p.name: call(answer, p.args, p.measure) for p in self.probes}
         seen = {name: run.value for name, run in runs.items()}
         verdict = self._verdict(self._case(seen, right, wrongs))
         if any(run.mutated for run in runs.values()):
@@ -198,7 +198,7 @@ class CodeExercise(Exercise):
         return right, [(w, self._outcomes(w.example)) for w in self.wrongs]
 
     def _outcomes(self, function: Callable[..., Any]) -> Outcomes:
-        return {p.name: sandbox.call(function, p.args, p.measure).value for p in self.probes}
+        return {p.name: call(function, p.args, p.measure).value for p in self.probes}
 
     @property
     def _purpose(self) -> str:

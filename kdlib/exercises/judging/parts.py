@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.base import Wrong
-from kdlib.exercises.case import Case, Outcomes, by_itself, exact, scaled, scaled_mistake
-from kdlib.exercises.values import part_of
+from kdlib.exercises.kinds.base import Wrong
+from kdlib.exercises.judging.case import Case, Outcomes, by_itself, exact, scaled, scaled_mistake
+from kdlib.exercises.judging.values import part_of
 
 
 def in_part(case: Case) -> Wrong | None:

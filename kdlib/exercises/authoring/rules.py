@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises import sandbox
-from kdlib.exercises.case import Outcomes, Probe
-from kdlib.exercises.functions import CodeExercise
-from kdlib.exercises.values import part_of, plain, same
+from kdlib.exercises.judging.sandbox import call
+from kdlib.exercises.judging.case import Outcomes, Probe
+from kdlib.exercises.kinds.functions import CodeExercise
+from kdlib.exercises.judging.values import part_of, plain, same
 
 Rule = Callable[[Outcomes], bool]
 
@@ -57,7 +57,7 @@ def ordinary(exercise: CodeExercise) -> list[Probe]:
 def outcome(function: Callable[..., Any], probe: Probe) -> Any:
     """What a function of the book's own gives on a probe; None where it fails."""
     if probe.measure:
-        return sandbox.call(function, probe.args, probe.measure).value
+        return call(function, probe.args, probe.measure).value
     try:
         return plain(function(*probe.args))
     except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises.base import Exercise, Wrong
-from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.kinds.base import Exercise, Wrong
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
 
 LETTERS = "abcdefgh"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdlib.exercises.base import Exercise, Wrong
-from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.kinds.base import Exercise, Wrong
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
 
 LETTERS = "abcdefgh"
 

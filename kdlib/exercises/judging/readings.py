@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlib.exercises import values
-from kdlib.exercises.base import Wrong
+from kdlib.exercises.judging.values import plain, ratio, same
+from kdlib.exercises.kinds.base import Wrong
 
 Shape = tuple[int, ...]
 
@@ -41,7 +41,7 @@ def common_factor(a: dict[str, Any], b: dict[str, Any], rtol: float) -> float | 
         return None
     if len(np.unique(np.round(y[finite & (y != 0)], 9))) < 2:
         return None
-    factor = values.ratio(x[finite], y[finite], max(rtol, 1e-4))
+    factor = ratio(x[finite], y[finite], max(rtol, 1e-4))
     return None if factor is None or math.isclose(factor, 1, rel_tol=1e-4) else factor
 
 
@@ -104,7 +104,7 @@ def _an_argument(probes: list[Any], seen: dict[str, Any], right: dict[str, Any])
 def _is_copy(result: Any, argument: Any) -> bool:
     if not (isinstance(argument, torch.Tensor) and isinstance(result, np.ndarray)):
         return False
-    return values.same(result, values.plain(argument), 0, 0)
+    return same(result, plain(argument), 0, 0)
 
 
 READINGS: tuple[Callable[[list[Any], dict[str, Any], dict[str, Any]], Wrong | None], ...] = (

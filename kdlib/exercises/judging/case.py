@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kdlib.exercises import values
-from kdlib.exercises.base import Wrong
-from kdlib.exercises.readings import READINGS, common_factor, named_factor
-from kdlib.exercises.sandbox import Failure
+from kdlib.exercises.judging.values import same
+from kdlib.exercises.kinds.base import Wrong
+from kdlib.exercises.judging.readings import READINGS, common_factor, named_factor
+from kdlib.exercises.judging.sandbox import Failure
 
 Outcomes = dict[str, Any]
 
@@ -70,7 +70,7 @@ class Case:
     def _same(self, x: Any, y: Any) -> bool:
         if isinstance(x, Failure) or isinstance(y, Failure):
             return isinstance(x, Failure) and isinstance(y, Failure) and x.kind == y.kind
-        return values.same(x, y, self.rtol, self.atol)
+        return same(x, y, self.rtol, self.atol)
 
     def ordinary(self) -> list[str]:
         """The names of the probes that do not point to a mistake."""

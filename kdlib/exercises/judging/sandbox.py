@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdlib.exercises.values import WrongType, plain, same
+from kdlib.exercises.judging.values import WrongType, plain, same
 
 GRACE = 0.5  # seconds in which a late thread may still end
 IMPORTING = 60.0  # seconds that a late thread may go on importing

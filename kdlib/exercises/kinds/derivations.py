@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises.base import Exercise, Wrong
-from kdlib.exercises.formulas import evaluate, same_formula
-from kdlib.exercises.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.kinds.base import Exercise, Wrong
+from kdlib.exercises.kinds.formulas import evaluate, same_formula
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
 
 
 def derivation(

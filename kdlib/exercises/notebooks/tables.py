@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kdlib.exercises import progress
-from kdlib.exercises.base import Exercise
-from kdlib.exercises.choices import ChoiceExercise
-from kdlib.exercises.grading import Grade
+from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.choices import ChoiceExercise
+from kdlib.exercises.notebooks.grading import Grade
 from kdlib.exercises.registry import chapters, coverage, exercises
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from kdlib.exercises import progress, sandbox
+from kdlib.exercises import progress
+from kdlib.exercises.judging.sandbox import within
 from kdlib.exercises.catalogue import misconception
-from kdlib.exercises.verdict import ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
+from kdlib.exercises.judging.verdict import ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
 
 SECONDS = 5.0  # a check may take; a right answer needs far less than one
 VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line to that file
@@ -122,7 +123,7 @@ class Exercise:
 
     def _judged(self, answer: Any, seconds: float) -> Verdict:
         try:
-            verdict: Verdict = sandbox.within(seconds, lambda: self.judge(answer))
+            verdict: Verdict = within(seconds, lambda: self.judge(answer))
             return verdict
         except TimeoutError as late:
             note = f"It was stopped after {seconds:g} seconds: is there a loop that never ends?"

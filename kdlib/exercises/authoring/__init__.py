@@ -1,0 +1,1 @@
+"""What authors make exercises of: probes, pieces of answers, and mistakes in their many forms."""

@@ -1,0 +1,1 @@
+"""Who judges an answer, and names the mistake in a wrong one?"""

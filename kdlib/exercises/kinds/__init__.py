@@ -1,0 +1,1 @@
+"""The kinds of exercises: what a reader answers with."""

@@ -1,0 +1,1 @@
+"""Exercises in notebooks: copies to work in, solved ones, grades and tables."""
