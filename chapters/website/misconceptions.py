@@ -7,8 +7,8 @@ import re
 from collections import defaultdict
 from importlib import resources
 
-from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.catalogue import Misconception, misconceptions
+from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.functions import CodeExercise
 from website.cards import card_id, title
 from website.chapter import ANCHOR, Chapter

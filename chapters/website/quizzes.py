@@ -13,11 +13,11 @@ import math
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.catalogue import misconception
+from kdlib.exercises.judging.verdict import SIGNS, Verdict
+from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import LETTERS, ChoiceExercise
 from kdlib.exercises.kinds.numbers import BITS, NumberExercise
-from kdlib.exercises.judging.verdict import SIGNS, Verdict
 
 INLINE = MarkdownIt("commonmark").use(
     dollarmath_plugin,

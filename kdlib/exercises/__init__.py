@@ -82,19 +82,19 @@ task, and the cell that `print(exercise("soften").cell())` prints, pasted as it 
 Chapters begin with `from kdlib.exercises import exercise`. While a chapter is built or tested, set
 KDLIB_PROGRESS_DIR=off.
 
-How an answer is judged: sandbox.py runs it, diagnosis.py names the mistake, verdict.py shows it.
-What exercises are made of: inputs.py has probes; kl.py, padding.py and next_words.py have pieces of
-answers; rules.py, switches.py and lookalikes.py know mistakes in their many forms.
+Where things are: `judging` runs an answer (sandbox) and names its mistake (diagnosis); `kinds` has
+what a reader answers with; `authoring` has probes, pieces of answers, and mistakes in their many
+forms; `notebooks` solves, copies and grades.
 """
 
 from kdlib.exercises.catalogue import misconception, misconceptions
+from kdlib.exercises.judging.verdict import Verdict
 from kdlib.exercises.kinds.choices import choice, right, wrong
 from kdlib.exercises.kinds.derivations import derivation
 from kdlib.exercises.kinds.functions import code
-from kdlib.exercises.notebooks.grading import grade
 from kdlib.exercises.kinds.numbers import number
 from kdlib.exercises.kinds.orderings import ordering
-from kdlib.exercises.registry import chapters, coverage, exercise, exercises
+from kdlib.exercises.notebooks.grading import grade
 from kdlib.exercises.notebooks.solved import marked_cells, solve, start
 from kdlib.exercises.notebooks.tables import (
     coverage_table,
@@ -104,7 +104,7 @@ from kdlib.exercises.notebooks.tables import (
     print_progress,
     progress_table,
 )
-from kdlib.exercises.judging.verdict import Verdict
+from kdlib.exercises.registry import chapters, coverage, exercise, exercises
 
 __all__ = [
     "Verdict",

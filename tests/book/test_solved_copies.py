@@ -29,11 +29,11 @@ def unsteady_clock(tmp_path, monkeypatch):
 
 def verdicts(source, folder):
     """Runs a solved copy of a chapter; returns {exercise: outcome}, in the order of the checks."""
-    solved_module = folder / source.name
-    solved_module.write_text(solve(source.read_text("utf-8")), "utf-8")
+    solved = folder / source.name
+    solved.write_text(solve(source.read_text("utf-8")), "utf-8")
     lines = folder / "verdicts.jsonl"
     lines.touch()
-    build.run(build.read_source(solved_module), solved_module, environment={VERDICT_FILE: str(lines)})
+    build.run(build.read_source(solved), solved, environment={VERDICT_FILE: str(lines)})
     entries = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
     return {entry["exercise"]: entry["outcome"] for entry in entries}
 
@@ -75,7 +75,7 @@ taken = [seconds() for _ in range(8)]"""
 
 def test_a_wrong_reference_solution_is_seen(tmp_path, monkeypatch):
     from kdlib import exercises
-    from kdlib.exercises.notebooks import solved as solved_module
+    from kdlib.exercises.notebooks import solved
 
     right, wrong = [each for each in exercises.chapters()[1] if each.kind == "code"][:2]
 
@@ -88,7 +88,7 @@ def test_a_wrong_reference_solution_is_seen(tmp_path, monkeypatch):
     def of(id):
         return Spoilt() if id == wrong.id else exercises.exercise(id)
 
-    monkeypatch.setattr(solved_module, "exercise", of)
+    monkeypatch.setattr(solved, "exercise", of)
     imports = "import torch, math\nfrom kdlib.exercises import exercise"
     source = made_up(tmp_path, imports, right.cell(), wrong.cell())
     assert verdicts(source, tmp_path) == {right.id: "correct", wrong.id: "not attempted"}

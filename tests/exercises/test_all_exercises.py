@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kdlib.exercises import chapters, coverage, exercise, exercises, misconceptions
+from kdlib.exercises.judging.sandbox import Failure
 from kdlib.exercises.kinds.functions import CodeExercise
 from kdlib.exercises.kinds.numbers import NumberExercise
-from kdlib.exercises.judging.sandbox import Failure
 from kdlib.exercises.notebooks.solved import CHAPTERS
 
 ALL = list(exercises().values())

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdlib.exercises import choice, code, derivation, exercise, number, ordering, right, wrong
-from kdlib.exercises.kinds.formulas import same_formula
 from kdlib.exercises.authoring.inputs import log_distributions
-from kdlib.exercises.kinds.numbers import read_number
 from kdlib.exercises.judging.values import WrongType, difference, plain, same
+from kdlib.exercises.kinds.formulas import same_formula
+from kdlib.exercises.kinds.numbers import read_number
 
 ABOUT = {"source": ("Q01",), "difficulty": 1, "minutes": 1, "hints": ("think", "look")}
 

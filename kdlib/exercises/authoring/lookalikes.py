@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlib.exercises.kinds.functions import CodeExercise
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.rules import matches
 from kdlib.exercises.authoring.switches import Row
+from kdlib.exercises.kinds.functions import CodeExercise
 from kdlib.losses.divergences import (
     cross_entropy,
     entropy,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.judging.sandbox import call
 from kdlib.exercises.judging.case import Outcomes, Probe
-from kdlib.exercises.kinds.functions import CodeExercise
+from kdlib.exercises.judging.sandbox import call
 from kdlib.exercises.judging.values import part_of, plain, same
+from kdlib.exercises.kinds.functions import CodeExercise
 
 Rule = Callable[[Outcomes], bool]
 

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from kdlib.exercises.authoring.rules import matches, same_on_ordinary
 from kdlib.exercises.judging.case import Outcomes
 from kdlib.exercises.kinds.functions import CodeExercise
-from kdlib.exercises.authoring.rules import matches, same_on_ordinary
 
 Answer = Callable[..., Any]
 Row = tuple[str, str, str, dict[str, Any]]

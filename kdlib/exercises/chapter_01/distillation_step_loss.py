@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal, two_models
 from kdlib.exercises.authoring.lookalikes import name_lookalikes
+from kdlib.exercises.kinds.functions import code
 
 
 def _loss_and_gradients(answer, teacher, student, x, x_short):

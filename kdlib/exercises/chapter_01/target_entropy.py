@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import distributions
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -2,8 +2,8 @@
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import positive
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -5,9 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.authoring.lookalikes import name_lookalikes
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

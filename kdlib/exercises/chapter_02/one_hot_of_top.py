@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_distributions
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -1,7 +1,7 @@
 """The loss of a part of a sequence."""
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import positive
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

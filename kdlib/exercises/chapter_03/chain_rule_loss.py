@@ -2,12 +2,12 @@
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.rules import matches
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import cross_entropy
 
 

@@ -2,8 +2,8 @@
 
 import math
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.rules import matches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

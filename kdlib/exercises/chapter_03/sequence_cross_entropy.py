@@ -4,9 +4,9 @@ import math
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_pair
 from kdlib.exercises.authoring.lookalikes import name_lookalikes
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

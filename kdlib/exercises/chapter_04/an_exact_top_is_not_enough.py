@@ -1,7 +1,7 @@
 """An exact top and a wrong order below it."""
 
-from kdlib.exercises.kinds.choices import choice, right, wrong
 from kdlib.exercises.authoring.kl import kl_of_numbers
+from kdlib.exercises.kinds.choices import choice, right, wrong
 
 _WHOLE = (0.70, 0.20, 0.10)
 _THREE = ((0.65, 0.22, 0.13), (0.70, 0.10, 0.20), (0.50, 0.30, 0.20))

@@ -5,12 +5,12 @@ import math
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.padding import PADDING_SWITCHES, kl_of_slots
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 def _bfloat16_pair(rows: int, words: int, seed: int):

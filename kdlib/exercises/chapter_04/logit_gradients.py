@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_distributions, normal
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import forward_kl, reverse_kl
 
 

@@ -2,11 +2,11 @@
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_pair
 from kdlib.exercises.authoring.kl import kl_of_probabilities
 from kdlib.exercises.authoring.rules import matches
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import forward_kl, reverse_kl, symmetric_kl, total_variation
 
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.authoring.kl import kl_of_numbers
 from kdlib.exercises.authoring.rules import matches
+from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import forward_kl, jensen_shannon, reverse_kl, symmetric_kl
 
 

@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import distributions
 from kdlib.exercises.authoring.rules import rows_not_summing_to_1
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from kdlib.exercises.chapter_06.noisy_labels import noisy_labels
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import distributions
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.chapter_06.noisy_labels import noisy_labels
+from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import forward_kl
 
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

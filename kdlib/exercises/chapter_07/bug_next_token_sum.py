@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.next_words import NEXT_WORD_SWITCHES, next_losses
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

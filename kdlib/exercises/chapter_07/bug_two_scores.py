@@ -2,8 +2,8 @@
 
 import math
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

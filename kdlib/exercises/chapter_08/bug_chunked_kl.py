@@ -3,12 +3,12 @@
 import torch
 from torch.overrides import TorchFunctionMode
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logits, kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.rules import matches
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

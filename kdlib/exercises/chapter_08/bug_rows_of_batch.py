@@ -2,9 +2,9 @@
 
 import torch
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import distributions
 from kdlib.exercises.authoring.rules import ordinary, same_on_ordinary
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

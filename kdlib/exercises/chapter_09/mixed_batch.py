@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -3,11 +3,11 @@
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import logit_pair
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.kinds.functions import code
 
 
 @code(

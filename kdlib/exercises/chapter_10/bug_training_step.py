@@ -5,12 +5,12 @@ import copy
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises.chapter_10.showcase import with_code
-from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.authoring.inputs import normal, two_models
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.chapter_10.showcase import with_code
+from kdlib.exercises.kinds.functions import code
 
 
 def broken_training_step(teacher, student, x, rate):

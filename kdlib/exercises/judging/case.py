@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kdlib.exercises.judging.values import same
-from kdlib.exercises.kinds.base import Wrong
 from kdlib.exercises.judging.readings import READINGS, common_factor, named_factor
 from kdlib.exercises.judging.sandbox import Failure
+from kdlib.exercises.judging.values import same
+from kdlib.exercises.judging.wrong import Wrong
 
 Outcomes = dict[str, Any]
 

@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.judging.values import difference
-from kdlib.exercises.kinds.base import Wrong
 from kdlib.exercises.judging.case import Case, Finding, by_itself, exact, scaled, scaled_mistake
 from kdlib.exercises.judging.parts import in_part
+from kdlib.exercises.judging.values import difference
+from kdlib.exercises.judging.wrong import Wrong
 
 
 def diagnose(case: Case) -> Wrong | Finding | None:

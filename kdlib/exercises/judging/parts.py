@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.kinds.base import Wrong
 from kdlib.exercises.judging.case import Case, Outcomes, by_itself, exact, scaled, scaled_mistake
 from kdlib.exercises.judging.values import part_of
+from kdlib.exercises.judging.wrong import Wrong
 
 
 def in_part(case: Case) -> Wrong | None:

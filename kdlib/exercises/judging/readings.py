@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kdlib.exercises.judging.values import plain, ratio, same
-from kdlib.exercises.kinds.base import Wrong
+from kdlib.exercises.judging.wrong import Wrong
 
 Shape = tuple[int, ...]
 

@@ -11,28 +11,11 @@ from typing import Any, ClassVar
 
 from kdlib.exercises import progress
 from kdlib.exercises.judging.sandbox import within
-from kdlib.exercises.catalogue import misconception
 from kdlib.exercises.judging.verdict import ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
+from kdlib.exercises.judging.wrong import Wrong
 
 SECONDS = 5.0  # a check may take; a right answer needs far less than one
 VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line to that file
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """A wrong answer that is known by name.
-
-    seen: the property that gives it away. expected: the property of a right answer.
-    example: an answer that makes the mistake; what it is depends on the kind of exercise.
-    """
-
-    misconception: str
-    seen: str
-    expected: str
-    example: Any = None
-
-    def __post_init__(self) -> None:
-        misconception(self.misconception)  # an unknown id is an error of the author: say so at once
 
 
 @dataclass(eq=False, kw_only=True, repr=False)

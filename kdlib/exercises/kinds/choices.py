@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdlib.exercises.kinds.base import Exercise, Wrong
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds.base import Exercise
 
 LETTERS = "abcdefgh"
 

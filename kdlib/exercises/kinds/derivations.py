@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises.kinds.base import Exercise, Wrong
-from kdlib.exercises.kinds.formulas import evaluate, same_formula
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.formulas import evaluate, same_formula
 
 
 def derivation(

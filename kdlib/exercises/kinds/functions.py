@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises.judging.sandbox import call, within
-from kdlib.exercises.kinds.base import Exercise, Wrong, id_of
 from kdlib.exercises.judging.case import Case, Finding, Outcomes, Probe, Symptom, exact
 from kdlib.exercises.judging.diagnosis import diagnose
-from kdlib.exercises.judging.sandbox import Failure
-from kdlib.exercises.kinds.stubs import definition, stub
+from kdlib.exercises.judging.sandbox import Failure, call, within
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds.base import Exercise, id_of
+from kdlib.exercises.kinds.stubs import definition, stub
 
 RTOL, ATOL = 1e-4, 1e-6
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.kinds.base import Exercise, Wrong, id_of
-from kdlib.exercises.kinds.stubs import definition
 from kdlib.exercises.judging.values import WrongType, plain
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, Text, Verdict
+from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds.base import Exercise, id_of
+from kdlib.exercises.kinds.stubs import definition
 
 BITS = 1 / math.log(2)  # a value in nats times this is in bits
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdlib.exercises.kinds.base import Exercise, Wrong
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds.base import Exercise
 
 LETTERS = "abcdefgh"
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from kdlib.errors import UserError
 from kdlib.exercises.kinds.base import VERDICT_FILE
-from kdlib.exercises.registry import exercises
 from kdlib.exercises.notebooks.solved import MARKER
+from kdlib.exercises.registry import exercises
 
 WARNING = (
     "Grading runs the notebook's code on this machine. Grade only what you would run yourself."
