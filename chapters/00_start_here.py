@@ -69,7 +69,8 @@ from kdlib.models.folders import (
     parameter_count,
 )
 from kdlib.models.vocabularies import check_same_tokens
-from kdlib.data.documents import load_splits, make_blocks, take_fraction
+from kdlib.data.blocks import make_blocks
+from kdlib.data.documents import load_splits, take_fraction
 
 teacher = freeze(load_model(POCKET_TEACHER))
 tokenizer = load_tokenizer(POCKET_TEACHER)

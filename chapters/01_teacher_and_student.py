@@ -56,7 +56,8 @@ from kdlib.models.folders import (
     new_model,
     parameter_count,
 )
-from kdlib.data.documents import load_splits, make_blocks, take_fraction
+from kdlib.data.blocks import make_blocks
+from kdlib.data.documents import load_splits, take_fraction
 from kdlib.exercises import exercise
 
 teacher = freeze(load_model(POCKET_TEACHER))

@@ -50,13 +50,8 @@ from kdlib.models.folders import (
     parameter_count,
 )
 from kdlib.models.vocabularies import check_same_tokens
-from kdlib.data.documents import (
-    Blocks,
-    Document,
-    load_splits,
-    make_blocks,
-    take_fraction,
-)
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.documents import Document, load_splits, take_fraction
 from kdlib.exercises import exercise
 
 

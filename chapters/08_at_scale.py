@@ -74,7 +74,8 @@ from kdlib.models.folders import (
     new_model,
     parameter_count,
 )
-from kdlib.data.documents import load_splits, make_blocks
+from kdlib.data.blocks import make_blocks
+from kdlib.data.documents import load_splits
 from kdlib.bench import variants as bench
 from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations

@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 
-from kdlib.data.documents import Blocks, load_splits, make_blocks, take_fraction
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.documents import load_splits, take_fraction
 from kdlib.jobs.recipe import Recipe, load
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import POCKET_TEACHER, freeze, load_model, load_tokenizer, new_model

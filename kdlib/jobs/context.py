@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 from torch import nn
 
-from kdlib.data.documents import Blocks, Document, Splits, load_splits, make_blocks, take_fraction
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.documents import Document, Splits, load_splits, take_fraction
 from kdlib.errors import UserError
 from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from kdlib.data.documents import Blocks, Document
+from kdlib.data.blocks import Blocks
+from kdlib.data.documents import Document
 from kdlib.files import write_atomically
 from kdlib.jobs.context import CONTROLS, Job
 from kdlib.machine.devices import describe, peak_memory_bytes, versions

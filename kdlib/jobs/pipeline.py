@@ -17,7 +17,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib.data.documents import Blocks, load_documents, train_tokenizer
+from kdlib.data.blocks import Blocks
+from kdlib.data.documents import load_documents
+from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.files import claimed
 from kdlib.jobs import measure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.files import write_atomically
 from kdlib.jobs.context import Job
 from kdlib.machine.distributed import on_main

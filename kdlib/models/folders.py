@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib.data.documents import END_OF_TEXT
+from kdlib.data.tokenizer import END_OF_TEXT
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, disk_errors_named
 from kdlib.models.checksums import check_seal, seal

@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.objectives import log_softmax, next_token
 from kdlib.machine.progress import bar

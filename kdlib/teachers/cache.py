@@ -26,7 +26,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.files import claimed, write_atomically
 from kdlib.losses.objectives import log_softmax

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.loss import HiddenTargets, Targets
 from kdlib.machine.progress import bar
 from kdlib.models.heads import Headed, last_hidden_states, linear_head

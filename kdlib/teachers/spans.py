@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks, Document
+from kdlib.data.blocks import Blocks
+from kdlib.data.documents import Document
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Loss, Objective, log_softmax, next_token
 from kdlib.machine.progress import bar

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Loss, Objective, predicting
 from kdlib.machine.distributed import any_wishes, is_main, lost_processes_named

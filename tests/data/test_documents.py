@@ -3,15 +3,9 @@
 import pytest
 import torch
 
-from kdlib.data.documents import (
-    END_OF_TEXT,
-    Document,
-    Splits,
-    load_splits,
-    make_blocks,
-    take_fraction,
-    train_tokenizer,
-)
+from kdlib.data.blocks import make_blocks
+from kdlib.data.documents import Document, Splits, load_splits, take_fraction
+from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 
 TEXT = "\n\n".join(

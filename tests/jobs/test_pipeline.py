@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.jobs.pipeline import _exact_targets, _steps_of_equal_time
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.teachers import live

@@ -7,7 +7,9 @@ import types
 import pytest
 import torch
 
-from kdlib.data.documents import Blocks, Document, make_blocks, train_tokenizer
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.documents import Document
+from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs import pipeline
 from kdlib.jobs.pipeline import continuations

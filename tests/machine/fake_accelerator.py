@@ -28,7 +28,7 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.loss import Buffers, pick
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model

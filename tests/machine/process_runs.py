@@ -17,7 +17,7 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator
 from kdlib.machine.distributed import UserError, is_main, on_main, part, rank

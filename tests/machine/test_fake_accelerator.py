@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import kdlib
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.teachers.live import run_each_time

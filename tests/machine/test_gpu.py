@@ -9,7 +9,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
 from kdlib.losses.objectives import Objective, distillation_loss
 from kdlib.machine.devices import compile_layers, make_accelerator

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from kdlib.data.documents import Document, train_tokenizer
+from kdlib.data.documents import Document
+from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models.folders import (
     ModelSize,

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from scipy.special import log_softmax
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.models.folders import ModelSize, new_model
 from kdlib.reports.scores import (
     BlockSums,

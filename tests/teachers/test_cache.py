@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models.folders import ModelSize, freeze, new_model

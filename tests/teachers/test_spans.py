@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 
-from kdlib.data.documents import Document, train_tokenizer
+from kdlib.data.documents import Document
+from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective
 from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer

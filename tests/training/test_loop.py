@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from kdlib.data.documents import Blocks
+from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective, distillation_loss, next_token
 from kdlib.training import loop

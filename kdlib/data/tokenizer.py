@@ -1,0 +1,24 @@
+"""A tokenizer trained on documents."""
+
+from __future__ import annotations
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from kdlib.data.documents import Document
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def train_tokenizer(documents: list[Document], vocabulary: int) -> Tokenizer:
+    """A byte-level BPE tokenizer: any UTF-8 text can be encoded, nothing is ever unknown."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((d.text for d in documents), trainer)
+    return tokenizer
