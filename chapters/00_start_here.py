@@ -125,7 +125,9 @@ print("the text has", repr(tokenizer.decode(lesson[block, position + 1])))
 # students.
 
 # %%
-from kdlib.losses.objectives import Objective, distillation_loss, next_token
+from kdlib.losses.alignment import next_token
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.training.schedule import (
     Training,
     learning_rate,
@@ -484,7 +486,7 @@ assert generalized_jsd(log_p, log_q, 1.0) == 0
 # log-probabilities alone are rounded to two or three digits.
 
 # %%
-from kdlib.losses.objectives import log_softmax
+from kdlib.losses.softmax import log_softmax
 
 half = torch.tensor([8.0, 7.5, 0.25]).bfloat16()
 print("ours:", log_softmax(half).dtype, " torch:", half.log_softmax(-1).dtype)

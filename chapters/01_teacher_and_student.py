@@ -264,7 +264,8 @@ exercise("target-entropy").check(target_entropy)
 # sort the places in the text by the entropy that the teacher has there.
 
 # %%
-from kdlib.losses.objectives import log_softmax, next_token
+from kdlib.losses.alignment import next_token
+from kdlib.losses.softmax import log_softmax
 
 unseen = take_fraction(messages.test, 0.3)
 bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
@@ -769,7 +770,8 @@ exercise("what-is-trained").check(answer)
 # %%
 import copy
 
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 
 size = ModelSize(width=32, layers=1, heads=2)
 student = new_model(size, V, 128, seed=0)

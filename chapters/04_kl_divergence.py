@@ -1118,11 +1118,9 @@ exercise("which-loss-is-meant").check(answer)
 # grow apart as T grows, or together?
 
 # %%
-from kdlib.losses.objectives import (
-    Objective,
-    logit_matching,
-    teacher_divergence,
-)
+from kdlib.losses.distillation import teacher_divergence
+from kdlib.losses.closed_forms import logit_matching
+from kdlib.losses.objectives import Objective
 
 draw = torch.Generator().manual_seed(0)
 z_p = 3 * torch.randn(50, generator=draw, dtype=torch.float64)

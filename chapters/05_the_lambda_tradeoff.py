@@ -34,14 +34,11 @@
 # %%
 import torch
 
-from kdlib.losses import objectives
+from kdlib.losses import closed_forms
 from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.exercises import exercise
-from kdlib.losses.objectives import (
-    Objective,
-    alpha_of_lambda,
-    distillation_loss,
-)
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective, alpha_of_lambda
 from kdlib.plots import curves, distributions, frames, intervals
 from kdlib.sequences.exact import sequence_log_probs
 from kdlib.toys.students import fit
@@ -196,7 +193,7 @@ def trained(lambda_, **settings):
 print("lambda   trained student         closed form             gap")
 for lambda_ in (0.3, 1, 3, 10, 100):
     student = trained(lambda_)
-    best = objectives.best_student(label, teacher, lambda_)
+    best = closed_forms.best_student(label, teacher, lambda_)
     gap = (student - best).abs().max().item()
     print(f"{lambda_:6}  ", "  ".join(f"{q:.3f}" for q in student), "  ",
           "  ".join(f"{q:.3f}" for q in best), "  ", f"{gap:.3f}")
@@ -214,7 +211,7 @@ frames(
                 "label": label,
                 "teacher": teacher,
                 "best student":
-                    objectives.best_student(label, teacher, lambda_),
+                    closed_forms.best_student(label, teacher, lambda_),
             },
             WORDS,
             alt=f"At lambda {lambda_} the best student gives boat "
@@ -242,7 +239,7 @@ frames(
 margin = teacher[1] - teacher[0]
 print(f"the favourite changes at lambda {1 / margin:.2f}")
 for lambda_ in (3.3, 3.4):
-    best = objectives.best_student(label, teacher, lambda_)
+    best = closed_forms.best_student(label, teacher, lambda_)
     print(f"lambda {lambda_}: {WORDS[best.argmax()]}")
 
 # %% [markdown]
@@ -253,7 +250,7 @@ for lambda_ in (3.3, 3.4):
 # %%
 logits = some_logits.clone().requires_grad_()
 loss(logits, Objective.from_lambda(3.0)).backward()
-best = objectives.best_student(label, teacher, 3.0)
+best = closed_forms.best_student(label, teacher, 3.0)
 one_pull = 4 * (some_logits.softmax(dim=-1) - best)
 print("autograd: ", "  ".join(f"{g:7.4f}" for g in logits.grad))
 print("one pull: ", "  ".join(f"{g:7.4f}" for g in one_pull))
@@ -293,7 +290,7 @@ print("lambda   alpha   Q*(boat)   loss, slope: times larger with lambda")
 for lambda_ in (0, 0.1, 0.5, 1, 3, 9, 99):
     alpha = alpha_of_lambda(lambda_)
     one, other = Objective.from_lambda(lambda_), Objective.from_alpha(alpha)
-    boat = objectives.best_student(label, teacher, lambda_)[0]
+    boat = closed_forms.best_student(label, teacher, lambda_)[0]
     losses = loss(some_logits, one) / loss(some_logits, other)
     slopes = slope_size(one) / slope_size(other)
     print(f"{lambda_:6}   {alpha:5.2f}   {boat:8.3f}  ",
@@ -418,7 +415,7 @@ opinions = torch.tensor([[0.9, 0.1]] * 9 + [[0.1, 0.9]], dtype=torch.float64)
 
 print("lambda   right of 10   Q(right answer) in the tenth   KL to teacher")
 for lambda_ in (0, 0.5, 1, 1.2, 1.3, 10, 10000):
-    q = objectives.best_student(right_answers, opinions, lambda_)
+    q = closed_forms.best_student(right_answers, opinions, lambda_)
     right = (q[:, 0] > 0.5).sum().item()
     imitation = forward_kl(opinions.log(), q.log()).sum().item()
     print(f"{lambda_:6}   {right:11}   {q[9, 0]:28.4f}   {imitation:13.4f}")
@@ -500,7 +497,7 @@ owl, finds = world.ids("owl finds")
 print("lambda   teacher's share   owl finds   KL from the truth")
 all_of_it = distance(habitual.log_rows())
 for lambda_ in (0, 0.1, 0.25, 1, 3, 10, 10000):
-    q = objectives.best_student(
+    q = closed_forms.best_student(
         truth.exp(), habitual.log_rows().exp(), lambda_)
     harm = distance(q.log())
     print(f"{lambda_:6}   {alpha_of_lambda(lambda_):15.0%}  ",

@@ -224,7 +224,7 @@ for name in ("lesson", "validation", "test"):
 # spare. What happens if one finds the padding by looking for that id?
 
 # %%
-from kdlib.losses.objectives import next_token
+from kdlib.losses.alignment import next_token
 
 for name, mask in (
     ("attention mask", lesson.mask),

@@ -81,7 +81,8 @@ from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
 from kdlib.exercises import exercise
 from kdlib.losses.fused.loss import linear_distillation_loss, rows_of_a_chunk
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.plots import curves
 from kdlib.plots.chapter_08 import stacked_bars
 

@@ -39,7 +39,9 @@ from torch import nn
 
 from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
 from kdlib.exercises import exercise, misconception, misconceptions
-from kdlib.losses.objectives import Objective, best_student, distillation_loss
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.closed_forms import best_student
+from kdlib.losses.objectives import Objective
 from kdlib.sequences.exact import sequence_mean, sequence_sum
 from kdlib.toys.worlds import World, label_noise, random_world
 
@@ -889,7 +891,7 @@ exhibit(
 # models.
 
 # %%
-from kdlib.losses.objectives import combined_logit_gradient
+from kdlib.losses.closed_forms import combined_logit_gradient
 
 target = torch.tensor(2)
 exhibit(
@@ -1004,7 +1006,7 @@ exhibit(
 # are not shifted.
 
 # %%
-from kdlib.losses.objectives import next_token
+from kdlib.losses.alignment import next_token
 
 ids = torch.tensor([[3, 1, 4, 2, 5, 0]])
 sure = 20 * torch.eye(6, dtype=torch.float64)

@@ -21,13 +21,18 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 import torch
 from torch import Tensor
 
-INF = math.inf
-NEGLIGIBLE = 1e-20  # a parameter below it acts as 0, and its products could underflow
+from kdlib.losses.slots import (
+    INF,
+    ForwardKL,
+    alpha_beta_terms,
+    log_mix,
+    same_dtype_and_shape,
+    sum_over_slots,
+)
 
 
 def entropy(log_p: Tensor) -> Tensor:
@@ -46,7 +51,7 @@ def cross_entropy(log_p: Tensor, log_q: Tensor) -> Tensor:
     ``(..., V), (..., V) -> (...)``, nats; not 0 at P = Q but H(P). +inf where Q = 0 < P.
     Gradient in log Q: -p, the same as that of forward_kl. Source: Hinton et al. 2015, section 2.
     """
-    return _sum_over_slots(log_p, log_q, lambda a, b: -a.exp() * b, INF)
+    return sum_over_slots(log_p, log_q, lambda a, b: -a.exp() * b, INF)
 
 
 def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -58,8 +63,8 @@ def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     second derivative is a RuntimeError), in log Q any number of times.
     Source: Kullback and Leibler 1951.
     """
-    divergence: Tensor = _ForwardKL.apply(  # type: ignore[no-untyped-call]  # torch gives it none
-        *_prepare(log_p, log_q)
+    divergence: Tensor = ForwardKL.apply(  # type: ignore[no-untyped-call]  # torch gives it none
+        *same_dtype_and_shape(log_p, log_q)
     )
     return divergence
 
@@ -106,11 +111,11 @@ def generalized_jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     w_p, w_q = beta, 1 - beta
 
     def shared(a: Tensor, b: Tensor) -> Tensor:
-        to_p, to_q = _log_mix(b - a, w_p, w_q), _log_mix(a - b, w_q, w_p)
+        to_p, to_q = log_mix(b - a, w_p, w_q), log_mix(a - b, w_q, w_p)
         return -(w_p * a.exp() * to_p + w_q * b.exp() * to_q)
 
     p_alone, q_alone = -w_p * math.log(w_p or 1), -w_q * math.log(w_q or 1)
-    return _sum_over_slots(log_p, log_q, shared, p_alone, q_alone)
+    return sum_over_slots(log_p, log_q, shared, p_alone, q_alone)
 
 
 def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
@@ -123,9 +128,9 @@ def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
     _check_range("alpha", alpha, 0, 1)
 
     def shared(a: Tensor, b: Tensor) -> Tensor:
-        return -a.exp() * _log_mix(b - a, alpha, 1 - alpha)
+        return -a.exp() * log_mix(b - a, alpha, 1 - alpha)
 
-    return _sum_over_slots(log_p, log_q, shared, -math.log(alpha) if alpha else INF)
+    return sum_over_slots(log_p, log_q, shared, -math.log(alpha) if alpha else INF)
 
 
 def skew_reverse_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
@@ -156,8 +161,8 @@ def alpha_beta(log_p: Tensor, log_q: Tensor, alpha: float, beta: float) -> Tenso
         raise ValueError(f"alpha + beta must be at least 0, got {alpha!r} + {beta!r}")
     p_alone = 1 / (beta * s) if beta * s > 0 else INF
     q_alone = 1 / (alpha * s) if alpha * s > 0 else INF
-    shared = functools.partial(_alpha_beta_terms, alpha=alpha, beta=beta)
-    return _sum_over_slots(log_p, log_q, shared, p_alone, q_alone, power=s)
+    shared = functools.partial(alpha_beta_terms, alpha=alpha, beta=beta)
+    return sum_over_slots(log_p, log_q, shared, p_alone, q_alone, power=s)
 
 
 def total_variation(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -168,7 +173,7 @@ def total_variation(log_p: Tensor, log_q: Tensor) -> Tensor:
     those of the other divergences 1/T^2: multiplied by T^2, as in distillation, they grow like T.
     Source: Wen et al. 2023 (f-distillation).
     """
-    log_p, log_q = _prepare(log_p, log_q)
+    log_p, log_q = same_dtype_and_shape(log_p, log_q)
     return (log_p.exp() - log_q.exp()).abs().sum(-1) / 2
 
 
@@ -178,7 +183,7 @@ def hellinger_squared(log_p: Tensor, log_q: Tensor) -> Tensor:
     sum_v (sqrt(p_v) - sqrt(q_v))^2 / 2.
     ``(..., V), (..., V) -> (...)``, in [0, 1] without a unit. Source: Hellinger 1909.
     """
-    log_p, log_q = _prepare(log_p, log_q)
+    log_p, log_q = same_dtype_and_shape(log_p, log_q)
     # The same number as 1 - sum sqrt(p q), which loses all its digits near P = Q.
     return ((log_p / 2).exp() - (log_q / 2).exp()).square().sum(-1) / 2
 
@@ -194,7 +199,7 @@ def adaptive_kl(log_p: Tensor, log_q: Tensor, mu: float = 0.5) -> Tensor:
     forward_kl). Source: Wu et al. 2024.
     """
     _check_range("mu", mu, 0, 1)
-    log_p, log_q = _prepare(log_p, log_q)
+    log_p, log_q = same_dtype_and_shape(log_p, log_q)
     with torch.no_grad():
         p = log_p.exp()
         gap = (p - log_q.exp()).abs()
@@ -233,115 +238,3 @@ def get_divergence(name: str, **parameters: float) -> Callable[[Tensor, Tensor],
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not isinstance(value, Real) or not low <= value <= high:
         raise ValueError(f"{name} must be a number in [{low}, {high}], got {value!r}")
-
-
-def _prepare(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
-    """Check both inputs; return them in one shape and in one dtype, float32 or better."""
-    for name, value in (("log_p", log_p), ("log_q", log_q)):
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"{name} must be a floating-point tensor of logs, got {kind}")
-        if value.ndim == 0 or value.shape[-1] == 0:
-            raise ValueError(f"{name} must be (..., V) with V >= 1, got {tuple(value.shape)}")
-    shapes = f"log_p {tuple(log_p.shape)} and log_q {tuple(log_q.shape)}"
-    if log_p.shape[-1] != log_q.shape[-1]:
-        raise ValueError(f"the last dimension, one vocabulary, must be equal, got {shapes}")
-    dtype = torch.promote_types(torch.promote_types(log_p.dtype, log_q.dtype), torch.float32)
-    try:
-        log_p, log_q = torch.broadcast_tensors(log_p.to(dtype), log_q.to(dtype))
-    except RuntimeError:
-        raise ValueError(f"the leading dimensions must broadcast, got {shapes}") from None
-    return log_p, log_q
-
-
-def _sum_over_slots(
-    log_p: Tensor,
-    log_q: Tensor,
-    shared: Callable[[Tensor, Tensor], Tensor],
-    p_alone: float,
-    q_alone: float = 0.0,
-    power: float = 1.0,
-) -> Tensor:
-    """Sum over the vocabulary, keeping apart the slots that both, one or none of P and Q reach.
-
-    Both: ``shared(log_p, log_q)``. One: ``p_alone * p**power`` or ``q_alone * q**power``. None: 0.
-    In slots not its own ``shared`` sees two zeros, for which it must give 0, and never -inf: so
-    0 * inf and inf - inf arise neither forwards nor backwards.
-    """
-    log_p, log_q = _prepare(log_p, log_q)
-    no_p, no_q = log_p == -INF, log_q == -INF
-    terms = shared(log_p.masked_fill(no_p | no_q, 0), log_q.masked_fill(no_p | no_q, 0))
-    for log_x, alone, weight in ((log_p, no_q & ~no_p, p_alone), (log_q, no_p & ~no_q, q_alone)):
-        if weight == INF:  # not inf * x: an x that underflows to 0 would make it NaN
-            terms = terms.masked_fill(alone, INF)
-        elif weight:
-            terms = terms + weight * (power * log_x.masked_fill(~alone, -INF)).exp()
-    return terms.sum(-1)
-
-
-class _ForwardKL(torch.autograd.Function):
-    """sum p (log p - log q) with its gradient in closed form. Training spends its time here, and
-    this passes over memory far fewer times than `_sum_over_slots`."""
-
-    @staticmethod
-    def forward(ctx: Any, log_p: Tensor, log_q: Tensor) -> Tensor:
-        p = log_p.exp()
-        ratio = (log_p - log_q).masked_fill_(log_p == -INF, 0)  # what P excludes counts 0
-        impossible = ratio == INF
-        ctx.save_for_backward(p, ratio, impossible)
-        # Not p * inf: a p that underflows to 0 would make it NaN.
-        return (p * ratio).masked_fill_(impossible, INF).sum(-1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        if torch.is_grad_enabled() and ctx.needs_input_grad[0]:  # create_graph: see `forward_kl`
-            raise RuntimeError(
-                "a KL has one derivative in its first argument; for a second (create_graph=True)"
-                " use cross_entropy(log_p, log_q) - entropy(log_p)"
-            )
-        p, ratio, impossible = ctx.saved_tensors
-        weight = (grad.unsqueeze(-1) * p).masked_fill_(impossible, 0)
-        to_p = (
-            weight * ratio.masked_fill(impossible, 0).add_(1) if ctx.needs_input_grad[0] else None
-        )
-        return to_p, weight.neg_() if ctx.needs_input_grad[1] else None
-
-
-def _log_mix(d: Tensor, w_p: float, w_q: float) -> Tensor:
-    """log(m / p) for m = w_p p + w_q q, w_p + w_q = 1, d = log q - log p; exactly 0 at d = 0."""
-    if w_p < NEGLIGIBLE:
-        floor = d.new_full((), math.log(w_p) if w_p else -INF)
-        return torch.where(d > -1, d, torch.logaddexp(floor, d))
-    d = d.clamp(-80, 80)  # beyond, p or q is nothing beside the other; and expm1 would overflow
-    if w_p >= w_q:
-        return torch.log1p(w_q * torch.expm1(d))
-    return d + torch.log1p(w_p * torch.expm1(-d))  # the log1p above would meet arguments near -1
-
-
-def _alpha_beta_terms(a: Tensor, b: Tensor, alpha: float, beta: float) -> Tensor:
-    """The terms of ``alpha_beta`` for log p = a and log q = b, both finite; every limit included.
-
-    A term is (A - B) / alpha with A = (q^s - p^s) / s and B = (p^alpha q^beta - p^s) / beta: no
-    parameter is singular in it but alpha, and by symmetry alpha may be the larger of the two.
-    """
-    if alpha < beta:
-        return _alpha_beta_terms(b, a, beta, alpha)
-    s, d = alpha + beta, b - a
-    # A and B agree to the first order in d. Where d is small their difference is summed as a power
-    # series: its error, of order x^4, meets the other's, of order eps / x, at x = eps^(1/5).
-    is_far = max(alpha, s) * d.abs() > torch.finfo(d.dtype).eps ** 0.2
-    n = torch.where(is_far, 0.0, d)
-    c3, c4, c5 = s + beta, s**2 + s * beta + beta**2, s**3 + s**2 * beta + s * beta**2 + beta**3
-    near = (s * a).exp() * n.square() * (1 / 2 + n * (c3 / 6 + n * (c4 / 24 + n * c5 / 120)))
-    if alpha < NEGLIGIBLE:
-        return near
-    far = (_slope(s * a, s * b, d, s) - _slope(s * a, alpha * a + beta * b, d, beta)) / alpha
-    return torch.where(is_far, far, near)
-
-
-def _slope(start: Tensor, end: Tensor, d: Tensor, c: float) -> Tensor:
-    """(e^end - e^start) / c for end - start = c d, and its limit e^start d at c = 0."""
-    if abs(c) < NEGLIGIBLE:
-        return start.exp() * d
-    near = start.exp() * torch.expm1((c * d).clamp(-1, 1))
-    return torch.where((c * d).abs() <= 1, near, end.exp() - start.exp()) / c

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from kdlib.errors import UserError
 from kdlib.losses.divergences import forward_kl
-from kdlib.losses.objectives import log_softmax
+from kdlib.losses.softmax import log_softmax
 
 MULTIPLE = 32  # of an MLP's width, for the matrix units
 # A model parks attention on the first tokens of a row (Xiao et al. 2024, attention sinks): their

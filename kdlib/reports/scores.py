@@ -17,8 +17,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
+from kdlib.losses.alignment import next_token
 from kdlib.losses.divergences import forward_kl, reverse_kl
-from kdlib.losses.objectives import log_softmax, next_token
+from kdlib.losses.softmax import log_softmax
 from kdlib.machine.progress import bar
 
 TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use

@@ -32,7 +32,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdlib.losses.objectives import Loss, Objective, distillation_loss, log_softmax, next_token
+from kdlib.losses.alignment import next_token
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Loss, Objective
+from kdlib.losses.softmax import log_softmax
 from kdlib.sequences.exact import AutoregressiveModel, at_least, eos_or_none, sequence_lengths
 
 Student = AutoregressiveModel | nn.Module

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.files import claimed, write_atomically
-from kdlib.losses.objectives import log_softmax
+from kdlib.losses.softmax import log_softmax
 from kdlib.losses.sparse import KINDS, SparseTargets
 from kdlib.machine.progress import bar
 from kdlib.teachers.packing import pack, unpack

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.loss import HiddenTargets, Targets
+from kdlib.losses.spans import SpanTargets
 from kdlib.machine.progress import bar
 from kdlib.models.heads import Headed, last_hidden_states, linear_head
-from kdlib.teachers.spans import SpanTargets
 
 # teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
 TeacherTargets = Callable[[Tensor, Tensor], Targets | SpanTargets]

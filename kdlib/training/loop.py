@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
-from kdlib.losses.objectives import Loss, Objective, predicting
+from kdlib.losses.alignment import predicting
+from kdlib.losses.objectives import Loss, Objective
 from kdlib.machine.distributed import any_wishes, is_main, lost_processes_named
 from kdlib.machine.progress import bar
 from kdlib.machine.sharding import is_sharding

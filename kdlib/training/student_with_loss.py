@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from kdlib.losses.alignment import next_token, predicting
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.loss import HiddenTargets, Targets, linear_distillation_loss
-from kdlib.losses.objectives import Loss, Objective, distillation_loss, next_token, predicting
+from kdlib.losses.objectives import Loss, Objective
+from kdlib.losses.spans import SpanTargets, span_distillation_loss
 from kdlib.losses.sparse import SparseTargets
 from kdlib.models.heads import Headed, last_hidden_states
-from kdlib.teachers.spans import SpanTargets, span_distillation_loss
 
 
 class Learner(Headed):

@@ -2,8 +2,8 @@
 
 import torch
 
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
-from kdlib.losses.objectives import distillation_loss
 
 N, V, WIDTH, TEACHER_WIDTH = 7, 11, 5, 3
 PARAMETERS = {

@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 
 # ---------------------------------------------------------------- the reference
 

@@ -15,9 +15,10 @@ from linear_cases import (
     teacher,
 )
 
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import DIVERGENCES
 from kdlib.losses.fused.loss import linear_distillation_loss
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import sampled, top_k, with_tail
 
 

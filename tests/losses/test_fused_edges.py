@@ -18,9 +18,10 @@ from linear_cases import (
     teacher,
 )
 
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused import loss as loss_module
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import top_k
 
 

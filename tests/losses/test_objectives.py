@@ -20,15 +20,10 @@ from objective_cases import (
 from properties import property_test
 from torch.testing import assert_close
 
+from kdlib.losses.alignment import next_token
+from kdlib.losses.distillation import distillation_loss, teacher_divergence
 from kdlib.losses.divergences import DIVERGENCES
-from kdlib.losses.objectives import (
-    Objective,
-    alpha_of_lambda,
-    distillation_loss,
-    lambda_of_alpha,
-    next_token,
-    teacher_divergence,
-)
+from kdlib.losses.objectives import Objective, alpha_of_lambda, lambda_of_alpha
 
 # ---------------------------------------------------------------- values and gradients
 

@@ -7,14 +7,9 @@ from objective_cases import make_batch
 from properties import property_test
 from torch.testing import assert_close
 
-from kdlib.losses.objectives import (
-    Objective,
-    best_student,
-    combined_logit_gradient,
-    distillation_loss,
-    logit_matching,
-    teacher_divergence,
-)
+from kdlib.losses.closed_forms import best_student, combined_logit_gradient, logit_matching
+from kdlib.losses.distillation import distillation_loss, teacher_divergence
+from kdlib.losses.objectives import Objective
 
 
 def distributions(*shape, seed=0):

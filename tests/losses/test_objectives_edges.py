@@ -17,17 +17,11 @@ from objective_cases import (
 )
 from torch.testing import assert_close
 
-from kdlib.losses.objectives import (
-    IGNORE_INDEX,
-    Loss,
-    Objective,
-    alpha_of_lambda,
-    combined_logit_gradient,
-    distillation_loss,
-    lambda_of_alpha,
-    log_softmax,
-    next_token,
-)
+from kdlib.losses.alignment import next_token
+from kdlib.losses.closed_forms import combined_logit_gradient
+from kdlib.losses.distillation import IGNORE_INDEX, distillation_loss
+from kdlib.losses.objectives import Loss, Objective, alpha_of_lambda, lambda_of_alpha
+from kdlib.losses.softmax import log_softmax
 
 INF = math.inf
 BOTH = Objective.from_lambda(0.7, temperature=2.0)

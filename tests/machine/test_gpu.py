@@ -10,8 +10,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from kdlib.data.blocks import Blocks
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models.folders import ModelSize, freeze, new_model
 from kdlib.teachers.live import run_each_time

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import torch
 
-from kdlib.losses.objectives import Objective, distillation_loss
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 
 
 class Caught(AssertionError):

@@ -3,8 +3,10 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.losses.alignment import next_token
+from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import forward_kl
-from kdlib.losses.objectives import Objective, distillation_loss, next_token
+from kdlib.losses.objectives import Objective
 from kdlib.sequences.exact import sequence_mean, sequence_sum
 from planted import distillation, gradient, holds, mistake, random_logits, same
 

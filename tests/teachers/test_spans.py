@@ -14,16 +14,9 @@ from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective
+from kdlib.losses.spans import NO_SPAN, SpanTargets, bernoulli_kl, span_distillation_loss
 from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer
-from kdlib.teachers.spans import (
-    NO_SPAN,
-    SpanTargets,
-    align,
-    ask,
-    bernoulli_kl,
-    pair_up,
-    span_distillation_loss,
-)
+from kdlib.teachers.spans import align, ask, pair_up
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9

@@ -13,7 +13,9 @@ from torch import nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
-from kdlib.losses.objectives import Objective, distillation_loss, next_token
+from kdlib.losses.alignment import next_token
+from kdlib.losses.distillation import distillation_loss
+from kdlib.losses.objectives import Objective
 from kdlib.training import loop
 from kdlib.training.checkpoint import load_checkpoint, safe_open
 from kdlib.training.loop import Phase

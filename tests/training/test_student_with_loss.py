@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from kdlib.losses.fused.loss import HiddenTargets
-from kdlib.losses.objectives import Objective, log_softmax
+from kdlib.losses.objectives import Objective
+from kdlib.losses.softmax import log_softmax
 from kdlib.losses.sparse import top_k
 from kdlib.models.folders import ModelSize, new_model
 from kdlib.models.heads import last_hidden_states, linear_head

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from kdlib.losses.fused.gradients import Buffers
+from kdlib.losses.fused.buffers import Buffers
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
 

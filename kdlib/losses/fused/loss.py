@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from kdlib.losses.distillation import IGNORE_INDEX, check_inputs, counted_positions
+from kdlib.losses.fused.buffers import Buffers
 from kdlib.losses.fused.compiled import is_chosen
-from kdlib.losses.fused.gradients import Buffers, chunk_loss
+from kdlib.losses.fused.gradients import chunk_loss
 from kdlib.losses.fused.inputs import (
     Head,
     HiddenTargets,
@@ -27,7 +29,7 @@ from kdlib.losses.fused.inputs import (
     picked_targets,
     row_numbers,
 )
-from kdlib.losses.objectives import IGNORE_INDEX, Loss, Objective, check_inputs, counted_positions
+from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.sparse import SparseTargets
 
 CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
