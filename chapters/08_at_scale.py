@@ -926,7 +926,7 @@ import io
 import tempfile
 from pathlib import Path
 
-from kdlib.teachers.cache import CachedTargets, contents_of, write_cache
+from kdlib.teachers.cache_format import CachedTargets, contents_of, write_cache
 from kdlib.errors import UserError
 
 scratch = tempfile.TemporaryDirectory()  # it disappears with the kernel

@@ -20,7 +20,7 @@ from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count
-from kdlib.teachers.cache import CachedTargets, Contents, write_cache
+from kdlib.teachers.cache_format import CachedTargets, Contents, write_cache
 from kdlib.teachers.live import TeacherTargets, run_each_time
 from kdlib.training.loop import Phase, train
 from kdlib.training.schedule import Training

@@ -18,7 +18,7 @@ from kdlib.models.folders import freeze, load_model, load_tokenizer, load_whole_
 from kdlib.models.locate import locate
 from kdlib.models.pruning import check
 from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim
-from kdlib.teachers.cache import CachedTargets, Contents, contents_of
+from kdlib.teachers.cache_format import CachedTargets, Contents, contents_of
 from kdlib.teachers.spans import Pairs, pair_up
 
 if TYPE_CHECKING:

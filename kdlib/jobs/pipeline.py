@@ -42,7 +42,7 @@ from kdlib.models.folders import (
 )
 from kdlib.reports.model_card import write_model_card
 from kdlib.reports.page import write_report
-from kdlib.teachers.cache import CachedTargets, read_manifest, write_cache
+from kdlib.teachers.cache_format import CachedTargets, read_manifest, write_cache
 from kdlib.teachers.live import (
     Placement,
     TeacherTargets,

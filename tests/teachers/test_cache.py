@@ -12,8 +12,8 @@ from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.teachers import cache
-from kdlib.teachers.cache import CachedTargets, contents_of, read_manifest, write_cache
+from kdlib.teachers import cache_format
+from kdlib.teachers.cache_format import CachedTargets, contents_of, read_manifest, write_cache
 
 BLOCKS, POSITIONS, VOCABULARY, K = 23, 12, 50, 6
 
@@ -44,8 +44,8 @@ def contents(kind="sampled", **changes):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_TOKENS", 5 * POSITIONS)
-    monkeypatch.setattr(cache, "PASS_TOKENS", 2 * POSITIONS)
+    monkeypatch.setattr(cache_format, "SHARD_TOKENS", 5 * POSITIONS)
+    monkeypatch.setattr(cache_format, "PASS_TOKENS", 2 * POSITIONS)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_block_is_found_by_its_text(made):
 
 
 def test_draws_do_not_depend_on_how_the_work_was_cut(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_TOKENS", 10**6)
+    monkeypatch.setattr(cache_format, "SHARD_TOKENS", 10**6)
     whole = tmp_path / "whole"
     write_cache(whole, contents(), TEACHER, TEXT)
     assert len(read_manifest(whole)["shards"]) == 1 < len(read_manifest(made)["shards"])
@@ -143,7 +143,7 @@ class Killed(Exception):
 
 
 def killed_after(shards, monkeypatch):
-    write, written = cache._write_shard, []
+    write, written = cache_format._write_shard, []
 
     def write_or_die(*args):
         if len(written) == shards:
@@ -151,13 +151,13 @@ def killed_after(shards, monkeypatch):
         written.append(args)
         return write(*args)
 
-    monkeypatch.setattr(cache, "_write_shard", write_or_die)
+    monkeypatch.setattr(cache_format, "_write_shard", write_or_die)
 
 
 def counted_passes(monkeypatch):
-    packed, rows = cache._packed, []
+    packed, rows = cache_format._packed, []
     monkeypatch.setattr(
-        cache, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
+        cache_format, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
     )
     return rows
 
@@ -180,9 +180,9 @@ def test_a_maker_that_was_stopped_goes_on(tmp_path, small_shards, monkeypatch):
 
 def test_a_maker_that_goes_on_opens_each_shard_once(made, monkeypatch):
     """Whatever the number of blocks: a search through all shards for each is a day's work."""
-    opened, real = [], cache.safe_open
+    opened, real = [], cache_format.safe_open
     monkeypatch.setattr(
-        cache, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
+        cache_format, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
     )
     write_cache(made, contents(), TEACHER, TEXT)
     assert len(opened) == len(set(opened)) == len(read_manifest(made)["shards"])
