@@ -38,9 +38,9 @@
 # The command `kdlib doctor` says what your machine offers. The same in a cell:
 
 # %%
-from kdlib.commands.doctor import examine
+from kdlib.commands.doctor import examine_machine
 
-findings = examine()
+findings = examine_machine()
 for finding in findings:
     print("ok     " if finding.ok else "MISSING", finding.name)
 assert all(finding.ok for finding in findings), "see `kdlib doctor`"
@@ -58,16 +58,9 @@ assert all(finding.ok for finding in findings), "see `kdlib doctor`"
 # %%
 import torch
 
-from kdlib.models.folders import (
-    POCKET_TEACHER,
-    ModelSize,
-    check_pair,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    parameter_count,
-)
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.frozen import check_pair, freeze
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits, take_fraction

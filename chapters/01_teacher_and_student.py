@@ -47,15 +47,9 @@
 # %%
 import torch
 
-from kdlib.models.folders import (
-    POCKET_TEACHER,
-    ModelSize,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    parameter_count,
-)
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.frozen import freeze
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits, take_fraction
 from kdlib.exercises import exercise

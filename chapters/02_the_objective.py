@@ -42,13 +42,8 @@ import torch.nn.functional as F
 from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.exercises import exercise
 from kdlib.plots import curves, distributions, intervals
-from kdlib.sequences.exact import (
-    enumerate_sequences,
-    sequence_mean,
-    sequence_sum,
-    subsequence_sum,
-    token_log_probs,
-)
+from kdlib.sequences.exact import enumerate_sequences, token_log_probs
+from kdlib.sequences.sums import sequence_mean, sequence_sum, subsequence_sum
 from kdlib.toys.students import LowRankStudent, TabularStudent, fit
 from kdlib.toys.worlds import World, story_world
 

@@ -44,14 +44,14 @@ import torch
 from kdlib.sequences import losses as sequence_losses
 from kdlib.sequences.exact import (
     Sequences,
-    best_sequence,
     count_sequences,
     enumerate_sequences,
     position_log_probs,
     sequence_lengths,
     sequence_log_probs,
-    sequence_sum,
 )
+from kdlib.sequences.search import best_sequence
+from kdlib.sequences.sums import sequence_sum
 from kdlib.sequences.losses import (
     best_sequence_loss,
     enumerated_loss,

@@ -39,16 +39,9 @@ import io
 
 import torch
 
-from kdlib.models.folders import (
-    POCKET_TEACHER,
-    ModelSize,
-    check_pair,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    parameter_count,
-)
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.frozen import check_pair, freeze
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.documents import Document, load_splits, take_fraction
@@ -269,7 +262,7 @@ exercise("bug-next-token-sum").check(bug_next_token_sum)
 # %%
 import math
 
-from kdlib.training.student_with_loss import Learner
+from kdlib.training.student_with_loss import StudentWithLoss
 from kdlib.losses.objectives import Objective
 
 FROM_TEXT = Objective.from_alpha(0.0)  # the text's tokens only
@@ -279,7 +272,7 @@ teacher = freeze(load_model(POCKET_TEACHER))
 @torch.no_grad()
 def nats(model, blocks):
     """Cross-entropy per counted token."""
-    read = Learner(model)
+    read = StudentWithLoss(model)
     losses = [
         read(blocks.ids[some], blocks.mask[some], FROM_TEXT)
         for some in torch.arange(len(blocks)).split(16)
@@ -405,11 +398,11 @@ print(f"ratio {VOCABULARY / WIDTH:.1f}")
 # %%
 import time
 
-from kdlib.teachers.live import remember
+from kdlib.teachers.live import precompute_hidden_states
 
 started = time.process_time()
 with without_bars():
-    remembered = remember(teacher, lesson)
+    remembered = precompute_hidden_states(teacher, lesson)
 SECONDS_OF_PASS = time.process_time() - started
 
 rows = torch.arange(4)
@@ -426,7 +419,7 @@ print("the same logits:", tuple(again.shape))
 # rows that have slipped by one block:
 
 # %%
-read = Learner(teacher)
+read = StudentWithLoss(teacher)
 
 
 @torch.no_grad()
@@ -493,7 +486,7 @@ def learning(objective, training, blocks, seed):
     """Train a new student; hand it out at every look."""
     model = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed)
     check_pair(teacher, model)
-    learner, optimizer = Learner(model), make_optimizer(model, training)
+    learner, optimizer = StudentWithLoss(model), make_optimizer(model, training)
     for step in range(training.steps):
         set_learning_rate(optimizer, learning_rate(step, training))
         rows = rows_of_step(step, len(blocks), training.batch, seed)
@@ -543,7 +536,8 @@ import tempfile
 from pathlib import Path
 
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.training.loop import Phase, train
+from kdlib.training.loop import train
+from kdlib.training.phase import Phase
 
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)
@@ -638,7 +632,7 @@ print(f"with the teacher, {RATIO:.1f} times as many operations a token")
 # %%
 from kdlib.bench.operations import operations
 
-learner = Learner(fresh)
+learner = StudentWithLoss(fresh)
 ids, mask = lesson.ids[rows], lesson.mask[rows]
 
 
@@ -790,12 +784,11 @@ def bug_two_scores(nats, tokens, text):
 exercise("bug-two-scores").check(bug_two_scores)
 
 # %%
+from kdlib.reports.intervals import advantage, gap_closed
 from kdlib.reports.scores import (
-    advantage,
     expected_calibration_error,
-    gap_closed,
-    score,
-    summarise,
+    score_models,
+    summarise_scores,
 )
 
 entrants = {("teacher", 0): teacher, ("random start", 0): fresh}
@@ -803,9 +796,9 @@ for kind, three in runs.items():
     for seed, (model, _) in zip(SEEDS, three):
         entrants[kind, seed] = model
 with without_bars():
-    sums = score(entrants, ("teacher", 0), test, accelerator)
+    sums = score_models(entrants, ("teacher", 0), test, accelerator)
 results = {
-    name: summarise(of_one, test.bytes, name[0] == "teacher")
+    name: summarise_scores(of_one, test.bytes, name[0] == "teacher")
     for name, of_one in sums.items()
 }
 
@@ -945,9 +938,10 @@ exercise("share-of-the-gap").check(answer)
 # the cost falls with the student's size and with the number of epochs.
 
 # %%
-from kdlib.jobs.recipe import DistillOptions, load
+from kdlib.jobs.recipe import DistillOptions
+from kdlib.jobs.recipe_files import load_recipe
 
-pocket = load("pocket")
+pocket = load_recipe("pocket")
 student = new_model(pocket.student.size, VOCABULARY, 256, seed=0)
 pocket_visits = (pocket.student.training.steps
                  * pocket.student.training.batch)
@@ -1107,7 +1101,7 @@ COMMAND = """
     --device cpu --precision fp32
 """
 asked = parse(DistillOptions, shlex.split(COMMAND),
-              DistillOptions(load("tiny")))
+              DistillOptions(load_recipe("tiny")))
 print("asked for:", asked.recipe.student.training.steps, "steps")
 print("by tiny:  ", asked.recipe.student.size.layers, "layers")
 print("default:  ", asked.recipe.objective.divergence)
@@ -1123,7 +1117,7 @@ for wrong in ("--student.trainig.steps 40", "--objective.weight 2",
               "--student.size.heads 3"):
     try:
         parse(DistillOptions, shlex.split(wrong),
-              DistillOptions(load("tiny")))
+              DistillOptions(load_recipe("tiny")))
     except UserError as error:
         print(error)
 
@@ -1252,7 +1246,7 @@ except UserError as error:
 
 # %%
 student = copy.deepcopy(runs["student"][0][0])
-read = Learner(student)
+read = StudentWithLoss(student)
 losses = {}
 for precision in ("fp32", "bf16"):
     student.zero_grad()
@@ -1304,7 +1298,7 @@ flags = shlex.split("""--device cuda --precision bf16
     --data.fraction 1 --student.size.width 256 --student.size.layers 6
     --student.training.batch 64 --student.training.accumulate 2""")
 asked = parse(DistillOptions, flags,
-              DistillOptions(load("pocket")))
+              DistillOptions(load_recipe("pocket")))
 larger = new_model(asked.recipe.student.size, VOCABULARY, 256, 0)
 print(f"{asked.recipe.device}, {asked.recipe.precision}: a student of",
       f"{parameter_count(larger):,} parameters")

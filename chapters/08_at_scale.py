@@ -65,22 +65,24 @@ from kdlib.bench.costs import (
     teacher_seconds,
     traffic_bytes,
 )
-from kdlib.models.folders import (
-    POCKET_TEACHER,
-    ModelSize,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    parameter_count,
-)
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.frozen import freeze
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits
-from kdlib.bench import variants as bench
+from kdlib.bench import variants
+from kdlib.bench.variants import (
+    SIZES,
+    VARIANTS,
+    Inputs,
+    Size,
+    fused,
+    make_inputs,
+)
 from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
 from kdlib.exercises import exercise
-from kdlib.losses.fused.loss import linear_distillation_loss, rows_of_a_chunk
+from kdlib.losses.fused.loss import chunk_rows, fused_distillation_loss
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.plots import curves
@@ -157,7 +159,7 @@ def step(way, given):
 
 
 def peak_bytes(way, size):
-    given = bench.make_inputs(size, torch.float32, CPU)
+    given = make_inputs(size, torch.float32, CPU)
     with LiveBytes() as live:
         step(way, given)
     return live.peak
@@ -171,8 +173,8 @@ def peak_bytes(way, size):
 # %%
 print("tokens  vocabulary   peak MB   in matrices of N x V")
 for tokens, vocabulary in ((256, 4096), (512, 4096), (512, 8192)):
-    size = bench.Size(tokens, 64, 64, vocabulary)
-    peak = peak_bytes(bench.dense, size)
+    size = Size(tokens, 64, 64, vocabulary)
+    peak = peak_bytes(variants.dense, size)
     matrices = peak / (4 * tokens * vocabulary)
     print(f"{tokens:6}  {vocabulary:10} {peak / 1e6:9.1f}   {matrices:.2f}")
 
@@ -195,16 +197,16 @@ def in_chunks(given, rows=128):
     """The dense loss of a few rows at a time; one backward pass at the end."""
     parts = zip(given.student.split(rows), given.teacher.split(rows))
     return sum(
-        bench.dense(bench.Inputs(mine, given.head, theirs, given.teacher_head))
+        variants.dense(Inputs(mine, given.head, theirs, given.teacher_head))
         for mine, theirs in parts
     )
 
 
-WAYS = {"dense": bench.dense, "chunks, one backward": in_chunks,
-        "kdlib.losses.fused.loss": bench.linear}
+WAYS = {"dense": variants.dense, "chunks, one backward": in_chunks,
+        "kdlib.losses.fused.loss": fused}
 TOKENS = [128, 256, 512, 1024, 2048]
 peaks = {
-    name: [peak_bytes(way, bench.Size(n, 64, 64, 8192)) for n in TOKENS]
+    name: [peak_bytes(way, Size(n, 64, 64, 8192)) for n in TOKENS]
     for name, way in WAYS.items()
 }
 print("peak MB, vocabulary 8192      ", "".join(f"{n:7}" for n in TOKENS))
@@ -242,11 +244,11 @@ curves(
 # Less memory must not mean another result:
 
 # %%
-given = bench.make_inputs(bench.Size(512, 64, 96, 8192), torch.float32, CPU)
+given = make_inputs(Size(512, 64, 96, 8192), torch.float32, CPU)
 for name, mine, theirs in zip(
     ("loss", "gradient, hidden", "gradient, head"),
-    step(bench.linear, given),
-    step(bench.dense, given),
+    step(fused, given),
+    step(variants.dense, given),
 ):
     error = ((mine - theirs).norm() / theirs.norm()).item()
     print(f"{name:17} differs by less than 1 in 100,000: {error < 1e-5}")
@@ -261,7 +263,7 @@ for name, mine, theirs in zip(
 # %%
 print("vocabulary   rows   MB of one chunk's logits")
 for vocabulary in (2048, 8192, 49_152, 128_256):
-    rows = rows_of_a_chunk(vocabulary)
+    rows = chunk_rows(vocabulary)
     print(f"{vocabulary:10} {rows:6}   {4 * rows * vocabulary / 1e6:.0f}")
 
 # %% [markdown]
@@ -281,7 +283,7 @@ parts = {
     "weights, gradients, Adam": 16 * parameter_count(student),
     "activations": body.held,
 }
-whole = bench.Size(1024, 128, teacher.config.hidden_size, 4096)
+whole = Size(1024, 128, teacher.config.hidden_size, 4096)
 for name in ("dense", "kdlib.losses.fused.loss"):
     parts[name] = peak_bytes(WAYS[name], whole)
 for name, size in parts.items():
@@ -334,8 +336,8 @@ exercise("bug-chunked-kl").check(bug_chunked_kl)
 # numbers, and least squares over four sizes finds them.
 
 # %%
-FEW = [bench.Size(256, 64, 64, 4096), bench.Size(512, 32, 32, 4096),
-       bench.Size(512, 64, 64, 8192), bench.Size(1024, 128, 96, 2048)]
+FEW = [Size(256, 64, 64, 4096), Size(512, 32, 32, 4096),
+       Size(512, 64, 64, 8192), Size(1024, 128, 96, 2048)]
 
 
 def fitted(rows, values):
@@ -348,14 +350,14 @@ def fitted(rows, values):
 
 # %%
 def chunk_bytes(size):
-    rows = min(size.tokens, rows_of_a_chunk(size.vocabulary))
+    rows = min(size.tokens, chunk_rows(size.vocabulary))
     return 4 * rows * size.vocabulary
 
 
 dense = fitted([[4 * costs.logits(s)] for s in FEW],
-               [peak_bytes(bench.dense, s) for s in FEW])
+               [peak_bytes(variants.dense, s) for s in FEW])
 linear = fitted([[chunk_bytes(s), gradient_bytes(s)] for s in FEW],
-                [peak_bytes(bench.linear, s) for s in FEW])
+                [peak_bytes(fused, s) for s in FEW])
 print(f"dense:  {dense[0]:.2f} matrices of N x V")
 print(f"linear: {linear[0]:.2f} matrices of a chunk, and {linear[1]:.2f}",
       "times the gradients")
@@ -373,12 +375,12 @@ print(f"linear: {linear[0]:.2f} matrices of a chunk, and {linear[1]:.2f}",
 # more operations than one large product?
 
 # %%
-HELD_OUT = bench.SIZES["smollm"]._replace(tokens=256)
+HELD_OUT = SIZES["smollm"]._replace(tokens=256)
 
 
 def operations_of(way, size):
-    given = bench.make_inputs(size, torch.float32, CPU)
-    return operations(lambda: step(bench.VARIANTS[way], given))
+    given = make_inputs(size, torch.float32, CPU)
+    return operations(lambda: step(VARIANTS[way], given))
 
 
 print(f"formula {loss_flops(HELD_OUT):15,}")
@@ -407,8 +409,8 @@ for way in ("dense", "linear"):
 # `kdlib bench loss --size smollm`.
 
 # %%
-FIT = [bench.Size(512, 128, 128, 16_384), bench.Size(512, 512, 512, 16_384),
-       bench.Size(512, 128, 128, 32_768)]
+FIT = [Size(512, 128, 128, 16_384), Size(512, 512, 512, 16_384),
+       Size(512, 128, 128, 32_768)]
 
 
 def processor_seconds(way, given):
@@ -419,12 +421,12 @@ def processor_seconds(way, given):
 
 # %%
 taken = {(way, s): [] for way in ("dense", "linear") for s in (*FIT, HELD_OUT)}
-inputs = {s: bench.make_inputs(s, torch.float32, CPU)
+inputs = {s: make_inputs(s, torch.float32, CPU)
           for s in (*FIT, HELD_OUT)}
 for _ in range(3):
     for way, size in taken:
         taken[way, size].append(
-            processor_seconds(bench.VARIANTS[way], inputs[size])
+            processor_seconds(VARIANTS[way], inputs[size])
         )
 seconds = {key: min(rounds) for key, rounds in taken.items()}
 del inputs
@@ -461,7 +463,7 @@ def times_of(way):
 found = {
     "dense": loss_model(times_of("dense"), dense[0]),
     "linear": loss_model(times_of("linear"), linear[0],
-                         rows_of_a_chunk(HELD_OUT.vocabulary)),
+                         chunk_rows(HELD_OUT.vocabulary)),
 }
 
 # %% [markdown]
@@ -496,7 +498,7 @@ for way, model in found.items():
 # not see. It too is held out:
 
 # %%
-narrow = bench.Size(512, 64, 64, 49_152)
+narrow = Size(512, 64, 64, 49_152)
 for way, model in found.items():
     predicted = model.extra_bytes(narrow)
     measured = extra_memory_bytes(way, narrow, "fp32")
@@ -926,7 +928,9 @@ import io
 import tempfile
 from pathlib import Path
 
-from kdlib.teachers.cache_format import CachedTargets, contents_of, write_cache
+from kdlib.teachers.cache_format import cache_contents
+from kdlib.teachers.cache_reader import CachedTargets
+from kdlib.teachers.cache_writer import write_cache
 from kdlib.errors import UserError
 
 scratch = tempfile.TemporaryDirectory()  # it disappears with the kernel
@@ -935,7 +939,7 @@ folder = Path(scratch.name) / "kinds"
 
 def written(some_blocks, kind="sampled", k=DRAWS):
     """The manifest of a cache of these blocks' targets, made or completed."""
-    contents = contents_of(teacher, tokenizer, some_blocks, kind, k, 1.0, 0)
+    contents = cache_contents(teacher, tokenizer, some_blocks, kind, k, 1.0, 0)
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
         place = folder / f"{kind}-{k}"
         return contents, write_cache(place, contents, teacher, some_blocks)
@@ -999,7 +1003,7 @@ def loss_of(targets, blocks, rows):
         hidden = last_hidden_states(student, blocks.ids[rows])[:, :-1]
         found = targets(rows, blocks.ids[rows])
         head = linear_head(student)
-        return linear_distillation_loss(hidden, head, found, objective=KD)
+        return fused_distillation_loss(hidden, head, found, objective=KD)
 
 
 rows = torch.tensor([3, 0, 7])

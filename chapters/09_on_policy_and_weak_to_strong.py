@@ -44,11 +44,8 @@ from kdlib.exercises import exercise
 from kdlib.losses.objectives import Objective
 from kdlib.plots import curves, intervals, points
 from kdlib.plots.chapter_09 import counted_words
-from kdlib.sequences.exact import (
-    position_log_probs,
-    sample_sequences,
-    sequence_sum,
-)
+from kdlib.sequences.exact import position_log_probs, sample_sequences
+from kdlib.sequences.sums import sequence_sum
 from kdlib.toys.students import LowRankStudent, TabularStudent
 from kdlib.toys.students import TinyTransformer, fit
 from kdlib.toys.worlds import World, mix, story_world
@@ -599,7 +596,7 @@ exercise("samples-decide-the-direction").check(answer)
 # the same column.
 
 # %%
-from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
 
 size = ModelSize(width=32, layers=2, heads=2, initial_std=0.2)
 llama_teacher = new_model(size, vocabulary=50, context=64, seed=0).eval()

@@ -42,7 +42,7 @@ from kdlib.exercises import exercise, misconception, misconceptions
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.closed_forms import best_student
 from kdlib.losses.objectives import Objective
-from kdlib.sequences.exact import sequence_mean, sequence_sum
+from kdlib.sequences.sums import sequence_mean, sequence_sum
 from kdlib.toys.worlds import World, label_noise, random_world
 
 # %% [markdown]
@@ -1086,7 +1086,7 @@ exhibit(
 # loss 0.5.
 
 # %%
-from kdlib.sequences.exact import subsequence_sum
+from kdlib.sequences.sums import subsequence_sum
 
 losses = torch.tensor([0.1, 0.2, 0.3, 0.4])
 exhibit(
@@ -1326,7 +1326,7 @@ exhibit(
 # answers agree?
 
 # %%
-from kdlib.models.folders import freeze
+from kdlib.models.frozen import freeze
 
 torch.manual_seed(0)
 teacher = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 3))
@@ -1357,7 +1357,7 @@ exhibit(
 # parameters of this small Llama hold a gradient that nobody asked for?
 
 # %%
-from kdlib.models.folders import ModelSize, new_model, parameter_count
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 
 size = ModelSize(width=16, layers=2, heads=2)
 llama, small = (new_model(size, 20, 32, seed=s) for s in (0, 1))
@@ -1394,7 +1394,7 @@ exhibit(
 
 # %%
 from kdlib.errors import UserError
-from kdlib.models.folders import check_pair
+from kdlib.models.frozen import check_pair
 from kdlib.toys.students import fit
 
 
@@ -2644,7 +2644,7 @@ print("missed by checks 1, 3 and 6:", *(
 # Outside of the loss there are seven more questions. Each is one assertion.
 #
 # 1. Before training: teacher in eval mode, without gradients, no parameter in
-#    common with the student (`kdlib.models.folders.check_pair`).
+#    common with the student (`kdlib.models.frozen.check_pair`).
 # 2. Before training: equal maps from token to id, not equal sizes.
 # 3. After one step: the student has moved, the teacher has not.
 # 4. On one batch: two micro-batches of unequal size give the gradient of one.

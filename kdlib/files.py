@@ -58,7 +58,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process. The lock goes with the process, however that ends."""
     # Beside the folder, so that the folder itself can be deleted while it is held.
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)

@@ -19,10 +19,14 @@ from torch import nn
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.models.folders import ModelSize, freeze, new_model, parameter_count
-from kdlib.teachers.cache_format import CachedTargets, Contents, write_cache
-from kdlib.teachers.live import TeacherTargets, run_each_time
-from kdlib.training.loop import Phase, train
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
+from kdlib.models.frozen import freeze
+from kdlib.teachers.cache_format import CacheContents
+from kdlib.teachers.cache_reader import CachedTargets
+from kdlib.teachers.cache_writer import write_cache
+from kdlib.teachers.live import TeacherTargets, live_targets
+from kdlib.training.loop import train
+from kdlib.training.phase import Phase
 from kdlib.training.schedule import Training
 
 VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50
@@ -50,7 +54,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
     blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:
         # Only this process reads the cache, so that nothing depends on the hashes.
-        contents = Contents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
+        contents = CacheContents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
         write_cache(Path(folder) / "cache", contents, teacher, blocks)
         cached = CachedTargets(Path(folder) / "cache", contents, blocks)
 
@@ -58,7 +62,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
             student = _student(sizes, teacher)
             return _seconds(student, targets, blocks, steps, accelerator)
 
-        beside = run_each_time(teacher)
+        beside = live_targets(teacher)
         seconds(cached, 1), seconds(beside, 1)  # warm-up
         pairs = [(seconds(cached), seconds(beside)) for _ in range(sizes.rounds)]
         epochs = {n * BLOCK: seconds(cached, n // BATCH) for n in sizes.epochs}

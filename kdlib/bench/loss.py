@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kdlib.bench.variants import DTYPES, SIZES, Inputs, Size, Variant, make_inputs, variants_on
-from kdlib.losses.fused.compiled import note
+from kdlib.losses.fused.compiled import record_winner
 from kdlib.machine.devices import peak_memory_bytes, pick_device
 
 ROUNDS = 5
@@ -38,7 +38,7 @@ def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, 
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     if "compiled" in medians:
         example = torch.empty(0, size.vocabulary, device=device)
-        note(example, wins=medians["compiled"] < medians["linear"])
+        record_winner(example, wins=medians["compiled"] < medians["linear"])
     return {
         "size": size._asdict(),
         "dtype": dtype_name,

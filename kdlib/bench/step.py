@@ -14,11 +14,15 @@ from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.documents import load_splits, take_fraction
-from kdlib.jobs.recipe import Recipe, load
+from kdlib.jobs.recipe import Recipe
+from kdlib.jobs.recipe_files import load_recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.models.folders import POCKET_TEACHER, freeze, load_model, load_tokenizer, new_model
-from kdlib.teachers.live import run_each_time
-from kdlib.training.loop import Phase, train
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.from_scratch import new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.live import live_targets
+from kdlib.training.loop import train
+from kdlib.training.phase import Phase
 from kdlib.training.schedule import Training, learning_rate, make_optimizer, rows_of_step
 
 ROUNDS, STEPS = 5, 20
@@ -30,7 +34,7 @@ def measure(name: str) -> dict[str, Any]:
     Same teacher, student, blocks, precision and objective; the two take turns, so that a slow
     minute of the machine hits both. Returns the medians and the median of the rounds' ratios.
     """
-    recipe = load(name)
+    recipe = load_recipe(name)
     device = pick_device(recipe.device)
     accelerator = make_accelerator(device, pick_precision(recipe.precision, device))
     teacher = freeze(load_model(POCKET_TEACHER)).to(accelerator.device)
@@ -76,7 +80,7 @@ def _ours(
         validation = Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
         end = train(
             _student(recipe, teacher), blocks, validation, recipe.objective.objective(), training,
-            phase, accelerator, run_each_time(teacher),
+            phase, accelerator, live_targets(teacher),
         )  # fmt: skip
     return end.seconds
 

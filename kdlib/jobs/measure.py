@@ -16,17 +16,13 @@ from kdlib.data.blocks import Blocks
 from kdlib.data.documents import Document
 from kdlib.files import write_atomically
 from kdlib.jobs.context import CONTROLS, Job
-from kdlib.machine.devices import describe, peak_memory_bytes, versions
-from kdlib.models.folders import (
-    load_model,
-    load_tokenizer,
-    load_whole_model,
-    parameter_count,
-    stored_slots,
-)
-from kdlib.models.vocabularies import surplus, surplus_mass, token_slots
+from kdlib.machine.devices import describe_machine, library_versions, peak_memory_bytes
+from kdlib.models.folders import load_model, load_tokenizer, load_whole_model, stored_slots
+from kdlib.models.from_scratch import parameter_count
+from kdlib.models.vocabularies import surplus_mass, surplus_slots, token_slots
 from kdlib.reports.fields import FORMAT
-from kdlib.reports.scores import BlockSums, advantage, gap_closed, score, summarise
+from kdlib.reports.intervals import advantage, gap_closed
+from kdlib.reports.scores import BlockSums, score_models, summarise_scores
 from kdlib.training.run_folder import Metrics, read_state, record_seconds
 
 if TYPE_CHECKING:
@@ -47,8 +43,8 @@ def measure(job: Job) -> dict[str, Any]:
         "name": state["name"],
         "recipe": dataclasses.asdict(job.recipe),
         "seed": job.recipe.seed,
-        "versions": versions(),
-        "machine": describe(job.accelerator, job.precision),
+        "versions": library_versions(),
+        "machine": describe_machine(job.accelerator, job.precision),
         "data": _data_facts(job, tokenizer),
         **scores,
         **({"targets": state["targets"]} if "targets" in state else {}),
@@ -78,14 +74,14 @@ def _scores(
     one_tokenizer = not job.recipe.student.cross_tokenizer
     if one_tokenizer:
         test = job.blocks(job.test, tokenizer)
-        sums = score(loaded, "teacher", test, job.accelerator)
+        sums = score_models(loaded, "teacher", test, job.accelerator)
     else:
         test, sums = _sums_of_pairs(job, loaded)
     # Whom no distribution of a teacher's can be laid beside.
     alone = {"teacher"} if one_tokenizer else set(loaded)
     training = read_state(job.folder)["training"]
     entries = {
-        name: summarise(sums[name], test.bytes, is_teacher=name in alone)
+        name: summarise_scores(sums[name], test.bytes, is_teacher=name in alone)
         | _weight(loaded[name], folder)
         | training.get(name, {})
         | (_surplus(job) if name == "teacher" else {})
@@ -107,8 +103,8 @@ def write_provenance(job: Job) -> None:
         "seconds": read_state(job.folder)["seconds"],
         "training_documents": len(job.documents.training),
         "training_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "machine": describe(job.accelerator, job.precision),
-        "versions": versions(),
+        "machine": describe_machine(job.accelerator, job.precision),
+        "versions": library_versions(),
         "recipe": dataclasses.asdict(job.recipe),
     }
     write_atomically(
@@ -130,9 +126,9 @@ def _sums_of_pairs(job: Job, loaded: dict[str, nn.Module]) -> tuple[Blocks, dict
     per token of the student's, so that they are comparable; nothing else of the two is."""
     pairs = job.pairs(job.test)
     learners = {name: model for name, model in loaded.items() if name != "teacher"}
-    sums = score(learners, "student", pairs.student, job.accelerator)
+    sums = score_models(learners, "student", pairs.student, job.accelerator)
     only = {"teacher": loaded["teacher"]}
-    teacher = score(only, "teacher", pairs.teacher, job.accelerator)["teacher"]
+    teacher = score_models(only, "teacher", pairs.teacher, job.accelerator)["teacher"]
     return pairs.student, {"teacher": teacher._replace(tokens=sums["student"].tokens)} | sums
 
 
@@ -144,7 +140,7 @@ def _surplus(job: Job) -> dict[str, float]:
     test = job.blocks(job.test, tokenizer)
     whole = load_whole_model(job.teacher_folder)
     return {
-        "surplus_slots": surplus(whole, tokenizer),
+        "surplus_slots": surplus_slots(whole, tokenizer),
         "surplus_mass": surplus_mass(whole, tokenizer, test.ids[:1]),
     }
 

@@ -21,46 +21,49 @@ from kdlib.data.blocks import Blocks
 from kdlib.data.documents import load_documents
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
-from kdlib.files import claimed
+from kdlib.files import locked
 from kdlib.jobs import measure
 from kdlib.jobs.context import Job, open_job
 from kdlib.jobs.measure import write_provenance
-from kdlib.jobs.recipe import Recipe, differing_fields, fingerprint, of_run, to_toml
+from kdlib.jobs.recipe import Recipe
+from kdlib.jobs.recipe_files import (
+    differing_fields,
+    recipe_fingerprint,
+    recipe_of_run,
+    recipe_to_toml,
+)
 from kdlib.jobs.students import new_student
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers
-from kdlib.machine.distributed import held_by_main, is_main, on_main
-from kdlib.machine.sharding import is_sharding, place, whole_model
-from kdlib.models.folders import (
-    check_pair,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    save_model,
-    wrap_tokenizer,
-)
+from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
+from kdlib.machine.sharding import gather_model, is_sharding, place_module
+from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
+from kdlib.models.from_scratch import new_model
+from kdlib.models.frozen import check_pair, freeze
 from kdlib.reports.model_card import write_model_card
 from kdlib.reports.page import write_report
-from kdlib.teachers.cache_format import CachedTargets, read_manifest, write_cache
+from kdlib.teachers.cache_format import read_manifest
+from kdlib.teachers.cache_reader import CachedTargets
+from kdlib.teachers.cache_writer import write_cache
 from kdlib.teachers.live import (
     Placement,
     TeacherTargets,
-    as_it_is,
-    can_remember,
-    remember,
-    run_each_time,
+    can_precompute,
+    live_targets,
+    precompute_hidden_states,
+    stay_in_place,
 )
-from kdlib.teachers.spans import ask
-from kdlib.training.loop import Phase, train
+from kdlib.teachers.spans import precompute_span_likelihoods
+from kdlib.training.loop import train
+from kdlib.training.phase import Phase
 from kdlib.training.run_folder import (
     CHECKPOINT,
     Metrics,
-    prepare,
+    prepare_run,
     read_state,
     record_seconds,
     record_targets,
-    require,
+    require_run,
 )
 from kdlib.training.schedule import Training
 
@@ -80,23 +83,23 @@ def distill(
     UserError for input that cannot be used, Interrupted after a signal.
     """
     if resume:
-        require(folder)
-        _refuse_another_recipe(recipe, of_run(folder))
+        require_run(folder)
+        _refuse_another_recipe(recipe, recipe_of_run(folder))
     job = open_job(recipe, folder)
     if not resume:
-        toml = to_toml(recipe)
-        on_main(lambda: prepare(folder, name, toml, overwrite=overwrite))
-    with held_by_main(claimed(folder)):
+        toml = recipe_to_toml(recipe)
+        run_on_main(lambda: prepare_run(folder, name, toml, overwrite=overwrite))
+    with hold_on_main(locked(folder)):
         if recipe.teacher.source == "train" and not job.has("teacher"):
             _train_teacher(job)
         report = None
         if recipe.until == "teacher":
-            on_main(lambda: write_provenance(job))
+            run_on_main(lambda: write_provenance(job))
         else:
             _train_learners(job)
             report = _report(job) if is_main() else None
         # What it kept is finished, and of a real model it is a gigabyte.
-        on_main(lambda: (folder / CHECKPOINT).unlink(missing_ok=True))
+        run_on_main(lambda: (folder / CHECKPOINT).unlink(missing_ok=True))
         return report
 
 
@@ -112,22 +115,22 @@ def make_cache(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 def measure_again(folder: Path) -> dict[str, Any]:
     """Measure a run's finished models again and write its report anew."""
-    require(folder)
-    job = open_job(of_run(folder), folder)
-    with claimed(folder):
+    require_run(folder)
+    job = open_job(recipe_of_run(folder), folder)
+    with locked(folder):
         return _report(job)
 
 
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
     """Measure a run's finished models on another text; nothing is written."""
-    require(folder)
-    return measure.measure_on(open_job(of_run(folder), folder), load_documents(text))
+    require_run(folder)
+    return measure.measure_on(open_job(recipe_of_run(folder), folder), load_documents(text))
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
     """How each of a run's models goes on from the prompt."""
-    require(folder)
-    recipe = dataclasses.replace(of_run(folder), seed=seed)
+    require_run(folder)
+    recipe = dataclasses.replace(recipe_of_run(folder), seed=seed)
     return measure.continuations(open_job(recipe, folder), prompt, tokens)
 
 
@@ -154,7 +157,7 @@ def _train_teacher(job: Job) -> None:
     settings, context = job.recipe.teacher, 2 * job.recipe.data.block
     started = time.perf_counter()
     documents, vocabulary = job.documents.training, job.recipe.data.vocabulary
-    written = on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
+    written = run_on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
     tokenizer = wrap_tokenizer(Tokenizer.from_str(written), context)
     for documents in (job.seen, job.documents.validation, job.test):
         job.blocks(documents, tokenizer)  # too short a text is refused now, not after the training
@@ -163,7 +166,7 @@ def _train_teacher(job: Job) -> None:
     blocks = job.blocks(job.documents.training, tokenizer)
     trained = _train(job, "teacher", teacher, tokenizer, blocks, WITHOUT_TEACHER, settings.training)
     dtype = getattr(torch, settings.precision_on_disk)
-    on_main(lambda: save_model(trained, tokenizer, job.folder / "teacher", dtype))
+    run_on_main(lambda: save_model(trained, tokenizer, job.folder / "teacher", dtype))
 
 
 def _train_learners(job: Job) -> None:
@@ -184,14 +187,14 @@ def _train_learners(job: Job) -> None:
         model = new_student(job, teacher, tokenizer, blocks)
         check_pair(teacher, model, same_tokens=pairs is None)
         trained = _train(job, name, model, tokenizer, blocks, objective, training, targets)
-        on_main(lambda: save_model(trained, tokenizer, job.folder / name))
+        run_on_main(lambda: save_model(trained, tokenizer, job.folder / name))
 
     if not job.has("student"):
         teacher_targets: TeacherTargets
         if job.recipe.targets.kind == "exact":
             started = time.perf_counter()
             if pairs:
-                teacher_targets = ask(teacher, pairs)
+                teacher_targets = precompute_span_likelihoods(teacher, pairs)
             else:
                 teacher_targets = _exact_targets(
                     _reader(job, teacher), blocks, training, _placement(job)
@@ -219,12 +222,12 @@ def _exact_targets(
     teacher: nn.Module,
     blocks: Blocks,
     training: Training,
-    where: Placement = as_it_is,
+    where: Placement = stay_in_place,
 ) -> TeacherTargets:
     sees_data_twice = training.steps * training.batch > len(blocks)
-    if sees_data_twice and can_remember(teacher, blocks):
-        return remember(teacher, blocks, where)
-    return run_each_time(teacher, where)
+    if sees_data_twice and can_precompute(teacher, blocks):
+        return precompute_hidden_states(teacher, blocks, where)
+    return live_targets(teacher, where)
 
 
 def _reader(job: Job, teacher: nn.Module) -> nn.Module:
@@ -237,7 +240,7 @@ def _reader(job: Job, teacher: nn.Module) -> nn.Module:
 
 
 def _placement(job: Job) -> Placement:
-    return functools.partial(place, accelerator=job.accelerator)
+    return functools.partial(place_module, accelerator=job.accelerator)
 
 
 def _cached_targets(
@@ -250,7 +253,7 @@ def _cached_targets(
     """
     contents = job.cache_contents(teacher, tokenizer, blocks)
     if not job.recipe.targets.cache:
-        on_main(
+        run_on_main(
             lambda: write_cache(
                 job.cache_folder, contents, teacher, blocks, job.accelerator.autocast
             )
@@ -260,7 +263,7 @@ def _cached_targets(
     share = blocks.predicted_tokens / manifest["tokens"]
     _record_seconds(job, "teacher_pass", manifest["seconds"] * share)
     saved = max(0, training.steps * training.batch - len(blocks))
-    on_main(lambda: record_targets(job.folder, manifest["bytes_per_token"], saved))
+    run_on_main(lambda: record_targets(job.folder, manifest["bytes_per_token"], saved))
     if is_main():
         print(
             f"Targets: {job.cache_folder}, {manifest['bytes_per_token']} bytes a token; the teacher"
@@ -281,7 +284,7 @@ def _train(
 ) -> nn.Module:
     """Train the model, note what it took, and return it whole."""
     validation = job.blocks(job.documents.validation, tokenizer)
-    phase = Phase(name, job.folder, fingerprint(job.recipe), job.recipe.seed)
+    phase = Phase(name, job.folder, recipe_fingerprint(job.recipe), job.recipe.seed)
     if job.recipe.compile:
         compile_layers(model)
     end = train(
@@ -294,8 +297,8 @@ def _train(
         steps=training.steps,
         training_tokens=training.steps * training.batch * job.recipe.data.block,
     )
-    return whole_model(model)
+    return gather_model(model)
 
 
 def _record_seconds(job: Job, phase: str, seconds: float, **training: int) -> None:
-    on_main(lambda: record_seconds(job.folder, phase, seconds, **training))
+    run_on_main(lambda: record_seconds(job.folder, phase, seconds, **training))

@@ -6,29 +6,20 @@ over the file. Unknown fields and impossible values are refused by name in eithe
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import tomli_w
 import tyro
 
 from kdlib.errors import UserError
-from kdlib.jobs.flags import parse
 from kdlib.losses.divergences import DIVERGENCES
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import KINDS
-from kdlib.models.folders import ModelSize
+from kdlib.models.from_scratch import ModelSize
 from kdlib.models.pruning import Pruning
-from kdlib.training.run_folder import RECIPE
 from kdlib.training.schedule import Training
-
-FOLDER = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -245,56 +236,3 @@ class CacheOptions:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe()
     out: Path | None = None
     """Folder of the cache; caches/RECIPE if left out."""
-
-
-def load(name: str) -> Recipe:
-    """A built-in recipe by its name, or a recipe file by its path."""
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise UserError(
-            f"recipe: {name} is neither a file ending in .toml nor one of {', '.join(built_in())}"
-        )
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe: {path} is not valid TOML: {error}") from error
-    return parse(Recipe, _as_flags(tree))
-
-
-def built_in() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def of_run(folder: Path) -> Recipe:
-    """The recipe that a run was started with."""
-    return load(str(folder / RECIPE))
-
-
-def to_toml(recipe: Recipe) -> str:
-    return tomli_w.dumps(dataclasses.asdict(recipe))
-
-
-def fingerprint(recipe: Recipe) -> str:
-    """Names the run that a checkpoint belongs to."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(recipe)).encode()).hexdigest()[:16]
-
-
-def differing_fields(one: Recipe, other: Recipe) -> list[str]:
-    first, second = (_flatten(dataclasses.asdict(recipe)) for recipe in (one, other))
-    return [name for name in first if first[name] != second[name]]
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in tree.items():
-        flat |= (
-            _flatten(value, f"{prefix}{name}.")
-            if isinstance(value, dict)
-            else {prefix + name: value}
-        )
-    return flat
-
-
-def _as_flags(tree: dict[str, Any]) -> list[str]:
-    """A TOML file says the same as the flags it is turned into, so both are checked alike."""
-    return [word for name, value in _flatten(tree).items() for word in (f"--{name}", str(value))]

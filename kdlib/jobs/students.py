@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from kdlib.data.blocks import Blocks
 from kdlib.files import write_atomically
 from kdlib.jobs.context import Job
-from kdlib.machine.distributed import on_main
-from kdlib.models.folders import load_model, new_model
-from kdlib.models.pruning import Cut, choose, cut_out
+from kdlib.machine.distributed import run_on_main
+from kdlib.models.folders import load_model
+from kdlib.models.from_scratch import new_model
+from kdlib.models.pruning import Cut, choose_cut, cut_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -50,10 +51,10 @@ def _cut(job: Job, teacher: Any, blocks: Blocks) -> Cut:
     def measure() -> None:
         if not path.exists():
             ids = _sample(blocks).to(teacher.device)
-            cut = choose(teacher, ids, job.recipe.student.pruning)
+            cut = choose_cut(teacher, ids, job.recipe.student.pruning)
             write_atomically(path, json.dumps(cut._asdict()) + "\n")
 
-    on_main(measure)
+    run_on_main(measure)
     return Cut(**json.loads(path.read_text()))
 
 

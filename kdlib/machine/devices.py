@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from kdlib.errors import UserError
-from kdlib.machine.sharding import plugin, shard_on_processors
+from kdlib.machine.sharding import enable_cpu_sharding, fsdp_plugin
 
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
 
@@ -64,10 +64,10 @@ def make_accelerator(device: str, precision: str, sharding: str = "none") -> Acc
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="bf16" if precision == "bf16" else "no",
-        fsdp_plugin=plugin() if shards else None,
+        fsdp_plugin=fsdp_plugin() if shards else None,
     )
     if shards:
-        shard_on_processors(accelerator)
+        enable_cpu_sharding(accelerator)
     torch.set_float32_matmul_precision("highest")
     return accelerator
 
@@ -81,23 +81,23 @@ def compile_layers(model: nn.Module, **options: Any) -> None:
             part.compile(**options)
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in ("kdlib", *LIBRARIES)},
     }
 
 
-def describe(accelerator: Accelerator, precision: str) -> dict[str, Any]:
+def describe_machine(accelerator: Accelerator, precision: str) -> dict[str, Any]:
     return {
         "device": str(accelerator.device),
-        "processor": processor(),
+        "processor": processor_name(),
         "threads": torch.get_num_threads(),
         "precision": precision,
     }
 
 
-def processor() -> str:
+def processor_name() -> str:
     """The processor's name, as far as the system tells."""
     try:
         with open("/proc/cpuinfo") as file:

@@ -40,7 +40,7 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def are_several() -> bool:
+def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
@@ -50,19 +50,19 @@ def _group() -> dist.ProcessGroup:
     return group
 
 
-def any_wishes(wish: bool) -> bool:
+def any_rank(wish: bool) -> bool:
     """Whether any of the processes wishes it; the same answer on all."""
-    if not are_several():
+    if not is_distributed():
         return wish
     flag = torch.tensor(int(wish))
     dist.all_reduce(flag, dist.ReduceOp.MAX, group=_group())
     return bool(flag)
 
 
-def on_main(work: Callable[[], T]) -> T:
+def run_on_main(work: Callable[[], T]) -> T:
     """What `work` returns on the main process, on all of them once it is done. A UserError there is
     raised on all."""
-    if not are_several():
+    if not is_distributed():
         return work()
     outcome: list[Any] = [None, None]
     if is_main():
@@ -70,7 +70,7 @@ def on_main(work: Callable[[], T]) -> T:
             outcome = [work(), None]
         except UserError as error:
             outcome = [None, str(error)]
-    with lost_processes_named():
+    with lost_ranks_named():
         dist.broadcast_object_list(outcome, src=0, group=_group())
     result: T
     result, refusal = outcome
@@ -80,29 +80,29 @@ def on_main(work: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def held_by_main(context: AbstractContextManager[Any]) -> Iterator[None]:
+def hold_on_main(context: AbstractContextManager[Any]) -> Iterator[None]:
     """The main process enters the context for all."""
     with contextlib.ExitStack() as held:
-        on_main(lambda: held.enter_context(context) and None)
+        run_on_main(lambda: held.enter_context(context) and None)
         yield
 
 
 @contextlib.contextmanager
-def lost_processes_named(advice: str = "start again with --resume") -> Iterator[None]:
+def lost_ranks_named(advice: str = "start again with --resume") -> Iterator[None]:
     """Turn the transport's complaint that nobody answers into ProcessLost."""
     try:
         yield
     except RuntimeError as error:
-        if not are_several() or not _is_of_the_transport(error):
+        if not is_distributed() or not _is_transport_error(error):
             raise
         raise ProcessLost(f"processes: another process of this run has ended; {advice}") from error
 
 
-def _is_of_the_transport(error: RuntimeError) -> bool:
+def _is_transport_error(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error)
 
 
-def part() -> None:
+def shut_down() -> None:
     """Leave the others in good order at the end."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

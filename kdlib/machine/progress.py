@@ -10,7 +10,7 @@ from tqdm import tqdm
 from kdlib.machine.distributed import is_main
 
 
-def bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[Any]:
+def progress_bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[Any]:
     # Left out where a bar is wanted, so that TQDM_DISABLE has its say.
     silence: dict[str, Any] = {} if is_main() else {"disable": True}
     return tqdm(

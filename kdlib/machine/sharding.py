@@ -18,7 +18,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
-def plugin() -> FullyShardedDataParallelPlugin:
+def fsdp_plugin() -> FullyShardedDataParallelPlugin:
     return FullyShardedDataParallelPlugin(
         fsdp_version=2,
         reshard_after_forward=True,
@@ -28,10 +28,10 @@ def plugin() -> FullyShardedDataParallelPlugin:
     )
 
 
-def shard_on_processors(accelerator: Accelerator) -> None:
+def enable_cpu_sharding(accelerator: Accelerator) -> None:
     """Accelerate takes its plugin on GPUs only; the engine below it works on processors too."""
     if accelerator.distributed_type == DistributedType.MULTI_CPU:
-        accelerator.state.fsdp_plugin = plugin()
+        accelerator.state.fsdp_plugin = fsdp_plugin()
         for state in (PartialState(), accelerator.state):
             state.distributed_type = DistributedType.FSDP
 
@@ -40,7 +40,7 @@ def is_sharding(accelerator: Accelerator) -> bool:
     return bool(accelerator.distributed_type == DistributedType.FSDP)
 
 
-def place(module: nn.Module, accelerator: Accelerator) -> nn.Module:
+def place_module(module: nn.Module, accelerator: Accelerator) -> nn.Module:
     """Put a module that is not trained where it works: whole on the device, or in parts."""
     if not is_sharding(accelerator):
         return module.to(accelerator.device)
@@ -48,13 +48,13 @@ def place(module: nn.Module, accelerator: Accelerator) -> nn.Module:
     return placed
 
 
-def whole(tensor: Tensor) -> Tensor:
+def gather_tensor(tensor: Tensor) -> Tensor:
     """All of a tensor, on the CPU. Where it lies in parts, every process must call."""
     tensor = tensor.detach()
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu()
 
 
-def like(tensor: Tensor, other: Tensor) -> Tensor:
+def shard_like(tensor: Tensor, other: Tensor) -> Tensor:
     """A whole tensor laid out as the other one: each process keeps its part."""
     if not isinstance(other, DTensor):
         return tensor
@@ -62,11 +62,11 @@ def like(tensor: Tensor, other: Tensor) -> Tensor:
     return distribute_tensor(there, other.device_mesh, other.placements, src_data_rank=None)
 
 
-def whole_model(model: nn.Module) -> nn.Module:
+def gather_model(model: nn.Module) -> nn.Module:
     """The model, or, where it lies in parts, a plain copy on the CPU: every process must call."""
     if not any(isinstance(p, DTensor) for p in model.parameters()):
         return model
-    weights = {name: whole(p) for name, p in model.named_parameters()}
+    weights = {name: gather_tensor(p) for name, p in model.named_parameters()}
     plain = type(model)(copy.deepcopy(model.config))
     own = dict(plain.named_parameters())
     with torch.no_grad():

@@ -13,19 +13,19 @@ from pathlib import Path
 from kdlib.errors import UserError
 from kdlib.files import write_atomically
 
-SEAL = "sha256.json"
+CHECKSUMS = "sha256.json"
 
 
-def seal(folder: Path) -> None:
+def write_checksums(folder: Path) -> None:
     """Note the hash of every file that is there now."""
     hashes = {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    write_atomically(folder / SEAL, json.dumps(hashes, indent=1) + "\n")
+    write_atomically(folder / CHECKSUMS, json.dumps(hashes, indent=1) + "\n")
 
 
-def check_seal(folder: Path) -> None:
+def verify_checksums(folder: Path) -> None:
     """UserError, naming the file, where one is not what it was; nothing where there is no seal, as in
     a folder that another program wrote."""
-    path = folder / SEAL
+    path = folder / CHECKSUMS
     if not path.exists():
         return
     try:

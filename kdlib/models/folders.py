@@ -6,7 +6,6 @@ A model from scratch is a `LlamaForCausalLM`, so it saves, loads, generates and 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,8 +16,8 @@ from torch import nn
 from kdlib.data.tokenizer import END_OF_TEXT
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, disk_errors_named
-from kdlib.models.checksums import check_seal, seal
-from kdlib.models.vocabularies import trim
+from kdlib.models.checksums import verify_checksums, write_checksums
+from kdlib.models.vocabularies import trim_vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -26,72 +25,12 @@ if TYPE_CHECKING:
 POCKET_TEACHER = Path(__file__).parent / "pocket_teacher"
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """The shape of a Llama model built from scratch."""
-
-    width: int
-    """Width of the residual stream."""
-    layers: int
-    """Number of transformer blocks."""
-    heads: int
-    """Attention heads; must divide the width into an even number."""
-    initial_std: float = 0.02
-    """Standard deviation of the initial weights; narrow models start faster from more."""
-
-    def __post_init__(self) -> None:
-        for name in ("width", "layers", "heads"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: {getattr(self, name)} is not a size; use 1 or more")
-        if not 0 < self.initial_std < 1:
-            raise UserError(f"initial_std: {self.initial_std} is not between 0 and 1")
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise UserError(
-                f"heads: {self.heads} heads do not divide a width of {self.width} into even parts;"
-                " choose heads so that width / heads is an even number"
-            )
-
-    @property
-    def mlp_width(self) -> int:
-        """8/3 of the width (a gated MLP has three matrices where a plain one of 4x has two),
-        rounded down to a multiple of 32 for the matrix units."""
-        return max(32, self.width * 8 // 3 // 32 * 32)
-
-
-def new_model(
-    size: ModelSize, vocabulary: int, context: int, seed: int, end_of_text: int = 0
-) -> nn.Module:
-    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights.
-
-    end_of_text: the token where a generated text stops.
-    """
-    # The first import of transformers reseeds torch, so it too stands inside.
-    with torch.random.fork_rng(devices=[]):
-        from transformers import LlamaConfig, LlamaForCausalLM
-
-        torch.manual_seed(seed)
-        config = LlamaConfig(
-            vocab_size=vocabulary,
-            hidden_size=size.width,
-            intermediate_size=size.mlp_width,
-            num_hidden_layers=size.layers,
-            num_attention_heads=size.heads,
-            max_position_embeddings=context,
-            initializer_range=size.initial_std,
-            tie_word_embeddings=True,
-            bos_token_id=end_of_text,
-            eos_token_id=end_of_text,
-            pad_token_id=None,
-        )
-        return LlamaForCausalLM(config)
-
-
 def load_model(folder: Path | str) -> nn.Module:
     """A causal language model out of a folder, in float32. Only safetensors are read.
 
     Its vocabulary is that of the folder's tokenizer: slots beyond it are cut off (see `trim`).
     """
-    model: nn.Module = trim(load_whole_model(folder), load_tokenizer(folder))
+    model: nn.Module = trim_vocabulary(load_whole_model(folder), load_tokenizer(folder))
     return model
 
 
@@ -100,8 +39,8 @@ def load_whole_model(folder: Path | str) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
     _require_model_folder(Path(folder))
-    check_seal(Path(folder))
-    quiet()
+    verify_checksums(Path(folder))
+    silence_transformers()
     try:
         model: nn.Module = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
@@ -123,7 +62,7 @@ def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     _require_model_folder(Path(folder))
-    check_seal(Path(folder))
+    verify_checksums(Path(folder))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
@@ -135,7 +74,7 @@ def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
     return cast("PreTrainedTokenizerFast", tokenizer)
 
 
-def quiet() -> None:
+def silence_transformers() -> None:
     """No bars and no advice from transformers: a model of some megabytes loads in an instant."""
     from transformers.utils import logging
 
@@ -175,40 +114,9 @@ def save_model(
     dtype: torch.dtype | None = None,
 ) -> None:
     """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
-    quiet()
+    silence_transformers()
     with disk_errors_named(folder), atomic_folder(folder) as draft:
         stored: Any = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        seal(draft)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """Parameters, a tied matrix counted once."""
-    return sum(p.numel() for p in model.parameters())
-
-
-def freeze(teacher: nn.Module) -> nn.Module:
-    """Eval mode and no gradients. `eval()` alone would still build a graph for backward."""
-    return teacher.eval().requires_grad_(False)
-
-
-def check_pair(teacher: nn.Module, student: nn.Module, *, same_tokens: bool = True) -> None:
-    """Refuse a pair that would train without complaint and teach nothing.
-
-    Raises UserError where the teacher is in training mode or would receive gradients, where the two
-    share parameters, and where their vocabularies differ in size.
-    """
-    if teacher.training:
-        raise UserError("teacher: it is in training mode, so dropout would blur it; call freeze()")
-    if any(p.requires_grad for p in teacher.parameters()):
-        raise UserError("teacher: its parameters require gradients; call freeze()")
-    if {p.data_ptr() for p in teacher.parameters()} & {p.data_ptr() for p in student.parameters()}:
-        raise UserError("student: it shares parameters with the teacher; build or load it apart")
-    configs: list[Any] = [teacher.config, student.config]
-    sizes = [config.vocab_size for config in configs]
-    if same_tokens and sizes[0] != sizes[1]:
-        raise UserError(
-            f"student: its vocabulary has {sizes[1]} entries, the teacher's {sizes[0]};"
-            " both must use the teacher's tokenizer"
-        )
+        write_checksums(draft)

@@ -71,7 +71,7 @@ def linear_head(model: nn.Module) -> Head | None:
     return Head(output.weight, output.bias) if same else None
 
 
-class Headed(nn.Module):
+class ModelWithHead(nn.Module):
     """A causal language model with its last step apart, for what learns and for what is read."""
 
     def __init__(self, model: nn.Module):

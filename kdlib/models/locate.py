@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from kdlib.errors import UserError
-from kdlib.models.fetch import PACKAGES, cached
+from kdlib.models.fetch import PACKAGES, fetched_folder
 from kdlib.models.folders import POCKET_TEACHER, first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
@@ -14,7 +14,7 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
 
 
-def locate(source: str) -> Path:
+def find_model(source: str) -> Path:
     """The folder of the model `source`: 'pocket', a name of `kdlib fetch`, a FOLDER, or OWNER/NAME
     on the hub, where @REVISION may follow.
 
@@ -24,7 +24,7 @@ def locate(source: str) -> Path:
     if source == "pocket":
         return POCKET_TEACHER
     if source in PACKAGES:
-        return cached(source)
+        return fetched_folder(source)
     folder = Path(source).expanduser()
     if not folder.exists() and HUB_NAME.fullmatch(source):
         return _from_hub(source)

@@ -65,7 +65,7 @@ class Cut(NamedTuple):
     influence: list[float]
 
 
-def check(teacher: nn.Module, pruning: Pruning) -> None:
+def check_pruning(teacher: nn.Module, pruning: Pruning) -> None:
     """Refuse, before anything is computed, what cannot be cut out of this teacher."""
     _, blocks = _blocks(teacher)
     if pruning.layers > len(blocks):
@@ -78,7 +78,7 @@ def check(teacher: nn.Module, pruning: Pruning) -> None:
 
 
 @torch.no_grad()
-def choose(teacher: nn.Module, ids: Tensor, pruning: Pruning) -> Cut:
+def choose_cut(teacher: nn.Module, ids: Tensor, pruning: Pruning) -> Cut:
     """Measure the teacher on token blocks ids (B, S) and choose what to keep."""
     _, blocks = _blocks(teacher)
     influence = block_influence(teacher, ids)

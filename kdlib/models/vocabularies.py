@@ -60,7 +60,7 @@ def token_slots(tokenizer: PreTrainedTokenizerBase) -> int:
     return highest + 1
 
 
-def surplus(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:
+def surplus_slots(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:
     """How many output slots stand beyond the tokenizer. UserError where there are too few."""
     config: Any = model.config  # of transformers: torch knows it as a module or a tensor
     slots, needed = int(config.vocab_size), token_slots(tokenizer)
@@ -72,10 +72,10 @@ def surplus(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:
     return slots - needed
 
 
-def trim(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
+def trim_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
     """Cut the slots beyond the tokenizer off, in place: the softmax over the rest is exactly what
     logits of -inf in those slots would give."""
-    if surplus(model, tokenizer):
+    if surplus_slots(model, tokenizer):
         trainable = [p.requires_grad for p in model.parameters()]
         model.resize_token_embeddings(token_slots(tokenizer))
         for parameter, was_trainable in zip(model.parameters(), trainable):
@@ -86,7 +86,7 @@ def trim(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
 @torch.no_grad()
 def surplus_mass(model: nn.Module, tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> float:
     """The probability, on average over ids (B, S), that the model gives to what is no token."""
-    if not surplus(model, tokenizer):
+    if not surplus_slots(model, tokenizer):
         return 0.0
     probabilities = model(input_ids=ids).logits.float().softmax(-1)
     return float(probabilities[..., token_slots(tokenizer) :].sum(-1).mean())

@@ -11,12 +11,12 @@ from kdlib.errors import UserError
 from kdlib.reports.fields import FORMAT, leaves
 from kdlib.reports.formatting import align, duration, number, percent
 from kdlib.reports.page import ROWS
-from kdlib.training.run_folder import require
+from kdlib.training.run_folder import require_run
 
 Cell = Callable[[dict[str, Any]], str]
 
 
-def comparison(folders: Sequence[Path]) -> str:
+def compare_runs(folders: Sequence[Path]) -> str:
     """A column a run: its student's rows of the report, what it gained, its objective and its time,
     and every other setting in which the runs differ.
 
@@ -78,7 +78,7 @@ def _warnings(reports: list[dict[str, Any]]) -> list[str]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    require(folder)
+    require_run(folder)
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
     except FileNotFoundError:

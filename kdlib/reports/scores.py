@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +19,10 @@ from kdlib.data.blocks import Blocks
 from kdlib.losses.alignment import next_token
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.softmax import log_softmax
-from kdlib.machine.progress import bar
+from kdlib.machine.progress import progress_bar
 
 TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use
 CALIBRATION_BINS = 15
-RESAMPLES = 2000
-
-Interval = dict[str, float]  # value, low, high
 
 
 class BlockSums(NamedTuple):
@@ -47,7 +43,7 @@ class BlockSums(NamedTuple):
 
 
 @torch.no_grad()
-def score(
+def score_models(
     models: dict[str, nn.Module], teacher: str, blocks: Blocks, accelerator: Accelerator
 ) -> dict[str, BlockSums]:
     """Run every model over the blocks side by side; `teacher` names the one to compare with."""
@@ -56,7 +52,7 @@ def score(
     rows: dict[str, list[BlockSums]] = {name: [] for name in models}
     size = max(1, TOKENS // blocks.ids.shape[1])
     starts = range(0, len(blocks), size)
-    with bar("evaluation", len(starts)) as progress:
+    with progress_bar("evaluation", len(starts)) as progress:
         for start in starts:
             ids = blocks.ids[start : start + size].to(accelerator.device)
             mask = blocks.mask[start : start + size].to(accelerator.device)
@@ -119,7 +115,7 @@ def _token_scores(
 
 def _block_sums(scores: _TokenScores, counted: Tensor, seconds: float) -> BlockSums:
     """Summed in float64, on the processor: not every GPU knows that format."""
-    scores = _TokenScores(*(score.cpu() for score in scores))
+    scores = _TokenScores(*(score_models.cpu() for score_models in scores))
     weight = counted.cpu().double()
     per_token = (*scores[:4], scores.shared.double() / 5)
     sums = [(weight * quantity.double()).sum(-1).numpy() for quantity in per_token]
@@ -140,7 +136,7 @@ def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Te
 # --- From sums to a report ----------------------------------------------------------------------
 
 
-def summarise(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict[str, Any]:
+def summarise_scores(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict[str, Any]:
     """The measured quantities of one model, named as in the report."""
     tokens = sums.tokens.sum()
     cross_entropy = sums.nll.sum() / tokens
@@ -180,50 +176,4 @@ def _calibration(bins: np.ndarray) -> dict[str, Any]:
         "confidence": mean(confidence),
         "accuracy": mean(correct),
         "share": [float(n / tokens.sum()) for n in tokens],
-    }
-
-
-def advantage(student: BlockSums, control: BlockSums) -> Interval:
-    """Control's cross-entropy minus the student's, nats per token, with its interval."""
-    return _interval(
-        lambda w: _cross_entropy(control, w) - _cross_entropy(student, w), len(student.tokens)
-    )
-
-
-def gap_closed(teacher: BlockSums, student: BlockSums, control: BlockSums) -> Interval | None:
-    """(control - student) / (control - teacher) in cross-entropy: 0 is the control, 1 the teacher.
-
-    None where the teacher is no better than the control: there is no gap to close.
-    """
-
-    def closed(weights: np.ndarray) -> np.ndarray:
-        control_loss = _cross_entropy(control, weights)
-        gap = control_loss - _cross_entropy(teacher, weights)
-        share: np.ndarray = (control_loss - _cross_entropy(student, weights)) / gap
-        return share
-
-    one = np.ones((1, len(student.tokens)))
-    if _cross_entropy(control, one)[0] <= _cross_entropy(teacher, one)[0]:
-        return None
-    return _interval(closed, len(student.tokens))
-
-
-def _cross_entropy(sums: BlockSums, weights: np.ndarray) -> np.ndarray:
-    loss: np.ndarray = (weights @ sums.nll) / (weights @ sums.tokens)
-    return loss
-
-
-def _interval(statistic: Callable[[np.ndarray], np.ndarray], blocks: int) -> Interval:
-    """The statistic on all blocks, and its 95 % percentile interval when blocks are resampled.
-
-    statistic: (R, blocks) weights -> (R,). Models are resampled together, so what makes a block
-    hard for all of them cancels in their difference.
-    """
-    generator = np.random.default_rng(0)
-    weights = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES)
-    low, high = np.quantile(statistic(weights), [0.025, 0.975])
-    return {
-        "value": float(statistic(np.ones((1, blocks)))[0]),
-        "low": float(low),
-        "high": float(high),
     }

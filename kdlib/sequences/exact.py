@@ -53,13 +53,6 @@ class Sequences(NamedTuple):
         return torch.arange(self.tokens.shape[1]) < self.lengths[:, None]
 
 
-class BestSequence(NamedTuple):
-    """The most probable sequence: tokens (k,) up to and with its eos, and its log-probability."""
-
-    tokens: Tensor
-    log_prob: Tensor
-
-
 # ---------------------------------------------------------------- how many, and all of them
 
 
@@ -190,103 +183,7 @@ def sequence_log_probs(model: AutoregressiveModel, tokens: Tensor, context: Any 
 # ---------------------------------------------------------------- the best sequence
 
 
-def best_sequence(
-    model: AutoregressiveModel,
-    length: int,
-    context: Any = None,
-    *,
-    beam: int | None = None,
-    limit: int = LIMIT,
-) -> BestSequence:
-    """The most probable outcome, y^ = argmax_y log P(y|x) of F4: exact, or by beam search.
-
-    Without `beam` all possible sequences are compared. With it the `beam` most probable prefixes
-    are kept at each length, ended ones among them: cheap, and possibly wrong, unless the beam is as
-    wide as the number of sequences. Outcomes of different length compete by their plain
-    probability.
-
-    Raises: ValueError when the exact search would meet more than `limit` sequences; beam < 1.
-    """
-    with torch.no_grad():
-        if beam is None:
-            found = enumerate_sequences(model, length, context, possible_only=True, limit=limit)
-        else:
-            found = _beam_search(model, length, context, beam)
-    best = found.log_probs.argmax()
-    return BestSequence(found.tokens[best, : found.lengths[best]], found.log_probs[best])
-
-
-def _beam_search(model: AutoregressiveModel, length: int, context: Any, beam: int) -> Sequences:
-    at_least("length", length, 1)
-    at_least("beam", beam, 1)
-    tokens, log_p = torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1)
-    ended = torch.zeros(1, dtype=torch.bool)
-    for _ in range(length):
-        step = _eos_after_eos(model, model.next_log_probs(tokens, context), ended)
-        joint = (log_p[:, None] + step).flatten()
-        log_p, chosen = joint.topk(min(beam, int((joint > -torch.inf).sum())))
-        rows, added = chosen // model.vocab_size, chosen % model.vocab_size
-        tokens = torch.cat([tokens[rows], added[:, None]], dim=1)
-        ended = ended[rows] | (added == eos_or_none(model.eos_id))
-    return Sequences(tokens, sequence_lengths(tokens, model.eos_id), log_p)
-
-
 # ---------------------------------------------------------------- sums and means (F8)
-
-
-def sequence_sum(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Loss of a sequence, the sum of its token losses under the mask: (..., L) -> (...) (F8).
-
-    Raises: TypeError when the mask is not boolean; ValueError when its shape differs.
-    """
-    if mask is None:
-        return token_losses.sum(dim=-1)
-    return torch.where(_checked(mask, token_losses), token_losses, 0).sum(dim=-1)
-
-
-def sequence_mean(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean loss per token, sum / length, (..., L) -> (...): comparable between lengths (F8).
-
-    Raises: as `sequence_sum`; ValueError for a sequence without a single token, which has no mean.
-    """
-    counted = torch.ones_like(token_losses) if mask is None else _checked(mask, token_losses)
-    count = counted.sum(dim=-1)
-    if (count == 0).any():
-        raise ValueError(
-            "mask counts no token in at least one sequence: drop that row, it has no mean loss"
-        )
-    return sequence_sum(token_losses, mask) / count
-
-
-def subsequence_sum(
-    token_losses: Tensor, start: int, stop: int, mask: Tensor | None = None
-) -> Tensor:
-    """Loss of positions start..stop-1 within their sequence, given what precedes them (F8).
-
-    The sums of neighbouring sub-sequences add up to the sequence's. (..., L) -> (...), in nats.
-
-    Raises: as `sequence_sum`; ValueError unless 0 <= start < stop <= L.
-    """
-    length = token_losses.shape[-1]
-    if not 0 <= start < stop <= length:
-        raise ValueError(
-            f"start, stop are {start}, {stop}: 0 <= start < stop <= {length} must hold"
-        )
-    inside = None if mask is None else _checked(mask, token_losses)[..., start:stop]
-    return sequence_sum(token_losses[..., start:stop], inside)
-
-
-def _checked(mask: Tensor, token_losses: Tensor) -> Tensor:
-    if mask.dtype != torch.bool:
-        raise TypeError(
-            f"mask has type {mask.dtype}: pass booleans, True where a token counts (mask.bool())"
-        )
-    if mask.shape != token_losses.shape:
-        raise ValueError(
-            f"mask has shape {tuple(mask.shape)}, token_losses "
-            f"{tuple(token_losses.shape)}: they must agree"
-        )
-    return mask
 
 
 # ---------------------------------------------------------------- parts shared with sequence_losses

@@ -25,7 +25,6 @@ from kdlib.sequences.exact import (
     LIMIT,
     AutoregressiveModel,
     at_least,
-    best_sequence,
     enumerate_sequences,
     eos_or_none,
     extend,
@@ -33,8 +32,9 @@ from kdlib.sequences.exact import (
     refuse_above,
     sample_sequences,
     sequence_log_probs,
-    sequence_sum,
 )
+from kdlib.sequences.search import best_sequence
+from kdlib.sequences.sums import sequence_sum
 
 Divergence = Callable[[Tensor, Tensor], Tensor]  # (log P, log Q) -> last dimension reduced
 Leader = Literal["teacher", "student"]

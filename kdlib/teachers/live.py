@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.loss import HiddenTargets, Targets
 from kdlib.losses.spans import SpanTargets
-from kdlib.machine.progress import bar
-from kdlib.models.heads import Headed, last_hidden_states, linear_head
+from kdlib.machine.progress import progress_bar
+from kdlib.models.heads import ModelWithHead, last_hidden_states, linear_head
 
 # teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
 TeacherTargets = Callable[[Tensor, Tensor], Targets | SpanTargets]
@@ -27,11 +27,11 @@ MEMORY_LIMIT_BYTES = 2**30
 TOKENS = 1024  # in one pass: more of them leave the cache, and were slower
 
 
-def as_it_is(module: nn.Module) -> nn.Module:
+def stay_in_place(module: nn.Module) -> nn.Module:
     return module
 
 
-class Reader(Headed):
+class HiddenStateReader(ModelWithHead):
     """A teacher whose forward pass is its word on a batch: ids (B, S) -> targets (B, S, ...)."""
 
     @torch.no_grad()
@@ -43,33 +43,35 @@ class Reader(Headed):
         return HiddenTargets(last_hidden_states(self.model, ids), head)
 
 
-def run_each_time(teacher: nn.Module, place: Placement = as_it_is) -> TeacherTargets:
+def live_targets(teacher: nn.Module, place: Placement = stay_in_place) -> TeacherTargets:
     """The teacher's forward pass for every batch."""
-    reader = place(Reader(teacher))
+    reader = place(HiddenStateReader(teacher))
     return lambda rows, ids: reader(ids)
 
 
-def remember(teacher: nn.Module, blocks: Blocks, place: Placement = as_it_is) -> TeacherTargets:
+def precompute_hidden_states(
+    teacher: nn.Module, blocks: Blocks, place: Placement = stay_in_place
+) -> TeacherTargets:
     """One pass over all blocks now; afterwards a batch costs one matrix product.
 
     Blocks pass in a fixed order, so that a resumed run remembers the same bits. ValueError where
     the teacher's logits are not one product of its hidden states (see `can_remember`).
     """
-    reader = Reader(teacher)
+    reader = HiddenStateReader(teacher)
     if reader.head is None:
         raise ValueError("teacher: its logits are not one product of its hidden states")
     width, device = reader.head.width, next(place(reader).parameters()).device
     kept = torch.empty(*blocks.ids.shape, width, device=device)
     rows = max(1, TOKENS // blocks.ids.shape[1])
     starts = range(0, len(blocks), rows)
-    with bar("teacher pass", len(starts)) as progress:
+    with progress_bar("teacher pass", len(starts)) as progress:
         for start in starts:
             kept[start : start + rows], head = reader(blocks.ids[start : start + rows].to(device))
             progress.update()
     return lambda rows, ids: HiddenTargets(kept[rows.to(device, non_blocking=True)], head)
 
 
-def can_remember(teacher: nn.Module, blocks: Blocks) -> bool:
+def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:
     """Whether the hidden states determine the logits by one product, and fit into memory."""
     head = linear_head(teacher)
     return head is not None and blocks.ids.numel() * head.width * 4 <= MEMORY_LIMIT_BYTES

@@ -31,7 +31,7 @@ from kdlib.data.documents import Document
 from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.spans import NO_SPAN, SpanTargets, label_log_likelihoods, sum_by_span
-from kdlib.machine.progress import bar
+from kdlib.machine.progress import progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,7 +40,7 @@ Offsets = list[tuple[int, int]]
 ROWS = 4  # of the teacher's, in one pass
 
 
-class Pairs(NamedTuple):
+class PairedBlocks(NamedTuple):
     """The same pieces of text as blocks for both models, and the spans of their tokens (N, S)."""
 
     student: Blocks
@@ -52,7 +52,7 @@ class Pairs(NamedTuple):
 # --- Aligning -----------------------------------------------------------------------------------
 
 
-def align(teacher: Offsets, student: Offsets) -> tuple[list[int], list[int]]:
+def align_spans(teacher: Offsets, student: Offsets) -> tuple[list[int], list[int]]:
     """The number of each token's span, for two cuts of one text given as (begin, end) characters.
 
     Spans are as short as they can be: each ends where a token of either ends. A character that a
@@ -71,12 +71,12 @@ def _ends(cut: Offsets) -> set[int]:
     return {end for (_, end), begin in zip(cut, following, strict=True) if begin >= end}
 
 
-def pair_up(
+def pair_blocks(
     documents: list[Document],
     teacher: PreTrainedTokenizerBase,
     student: PreTrainedTokenizerBase,
     length: int,
-) -> Pairs:
+) -> PairedBlocks:
     """Cut documents into pieces at the ends of spans, at most `length` tokens long in either cut.
 
     Each piece stands after the end-of-text token of its tokenizer, and is padded behind.
@@ -92,7 +92,7 @@ def pair_up(
     size = sum(len(document.text.encode()) for document in documents)
     teacher_blocks, teacher_spans = _stack(teacher_rows, teacher.eos_token_id, length, size)
     student_blocks, student_spans = _stack(student_rows, student.eos_token_id, length, size)
-    return Pairs(student_blocks, teacher_blocks, student_spans, teacher_spans)
+    return PairedBlocks(student_blocks, teacher_blocks, student_spans, teacher_spans)
 
 
 class _Row(NamedTuple):
@@ -105,7 +105,7 @@ def _pieces(
 ) -> Iterator[tuple[_Row, _Row]]:
     """As many spans as fit, again and again. A span that is longer than a block is left out."""
     cuts = [t.backend_tokenizer.encode(text, add_special_tokens=False) for t in (teacher, student)]
-    numbers = align(cuts[0].offsets, cuts[1].offsets)
+    numbers = align_spans(cuts[0].offsets, cuts[1].offsets)
     done = [0, 0]
     while done[0] < len(numbers[0]):
         first = numbers[0][done[0]]
@@ -142,13 +142,15 @@ def _stack(
 
 
 @torch.no_grad()
-def ask(teacher: nn.Module, pairs: Pairs) -> Callable[[Tensor, Tensor], SpanTargets]:
+def precompute_span_likelihoods(
+    teacher: nn.Module, pairs: PairedBlocks
+) -> Callable[[Tensor, Tensor], SpanTargets]:
     """One pass of the teacher; then the targets of a batch are looked up by its row numbers."""
     device = next(teacher.parameters()).device
     spans = int(pairs.teacher_spans.max()) + 1
     log_p = torch.empty(len(pairs.teacher), spans)
     starts = range(0, len(log_p), ROWS)
-    with bar("teacher pass", len(starts)) as progress:
+    with progress_bar("teacher pass", len(starts)) as progress:
         for start in starts:
             some = slice(start, start + ROWS)
             ids = pairs.teacher.ids[some].to(device)

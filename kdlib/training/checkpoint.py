@@ -19,7 +19,7 @@ from torch import nn
 from kdlib.errors import UserError
 from kdlib.files import disk_errors_named
 from kdlib.machine.distributed import is_main
-from kdlib.machine.sharding import like, whole
+from kdlib.machine.sharding import gather_tensor, shard_like
 
 FORMAT = "kdlib-checkpoint-2"
 
@@ -38,9 +38,11 @@ def save_checkpoint(
 
     Every process calls, since a model may lie in parts on them; the main one writes.
     """
-    tensors = {f"model.{name}": whole(p) for name, p in model.named_parameters()}
+    tensors = {f"model.{name}": gather_tensor(p) for name, p in model.named_parameters()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": whole(value) for key, value in state.items()}
+        tensors |= {
+            f"optimizer.{index}.{key}": gather_tensor(value) for key, value in state.items()
+        }
     if not is_main():
         return
     tensors["rng.cpu"] = torch.get_rng_state()
@@ -112,7 +114,7 @@ def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Pat
         saved = tensors.get(f"model.{name}")
         if saved is None or saved.shape != parameter.shape:
             raise UserError(f"checkpoint: {path} does not fit the model at {name}; delete it")
-        parameter.copy_(like(saved, parameter))
+        parameter.copy_(shard_like(saved, parameter))
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
@@ -123,7 +125,9 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torc
             _, index, key = name.split(".")
             parameter = parameters[int(index)]
             fits = tensor.shape == parameter.shape  # all but the number of steps
-            state.setdefault(int(index), {})[key] = like(tensor, parameter) if fits else tensor
+            state.setdefault(int(index), {})[key] = (
+                shard_like(tensor, parameter) if fits else tensor
+            )
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.errors import UserError
-from kdlib.files import atomic_folder, claimed, write_atomically
+from kdlib.files import atomic_folder, locked, write_atomically
 
 RECIPE, STATE, METRICS = "recipe.toml", "state.json", "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
@@ -28,7 +28,7 @@ def is_run(folder: Path) -> bool:
     return (folder / RECIPE).is_file() and (folder / STATE).is_file()
 
 
-def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
+def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
     """Make the folder of a new run, or refuse it. Only a run that nobody is using is overwritten."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder} is a file; give a folder")
@@ -41,7 +41,7 @@ def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
             raise UserError(
                 f"overwrite: {folder} holds something that is no run; nothing was deleted"
             )
-        with claimed(folder):
+        with locked(folder):
             shutil.rmtree(folder)
     try:
         with atomic_folder(folder) as draft:
@@ -51,7 +51,7 @@ def prepare(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
         raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
 
 
-def require(folder: Path) -> None:
+def require_run(folder: Path) -> None:
     """Refuse a folder that holds no run."""
     if not is_run(folder):
         raise UserError(f"{folder} is not the folder of a run; `kdlib distill` makes one")

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from kdlib.losses.alignment import next_token, predicting
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import HiddenTargets, Targets, linear_distillation_loss
+from kdlib.losses.fused.loss import HiddenTargets, Targets, fused_distillation_loss
 from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.spans import SpanTargets, span_distillation_loss
 from kdlib.losses.sparse import SparseTargets
-from kdlib.models.heads import Headed, last_hidden_states
+from kdlib.models.heads import ModelWithHead, last_hidden_states
 
 
-class Learner(Headed):
+class StudentWithLoss(ModelWithHead):
     """forward(ids, mask, objective, targets) -> Loss over the next tokens of a batch.
 
     ids (B, S); mask (B, S), or None where all tokens are real: best left on the CPU, since a GPU
@@ -46,7 +46,7 @@ class Learner(Headed):
                 logits, target, labels, counted, objective=objective, ignore_index=None
             )
         hidden, labels, _ = next_token(last_hidden_states(self.model, ids), ids)
-        return linear_distillation_loss(
+        return fused_distillation_loss(
             hidden, head, _aligned(targets, ids), labels, counted,
             objective=objective, ignore_index=None,
         )  # fmt: skip

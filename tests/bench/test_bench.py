@@ -5,9 +5,9 @@ import torch
 
 from kdlib.bench import cache, loss, peers, variants
 from kdlib.bench.cache import Sizes
-from kdlib.bench.variants import Size
+from kdlib.bench.variants import SIZES, VARIANTS, Size
 from kdlib.losses.fused import compiled
-from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)
 CPU = torch.device("cpu")
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(variants.SIZES, "tiny", TINY)
+        patch.setitem(SIZES, "tiny", TINY)
         patch.setattr(compiled, "_note_path", lambda: tmp_path_factory.mktemp("notes") / "n.json")
         patch.setattr(compiled, "is_available", lambda device: False)
         # The process that measures memory does not know of the patches, but is given the numbers.
@@ -45,22 +45,22 @@ def test_the_table_names_size_and_variants(tiny):
 
 @pytest.mark.parametrize(("compiled_seconds", "wins"), [(0.1, True), (9.0, False)])
 def test_the_faster_form_is_noted(monkeypatch, tmp_path, compiled_seconds, wins):
-    monkeypatch.setitem(variants.SIZES, "tiny", TINY)
+    monkeypatch.setitem(SIZES, "tiny", TINY)
     monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "compiled.json")
     seconds = {"dense": [1.0], "linear": [0.5], "compiled": [compiled_seconds]}
     monkeypatch.setattr(loss, "_times", lambda *_: seconds)
     monkeypatch.setattr(loss, "errors", lambda *_: dict.fromkeys(seconds, [0.0] * 3))
     monkeypatch.setattr(loss, "extra_memory_bytes", lambda *_: 0)
-    compiled._noted.cache_clear()
+    compiled._winners.cache_clear()
     loss.measure("tiny", "fp32")
-    assert compiled.is_chosen(torch.empty(0, TINY.vocabulary)) == wins
-    compiled._noted.cache_clear()
+    assert compiled.is_preferred(torch.empty(0, TINY.vocabulary)) == wins
+    compiled._winners.cache_clear()
 
 
 def test_variants_compute_the_same_thing():
     """So that a time is not bought with another result."""
     for dtype, bound in ((torch.float32, 1e-5), (torch.bfloat16, 2e-2)):
-        for name, wrong in loss.errors(variants.VARIANTS, TINY, dtype, CPU).items():
+        for name, wrong in loss.errors(VARIANTS, TINY, dtype, CPU).items():
             assert all(0 < error < bound for error in wrong), (name, dtype)
 
 

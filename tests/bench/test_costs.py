@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from kdlib.bench import variants as bench
 from kdlib.bench.costs import (
     CACHES,
     LLAMA_3_1B,
@@ -30,10 +29,12 @@ from kdlib.bench.costs import (
     traffic_bytes,
 )
 from kdlib.bench.operations import operations
-from kdlib.losses.fused.loss import rows_of_a_chunk
-from kdlib.models.folders import POCKET_TEACHER, load_model, parameter_count
+from kdlib.bench.variants import VARIANTS, Size, make_inputs
+from kdlib.losses.fused.loss import chunk_rows
+from kdlib.models.folders import POCKET_TEACHER, load_model
+from kdlib.models.from_scratch import parameter_count
 
-SIZE = bench.Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
+SIZE = Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
 GROUPED = Llama(48, 3, 4, 2, 80, 301, head_width=16)
 
 
@@ -113,11 +114,11 @@ def test_a_causal_kernel_saves_half_of_the_scores_only():
 def test_operations_of_a_loss_are_those_that_torch_counts(way):
     """In chunks, too, no product is made twice."""
     size = SIZE._replace(tokens=300, vocabulary=10_000)
-    assert size.tokens > 2 * rows_of_a_chunk(size.vocabulary)
-    given = bench.make_inputs(size, torch.float32, torch.device("cpu"))
+    assert size.tokens > 2 * chunk_rows(size.vocabulary)
+    given = make_inputs(size, torch.float32, torch.device("cpu"))
 
     def step():
-        torch.autograd.grad(bench.VARIANTS[way](given), (given.student, given.head))
+        torch.autograd.grad(VARIANTS[way](given), (given.student, given.head))
 
     assert operations(step) == loss_flops(size)
 
@@ -135,7 +136,7 @@ def test_dense_memory_grows_with_the_tokens_and_leaves_the_gradients_room():
 
 
 def test_memory_in_chunks_is_that_of_a_chunk_or_of_a_second_set_of_gradients():
-    wide, many = bench.Size(6, 30, 5, 7), bench.Size(600, 3, 5, 7)
+    wide, many = Size(6, 30, 5, 7), Size(600, 3, 5, 7)
     model = LossModel(4, 0, 0, rows=2)
     assert model.extra_bytes(SIZE) == 4 * 4 * 2 * 7
     assert model.extra_bytes(wide) == gradient_bytes(wide) > 4 * 4 * 2 * 7

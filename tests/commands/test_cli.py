@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from kdlib import cli
-from kdlib.jobs.recipe import Recipe, to_toml
+from kdlib.jobs.recipe import Recipe
+from kdlib.jobs.recipe_files import recipe_to_toml
 from kdlib.training import run_folder
 
 
@@ -101,7 +102,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(call, tmp_path, arguments, wor
 
 
 def test_resume_with_another_recipe_is_refused(call, tmp_path):
-    run_folder.prepare(tmp_path / "run", "pocket", to_toml(Recipe()), overwrite=False)
+    run_folder.prepare_run(tmp_path / "run", "pocket", recipe_to_toml(Recipe()), overwrite=False)
     arguments = ["distill", "pocket", "--out", "run", "--resume", "--seed", "5"]
     assert_refused(call(*arguments), "resume", "seed", "other than")
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from safetensors.torch import load_file
 
 from kdlib import cli
-from kdlib.teachers import cache_format  # noqa: F401  loaded before the fork
+from kdlib.teachers import cache_writer  # noqa: F401  loaded before the fork
 
 FLAGS = (
     "--teacher train --data.vocabulary 300 --data.block 16 --data.fraction 0.5 --data.test-fraction 1"

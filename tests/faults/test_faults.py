@@ -10,11 +10,11 @@ import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
 from kdlib.data import documents
-from kdlib.files import claimed
+from kdlib.files import locked
 from kdlib.jobs import measure, pipeline
 from kdlib.models import folders
 from kdlib.reports import page, scores
-from kdlib.teachers import cache_format
+from kdlib.teachers import cache
 from kdlib.training import loop
 from kdlib.training.run_folder import is_run
 
@@ -51,8 +51,8 @@ MOMENTS = {
     "the saving of a checkpoint": (loop, "save_checkpoint", 2),
     "the saving of the teacher": (folders, "save_model", 1),
     "the sealing of the teacher": (folders, "seal", 1),
-    "the cache": (cache_format, "_write_shard", 2),
-    "the cache's manifest": (cache_format, "_write_manifest", 3),
+    "the cache": (cache, "_write_shard", 2),
+    "the cache's manifest": (cache, "_write_manifest", 3),
     "the student's training": (loop, "_step", 6 + 4),
     "the saving of the student": (folders, "save_model", 2),
     "the control's training": (loop, "_step", 6 + 6 + 4),
@@ -65,7 +65,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(moment, text, finished, tmp_path, survived, monkeypatch):
-    monkeypatch.setattr(cache_format, "SHARD_TOKENS", 256)  # so that there are several
+    monkeypatch.setattr(cache, "SHARD_TOKENS", 256)  # so that there are several
     folder = tmp_path / "run"
     done = distil(folder, text, sabotage=at_call(*MOMENTS[moment], kill))
     assert done.code == -signal.SIGKILL, done.err
@@ -211,7 +211,7 @@ def test_a_text_too_short_to_test_on_is_refused_before_any_training(text, tmp_pa
 def test_two_runs_on_one_folder(text, finished, tmp_path, survived):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    with claimed(folder):
+    with locked(folder):
         for flag in ("--resume", "--overwrite"):
             done = distil(folder, text, flag)
             assert done.code == 2 and "another run is using" in done.err

@@ -5,18 +5,21 @@ from dataclasses import replace
 import pytest
 
 from kdlib.jobs.advice import advice
-from kdlib.jobs.recipe import Data, ObjectiveSettings, Recipe, StudentSettings, built_in, load
+from kdlib.jobs.recipe import Data, ObjectiveSettings, Recipe, StudentSettings
+from kdlib.jobs.recipe_files import built_in_recipes, load_recipe
 
 OWN_TOKENIZER = StudentSettings(source="folder", cross_tokenizer=True)
 
 
-@pytest.mark.parametrize("name", built_in())
+@pytest.mark.parametrize("name", built_in_recipes())
 def test_the_built_in_recipes_need_none(name):
-    assert advice(load(name)) == []
+    assert advice(load_recipe(name)) == []
 
 
 def test_shares_of_a_text_that_is_the_users_own_are_said():
-    one = advice(replace(load("smollm2"), data=Data("my_texts", fraction=0.05, test_fraction=1)))
+    one = advice(
+        replace(load_recipe("smollm2"), data=Data("my_texts", fraction=0.05, test_fraction=1))
+    )
     assert one[0].startswith("Of my_texts the student reads 5 %")
     assert "--data.fraction 1 --data.test-fraction 1" in one[0]
     assert advice(Recipe(data=Data("my_texts", fraction=1, test_fraction=1))) == []

@@ -5,7 +5,8 @@ import torch
 
 from kdlib.data.blocks import Blocks
 from kdlib.jobs.pipeline import _exact_targets, _steps_of_equal_time
-from kdlib.models.folders import ModelSize, freeze, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
 from kdlib.teachers import live
 from kdlib.training.schedule import Training
 

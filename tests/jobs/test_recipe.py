@@ -8,14 +8,13 @@ import pytest
 
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
-from kdlib.jobs.recipe import (
-    DistillOptions,
-    Recipe,
-    built_in,
+from kdlib.jobs.recipe import DistillOptions, Recipe
+from kdlib.jobs.recipe_files import (
+    built_in_recipes,
     differing_fields,
-    fingerprint,
-    load,
-    to_toml,
+    load_recipe,
+    recipe_fingerprint,
+    recipe_to_toml,
 )
 from kdlib.losses.objectives import Objective
 
@@ -27,7 +26,7 @@ def from_flags(*flags):
 def from_toml(tmp_path, text):
     path = tmp_path / "my.toml"
     path.write_text(text)
-    return load(str(path))
+    return load_recipe(str(path))
 
 
 @pytest.mark.parametrize(
@@ -42,14 +41,14 @@ def test_what_sparse_targets_cannot_do(flags, message):
         from_flags("--targets.kind", "sampled", *flags.split())
 
 
-@pytest.mark.parametrize("name", built_in())
+@pytest.mark.parametrize("name", built_in_recipes())
 def test_built_in_recipe_survives_the_round_trip(name, tmp_path):
-    recipe = load(name)
-    assert from_toml(tmp_path, to_toml(recipe)) == recipe
+    recipe = load_recipe(name)
+    assert from_toml(tmp_path, recipe_to_toml(recipe)) == recipe
 
 
 def test_expected_recipes_are_there():
-    assert {"pocket", "pocket_teacher", "tiny"} <= set(built_in())
+    assert {"pocket", "pocket_teacher", "tiny"} <= set(built_in_recipes())
 
 
 def test_flag_wins_over_file(tmp_path):
@@ -119,7 +118,7 @@ def test_negative_lambda_is_refused():
 @pytest.mark.parametrize("name", ["nonsense", "missing.toml"])
 def test_unknown_recipe_lists_the_known(name):
     with pytest.raises(UserError, match="pocket"):
-        load(name)
+        load_recipe(name)
 
 
 def test_invalid_toml_is_named(tmp_path):
@@ -134,8 +133,8 @@ def test_until_teacher_needs_a_teacher_to_train():
 
 def test_fingerprint_tells_recipes_apart():
     one, other = Recipe(), Recipe(seed=1)
-    assert fingerprint(one) == fingerprint(Recipe())
-    assert fingerprint(one) != fingerprint(other)
+    assert recipe_fingerprint(one) == recipe_fingerprint(Recipe())
+    assert recipe_fingerprint(one) != recipe_fingerprint(other)
     assert differing_fields(one, other) == ["seed"]
 
 

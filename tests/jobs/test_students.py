@@ -24,16 +24,9 @@ from kdlib.jobs.recipe import (
 )
 from kdlib.jobs.students import _sample, new_student
 from kdlib.models import pruning
-from kdlib.models.folders import (
-    ModelSize,
-    check_pair,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    save_model,
-    wrap_tokenizer,
-)
+from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import check_pair, freeze
 from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training
 

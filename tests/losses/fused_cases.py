@@ -3,7 +3,7 @@
 import torch
 
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
 
 N, V, WIDTH, TEACHER_WIDTH = 7, 11, 5, 3
 PARAMETERS = {
@@ -54,7 +54,7 @@ def assert_equal_to_dense(objective, chunk, bias=False, rtol=1e-9, targets=None,
     dense = distillation_loss(
         dense_logits(hidden, head), logits, LABELS, objective=objective, **settings
     )
-    ours = linear_distillation_loss(
+    ours = fused_distillation_loss(
         hidden, head, targets, LABELS, objective=objective, chunk=chunk, **settings
     )
     torch.testing.assert_close(ours.total, dense.total, rtol=rtol, atol=1e-12)

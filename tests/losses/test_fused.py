@@ -17,7 +17,7 @@ from linear_cases import (
 
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import DIVERGENCES
-from kdlib.losses.fused.loss import linear_distillation_loss
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import sampled, top_k, with_tail
 
@@ -85,7 +85,7 @@ def test_a_token_that_only_the_student_excludes(temperature):
     dense = distillation_loss(
         dense_logits(hidden, head), dense_logits(*teacher()), objective=objective
     )
-    ours = linear_distillation_loss(hidden, head, teacher(), objective=objective, chunk=3)
+    ours = fused_distillation_loss(hidden, head, teacher(), objective=objective, chunk=3)
     assert ours.total == dense.total == torch.inf
     for mine, theirs in zip(
         gradients(ours.total, hidden, head), gradients(dense.total, hidden, head)
@@ -115,7 +115,7 @@ def test_sparse_targets_equal_their_own_divergence(kind, temperature, alpha, wei
     ce = -(per_token * logits.log_softmax(-1).gather(-1, LABELS[:, None])[:, 0]).sum()
     kd = (per_token * targets.divergence((logits / temperature).log_softmax(-1))).sum()
     expected = (1 - alpha) * ce + alpha * temperature**2 * kd
-    ours = linear_distillation_loss(
+    ours = fused_distillation_loss(
         hidden, head, targets, LABELS, objective=objective, token_weights=weights, chunk=3
     )
     torch.testing.assert_close(ours.total, expected, rtol=1e-9, atol=1e-12)

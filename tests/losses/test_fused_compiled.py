@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from kdlib.bench.variants import Inputs, Size, linear, linear_compiled, make_inputs
+from kdlib.bench.variants import Inputs, Size, fused, fused_compiled, make_inputs
 from kdlib.losses.fused import compiled
-from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
 from kdlib.losses.objectives import Objective
 
 N, H, V = 37, 6, 53
@@ -20,9 +20,9 @@ needs_a_compiler = pytest.mark.skipif(
 def own_notes(tmp_path, monkeypatch):
     monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "notes" / "compiled.json")
     monkeypatch.delenv("KDLIB_COMPILE", raising=False)
-    compiled._noted.cache_clear()
+    compiled._winners.cache_clear()
     yield
-    compiled._noted.cache_clear()
+    compiled._winners.cache_clear()
 
 
 def loss_and_gradients(objective, weights, compile):
@@ -32,7 +32,7 @@ def loss_and_gradients(objective, weights, compile):
     labels = torch.randint(0, V, (N,), generator=generator)
     labels[5] = -100
     with compiled.forced(compile):
-        loss = linear_distillation_loss(
+        loss = fused_distillation_loss(
             hidden, Head(head), HiddenTargets(teacher, Head(head.detach().flip(0))), labels,
             objective=objective, token_weights=weights, chunk=16,
         )  # fmt: skip
@@ -69,9 +69,9 @@ def test_half_precision_is_no_worse_than_eager():
         total = loss(inputs)
         return [total.detach(), *torch.autograd.grad(total, (inputs.student, inputs.head))]
 
-    truth = step(linear, exact)
+    truth = step(fused, exact)
     for compiled_one, eager_one, true in zip(
-        step(linear_compiled, given), step(linear, given), truth
+        step(fused_compiled, given), step(fused, given), truth
     ):
         worse = (compiled_one.double() - true).norm() / (eager_one.double() - true).norm()
         assert worse < 1.1
@@ -95,21 +95,21 @@ def test_compiled_serves_only_what_it_was_written_for(monkeypatch):
 
 def test_nothing_is_compiled_unless_it_was_found_faster(monkeypatch):
     small, large = torch.empty(1, 2000), torch.empty(1, 50_000)
-    assert not compiled.is_chosen(small)
-    compiled.note(small, wins=True)
-    compiled.note(large, wins=False)
-    assert compiled.is_chosen(torch.empty(9, 1500))  # the same power of two
-    assert not compiled.is_chosen(large)
+    assert not compiled.is_preferred(small)
+    compiled.record_winner(small, wins=True)
+    compiled.record_winner(large, wins=False)
+    assert compiled.is_preferred(torch.empty(9, 1500))  # the same power of two
+    assert not compiled.is_preferred(large)
     monkeypatch.setenv("KDLIB_COMPILE", "off")
-    assert not compiled.is_chosen(small)
+    assert not compiled.is_preferred(small)
     monkeypatch.setenv("KDLIB_COMPILE", "on")
-    assert compiled.is_chosen(large)
+    assert compiled.is_preferred(large)
 
 
 def test_a_damaged_note_is_no_note():
-    path = compiled._note_path()
+    path = compiled._winners_path()
     path.parent.mkdir()
     path.write_text("{")
-    assert not compiled.is_chosen(torch.empty(1, 2000))
-    compiled.note(torch.empty(1, 2000), wins=True)
-    assert compiled.is_chosen(torch.empty(1, 2000))
+    assert not compiled.is_preferred(torch.empty(1, 2000))
+    compiled.record_winner(torch.empty(1, 2000), wins=True)
+    assert compiled.is_preferred(torch.empty(1, 2000))

@@ -20,7 +20,7 @@ from linear_cases import (
 
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused import loss as loss_module
-from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss, rows_of_a_chunk
+from kdlib.losses.fused.loss import Head, HiddenTargets, chunk_rows, fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import top_k
 
@@ -28,7 +28,7 @@ from kdlib.losses.sparse import top_k
 def test_a_perfect_student_has_no_loss_and_no_gradient():
     hidden, head = student(torch.float32)
     targets = HiddenTargets(hidden.detach().clone(), Head(head.weight.detach().clone()))
-    loss = linear_distillation_loss(hidden, head, targets, objective=Objective.from_alpha(1.0))
+    loss = fused_distillation_loss(hidden, head, targets, objective=Objective.from_alpha(1.0))
     assert loss.total.item() == 0
     assert all(not g.any() for g in gradients(loss.total, hidden, head))
 
@@ -36,7 +36,7 @@ def test_a_perfect_student_has_no_loss_and_no_gradient():
 def test_huge_logits_stay_finite():
     hidden, head = student(torch.float32)
     big = Head((1e4 * head.weight).detach().requires_grad_())
-    loss = linear_distillation_loss(
+    loss = fused_distillation_loss(
         hidden, big, teacher(torch.float32), LABELS, objective=Objective.from_lambda(1.0)
     )
     assert loss.total.isfinite()
@@ -55,7 +55,7 @@ def test_a_vocabulary_of_one():
     head = Head(numbers(1, WIDTH, seed=2).requires_grad_())
     targets = HiddenTargets(numbers(3, 2, seed=3), Head(numbers(1, 2, seed=4)))
     labels = torch.zeros(3, dtype=torch.int64)
-    loss = linear_distillation_loss(
+    loss = fused_distillation_loss(
         hidden, head, targets, labels, objective=Objective.from_lambda(1.0)
     )
     assert loss.total.item() == 0
@@ -65,13 +65,13 @@ def test_a_vocabulary_of_one():
 def test_rows_that_do_not_count_may_hold_anything():
     mask = torch.tensor([1, 1, 0, 1, 1, 1, 1])
     hidden, head = student()
-    clean = linear_distillation_loss(
+    clean = fused_distillation_loss(
         hidden, head, teacher(), LABELS, mask, objective=Objective.from_lambda(0.7)
     )
     spoilt = hidden.detach().clone()
     spoilt[2] = torch.nan
     spoilt.requires_grad_()
-    loss = linear_distillation_loss(
+    loss = fused_distillation_loss(
         spoilt, head, teacher(), LABELS, mask, objective=Objective.from_lambda(0.7)
     )
     assert loss.total == clean.total
@@ -81,10 +81,10 @@ def test_rows_that_do_not_count_may_hold_anything():
 
 def test_leading_dimensions_of_any_shape():
     hidden, head = student()
-    flat = linear_distillation_loss(
+    flat = fused_distillation_loss(
         hidden[:6], head, objective=Objective.from_lambda(0), labels=LABELS[:6]
     )
-    shaped = linear_distillation_loss(
+    shaped = fused_distillation_loss(
         hidden[:6].view(2, 3, WIDTH),
         head,
         objective=Objective.from_lambda(0),
@@ -102,7 +102,7 @@ def test_a_tied_head_receives_both_gradients():
     objective = Objective.from_lambda(0.7)
     logits = dense_logits(*teacher())
     ours = total(
-        lambda h: linear_distillation_loss(h, Head(weight), teacher(), LABELS, objective=objective)
+        lambda h: fused_distillation_loss(h, Head(weight), teacher(), LABELS, objective=objective)
     )
     dense = total(lambda h: distillation_loss(h @ weight.T, logits, LABELS, objective=objective))
     mine, theirs = (torch.autograd.grad(t, weight)[0] for t in (ours, dense))
@@ -111,9 +111,9 @@ def test_a_tied_head_receives_both_gradients():
 
 def test_the_gradient_is_scaled_by_what_comes_from_above():
     hidden, head = student()
-    loss = linear_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
+    loss = fused_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
     once = gradients(loss.total, hidden, head)
-    again = linear_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
+    again = fused_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
     for one, third in zip(once, gradients(again.total / 3, hidden, head)):
         torch.testing.assert_close(third, one / 3)
 
@@ -121,7 +121,7 @@ def test_the_gradient_is_scaled_by_what_comes_from_above():
 def test_the_teacher_receives_no_gradient():
     targets = HiddenTargets(numbers(N, TEACHER_WIDTH, seed=4).requires_grad_(), teacher().head)
     hidden, head = student()
-    linear_distillation_loss(
+    fused_distillation_loss(
         hidden, head, targets, objective=Objective.from_alpha(1.0)
     ).total.backward()
     assert targets.hidden.grad is None
@@ -129,7 +129,7 @@ def test_the_teacher_receives_no_gradient():
 
 def test_a_second_derivative_is_refused():
     hidden, head = student()
-    loss = linear_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
+    loss = fused_distillation_loss(hidden, head, teacher(), objective=Objective.from_alpha(1.0))
     with pytest.raises(RuntimeError, match="has one derivative; .* use distillation_loss"):
         torch.autograd.grad(loss.total, hidden, create_graph=True)
 
@@ -137,11 +137,11 @@ def test_a_second_derivative_is_refused():
 def test_without_gradients_only_the_value_is_computed():
     hidden, head = student()
     with torch.no_grad():
-        loss = linear_distillation_loss(
+        loss = fused_distillation_loss(
             hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7)
         )
     assert not loss.total.requires_grad
-    expected = linear_distillation_loss(
+    expected = fused_distillation_loss(
         hidden, head, teacher(), LABELS, objective=Objective.from_lambda(0.7)
     )
     torch.testing.assert_close(loss.total, expected.total.detach())
@@ -154,7 +154,7 @@ def test_precision_against_float64(dtype, chunk):
     objective = Objective.from_lambda(0.7, temperature=2.0)
     hidden, head = student(dtype)
     targets = teacher(dtype)
-    loss = linear_distillation_loss(hidden, head, targets, LABELS, objective=objective, chunk=chunk)
+    loss = fused_distillation_loss(hidden, head, targets, LABELS, objective=objective, chunk=chunk)
     ours = gradients(loss.total, hidden, head)
     exact_inputs = [t.detach().double().requires_grad_() for t in (hidden, head.weight)]
     exact_teacher = targets.hidden.double() @ targets.head.weight.double().T
@@ -180,11 +180,11 @@ def test_precision_against_float64(dtype, chunk):
 
 def test_autocast_lowers_the_products_only():
     hidden, head = student(torch.float32)
-    plain = linear_distillation_loss(
+    plain = fused_distillation_loss(
         hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0)
     )
     with torch.autocast("cpu", torch.bfloat16):
-        low = linear_distillation_loss(
+        low = fused_distillation_loss(
             hidden, head, teacher(torch.float32), objective=Objective.from_alpha(1.0)
         )
     assert low.total.dtype == torch.float32
@@ -207,7 +207,7 @@ def test_nothing_of_the_size_of_the_logits_is_kept():
         head = Head(numbers(vocabulary, WIDTH, seed=2).requires_grad_())
         targets = HiddenTargets(numbers(rows, 2, seed=3), Head(numbers(vocabulary, 2, seed=4)))
         with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            linear_distillation_loss(hidden, head, targets, objective=Objective.from_alpha(1.0))
+            fused_distillation_loss(hidden, head, targets, objective=Objective.from_alpha(1.0))
         assert sum(kept) == WIDTH * (rows + vocabulary)
 
 
@@ -249,14 +249,14 @@ def test_what_does_not_fit_is_named(change, message):
         "objective": Objective.from_lambda(1.0),
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
-        linear_distillation_loss(**arguments | change)
+        fused_distillation_loss(**arguments | change)
 
 
 def test_the_chunk_follows_the_vocabulary():
-    assert [rows_of_a_chunk(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 128]
+    assert [chunk_rows(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 128]
     half = torch.bfloat16  # of the products alone, or of the logits that are kept, too
-    assert [rows_of_a_chunk(v, "cpu", half) for v in (2048, 50_000)] == [512, 256]
-    assert [rows_of_a_chunk(v, "cpu", half, half) for v in (2048, 50_000)] == [1024, 256]
+    assert [chunk_rows(v, "cpu", half) for v in (2048, 50_000)] == [512, 256]
+    assert [chunk_rows(v, "cpu", half, half) for v in (2048, 50_000)] == [1024, 256]
 
 
 def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
@@ -267,7 +267,7 @@ def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
         hidden, weight = (torch.randn(n, 4, generator=generator) for n in (6, 11))
         weight = weight.bfloat16().requires_grad_()
         labels = torch.arange(6)
-        loss = linear_distillation_loss(
+        loss = fused_distillation_loss(
             hidden.bfloat16(), Head(weight), labels=labels, objective=Objective.from_lambda(0.0), chunk=4
         )  # fmt: skip
         return torch.autograd.grad(loss.total, weight)[0]

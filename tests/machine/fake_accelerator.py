@@ -29,14 +29,15 @@ from torch.utils.backend_registration import (
 )
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.fused.loss import Buffers, pick
+from kdlib.losses.fused.loss import Buffers, select_rows
 from kdlib.losses.objectives import Objective
-from kdlib.models.folders import ModelSize, freeze, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
 from kdlib.reports.scores import _token_scores, reverse_kl
-from kdlib.teachers.live import run_each_time
-from kdlib.training.loop import _batch, _step, add_losses
+from kdlib.teachers.live import live_targets
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.student_with_loss import Learner, distillation_loss, next_token
+from kdlib.training.step import sum_losses, take_step, to_device
+from kdlib.training.student_with_loss import StudentWithLoss, distillation_loss, next_token
 
 
 class Backend(_DummyBackendModule):
@@ -105,7 +106,7 @@ class FakeDevice(TorchDispatchMode):
         return result
 
 
-def to_device(module: nn.Module, spare: str = "") -> nn.Module:
+def moved_to_device(module: nn.Module, spare: str = "") -> nn.Module:
     """In place; the tensor named `spare` is forgotten. `Module.to` cannot make fake parameters."""
     moved: dict[torch.Tensor, torch.Tensor] = {}
     for prefix, part in module.named_modules():
@@ -144,15 +145,15 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, model = (new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed in (0, 1))
     teacher, model = freeze(teacher), student or model
-    pupil, targets = Learner(model), run_each_time(teacher)
+    pupil, targets = StudentWithLoss(model), live_targets(teacher)
     with FakeDevice() as device:
         if teacher_there:
-            to_device(teacher)
-        to_device(pupil, spare)
+            moved_to_device(teacher)
+        moved_to_device(pupil, spare)
         optimizer = make_optimizer(model, TRAINING)
         pupil, optimizer = accelerator.prepare(pupil, optimizer, device_placement=[False, False])
         device.waits.clear()  # a model is moved once
-        _step(
+        take_step(
             pupil, batch_of_blocks(), torch.arange(BATCH), objective or Objective.from_alpha(0.5),
             TRAINING, accelerator, optimizer, targets,
         )  # fmt: skip
@@ -189,27 +190,27 @@ def _buffers_on_the_cpu(rows, vocabulary, dtype, device, real=Buffers):
     return real(rows, vocabulary, dtype, torch.device("cpu"))
 
 
-def _reads_a_number(losses, real=add_losses):
+def _reads_a_number(losses, real=sum_losses):
     whole = real(losses)
     print(whole.total.item(), file=sys.stderr)
     return whole
 
 
-def _picks_by_a_mask(values, rows, real=pick):
+def _picks_by_a_mask(values, rows, real=select_rows):
     flat = values.reshape(-1, values.shape[-1])
     return flat[torch.ones(len(flat), dtype=torch.bool, device=flat.device)]
 
 
-def _waits_for_the_ids(blocks, rows, accelerator, real=_batch):
+def _waits_for_the_ids(blocks, rows, accelerator, real=to_device):
     return blocks.ids[rows].to(accelerator.device), real(blocks, rows, accelerator)[1]
 
 
-def _brings_the_loss_home(losses, real=add_losses):
+def _brings_the_loss_home(losses, real=sum_losses):
     whole = real(losses)
     return whole._replace(total=whole.total.cpu())
 
 
-def _adds_in_float64(losses, real=add_losses):
+def _adds_in_float64(losses, real=sum_losses):
     whole = real(losses)
     return whole._replace(total=whole.total.double())
 
@@ -240,15 +241,15 @@ MISTAKES = {
         accelerator,
         student=Bigram(),
     ),
-    "index on the CPU": planted("kdlib.losses.fused.loss.row_numbers", _rows_on_the_cpu),
+    "index on the CPU": planted("kdlib.losses.fused.loss.counted_rows", _rows_on_the_cpu),
     "scratch memory on the CPU": planted("kdlib.losses.fused.loss.Buffers", _buffers_on_the_cpu),
     "buffer on the CPU": lambda accelerator: step(accelerator, spare="rotary_emb.inv_freq"),
     "parameter on the CPU": lambda accelerator: step(accelerator, spare="mlp.up_proj.weight"),
-    "a number read": planted("kdlib.training.loop.add_losses", _reads_a_number),
-    "rows picked by a mask": planted("kdlib.losses.fused.loss.pick", _picks_by_a_mask),
-    "a copy that waits": planted("kdlib.training.loop._batch", _waits_for_the_ids),
-    "a copy back": planted("kdlib.training.loop.add_losses", _brings_the_loss_home),
-    "a loss in float64": planted("kdlib.training.loop.add_losses", _adds_in_float64),
+    "a number read": planted("kdlib.training.step.sum_losses", _reads_a_number),
+    "rows picked by a mask": planted("kdlib.losses.fused.loss.select_rows", _picks_by_a_mask),
+    "a copy that waits": planted("kdlib.training.step.to_device", _waits_for_the_ids),
+    "a copy back": planted("kdlib.training.step.sum_losses", _brings_the_loss_home),
+    "a loss in float64": planted("kdlib.training.step.sum_losses", _adds_in_float64),
     "scores in float64": lambda a: _with_patch(
         "kdlib.reports.scores.reverse_kl", _in_float64, a, judge
     ),

@@ -20,11 +20,13 @@ from safetensors.torch import save_file
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator
-from kdlib.machine.distributed import UserError, is_main, on_main, part, rank
-from kdlib.machine.sharding import DTensor, place, whole_model
-from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.teachers.live import remember, run_each_time
+from kdlib.machine.distributed import UserError, is_main, rank, run_on_main, shut_down
+from kdlib.machine.sharding import DTensor, gather_model, place_module
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.live import live_targets, precompute_hidden_states
 from kdlib.training import loop
+from kdlib.training.phase import Interrupted, Phase
 from kdlib.training.schedule import Training
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size
@@ -50,20 +52,20 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed, size in enumerate(sizes)
     )
     teacher = freeze(teacher)
-    read = partial(remember, blocks=blocks()) if remembered else run_each_time
-    targets = read(teacher, place=partial(place, accelerator=accelerator))
-    phase = loop.Phase("student", folder, "run", seed=0)
+    read = partial(precompute_hidden_states, blocks=blocks()) if remembered else live_targets
+    targets = read(teacher, place=partial(place_module, accelerator=accelerator))
+    phase = Phase("student", folder, "run", seed=0)
     calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)
     real = loop.rows_of_step
     loop.rows_of_step = partial(_signalled, real, stop_on)
     try:
         loop.train(*calls)
-    except loop.Interrupted:
+    except Interrupted:
         return
     finally:
         loop.rows_of_step = real
     parts = sum(isinstance(p, DTensor) for p in model.parameters())
-    whole = whole_model(model)
+    whole = gather_model(model)
     weights = {name: p.detach().clone() for name, p in whole.named_parameters()}
     if is_main():
         save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
@@ -96,7 +98,7 @@ def several(folder: Path) -> None:
     for name, how in (("ddp", "none"), ("fsdp", "full")):
         AcceleratorState._reset_state(reset_partial_state=True)
         run(folder / f"{name} bf16", make_accelerator("cpu", "bf16", how))
-    part()
+    shut_down()
 
 
 def refusals(folder: Path) -> None:
@@ -106,7 +108,7 @@ def refusals(folder: Path) -> None:
         raise UserError("text: too short")
 
     try:
-        on_main(refuse)
+        run_on_main(refuse)
     except UserError as error:
         (folder / f"refused {rank()}").write_text(str(error))
 

@@ -19,14 +19,15 @@ from safetensors.torch import load_file
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.machine.distributed import (
     ProcessLost,
-    any_wishes,
-    are_several,
+    any_rank,
+    is_distributed,
     is_main,
-    lost_processes_named,
-    on_main,
+    lost_ranks_named,
+    run_on_main,
 )
-from kdlib.machine.sharding import is_sharding, place, whole_model
-from kdlib.models.folders import ModelSize, load_model, new_model
+from kdlib.machine.sharding import gather_model, is_sharding, place_module
+from kdlib.models.folders import load_model
+from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.training.run_folder import CHECKPOINT, Metrics
 
 HERE = Path(__file__).parent
@@ -190,13 +191,13 @@ def test_the_run_goes_on_to_its_report(run):
 
 
 def test_alone_nothing_is_asked_of_others():
-    assert is_main() and not are_several()
-    assert any_wishes(True) and not any_wishes(False)
-    assert on_main(lambda: 7) == 7
+    assert is_main() and not is_distributed()
+    assert any_rank(True) and not any_rank(False)
+    assert run_on_main(lambda: 7) == 7
 
 
 def test_an_error_of_ones_own_is_no_lost_process():
-    with pytest.raises(RuntimeError, match="gloo") as caught, lost_processes_named():
+    with pytest.raises(RuntimeError, match="gloo") as caught, lost_ranks_named():
         raise RuntimeError("[gloo] Connection closed by peer")
     assert not isinstance(caught.value, ProcessLost)
 
@@ -205,8 +206,8 @@ def test_alone_sharding_changes_nothing():
     alone = make_accelerator("cpu", "fp32", "full")
     model = new_model(ModelSize(8, 1, 2), 11, 16, seed=0)
     assert not is_sharding(alone)
-    assert whole_model(model) is model
-    assert place(model, alone) is model
+    assert gather_model(model) is model
+    assert place_module(model, alone) is model
 
 
 def test_fp32_means_float32_products():

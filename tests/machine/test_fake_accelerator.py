@@ -17,11 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import kdlib
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
-from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.teachers.live import run_each_time
-from kdlib.training.loop import _step
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.live import live_targets
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.student_with_loss import Learner
+from kdlib.training.step import take_step
+from kdlib.training.student_with_loss import StudentWithLoss
 
 PROGRAM = Path(__file__).parent / "fake_accelerator.py"
 SOUND = ("linear", "dense", "reverse KL", "temperature 2", "evaluation")
@@ -127,12 +128,12 @@ def reads_of_a_step(accumulate):
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, student = freeze(new_model(size, 31, 16, 0)), new_model(size, 31, 16, 1)
     training, accelerator = Training(steps=1, batch=4, accumulate=accumulate), Accelerator(cpu=True)
-    learner, targets = Learner(student), run_each_time(teacher)
+    learner, targets = StudentWithLoss(student), live_targets(teacher)
     ids = torch.randint(0, 31, (4, 9))
     blocks = Blocks(ids, torch.ones_like(ids), bytes=100)
     optimizer = make_optimizer(student, training)
     with Reads() as reads:
-        _step(
+        take_step(
             learner, blocks, torch.arange(4), Objective.from_alpha(0.5), training, accelerator,
             optimizer, targets,
         )  # fmt: skip

@@ -11,16 +11,18 @@ from accelerate.state import AcceleratorState
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import Head, HiddenTargets, linear_distillation_loss
+from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers, make_accelerator
-from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.teachers.live import run_each_time
-from kdlib.training import loop
-from kdlib.training.loop import Phase, _step, rows_of_step
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.live import live_targets
+from kdlib.training.loop import rows_of_step, train
+from kdlib.training.phase import Phase
 from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.student_with_loss import Learner
+from kdlib.training.step import take_step
+from kdlib.training.student_with_loss import StudentWithLoss
 
 pytestmark = pytest.mark.gpu
 
@@ -50,7 +52,7 @@ def hidden_and_heads(rows, width, vocabulary, device):
 def losses(rows, width, vocabulary, device, linear):
     student, weight, targets, labels = hidden_and_heads(rows, width, vocabulary, device)
     if linear:
-        loss = linear_distillation_loss(student, Head(weight), targets, labels, objective=BOTH)
+        loss = fused_distillation_loss(student, Head(weight), targets, labels, objective=BOTH)
     else:
         logits = student @ weight.T
         loss = distillation_loss(logits, targets.logits(), labels, objective=BOTH)
@@ -102,10 +104,10 @@ def trained(device, folder, steps=8):
     folder.mkdir()
     accelerator = fresh_accelerator(device, "fp32")
     teacher, student = pair()
-    targets = run_each_time(teacher.to(accelerator.device))
+    targets = live_targets(teacher.to(accelerator.device))
     blocks, training = make_blocks(32), Training(steps=steps, batch=8, checkpoint_every=4)
     phase = Phase("student", folder, "run", seed=0)
-    loop.train(student, blocks, blocks, BOTH, training, phase, accelerator, targets)
+    train(student, blocks, blocks, BOTH, training, phase, accelerator, targets)
     return Metrics(folder).rows()[-1]
 
 
@@ -118,13 +120,13 @@ def prepared(precision, compiled=False):
         compile_layers(teacher)
     training = Training(steps=100, batch=BATCH, accumulate=2)
     optimizer = make_optimizer(student, training)
-    learner, stepper = accelerator.prepare(Learner(student), optimizer)
-    return learner, stepper, training, accelerator, run_each_time(teacher)
+    learner, stepper = accelerator.prepare(StudentWithLoss(student), optimizer)
+    return learner, stepper, training, accelerator, live_targets(teacher)
 
 
-def take_step(number, blocks, learner, stepper, training, accelerator, targets):
+def step_of_number(number, blocks, learner, stepper, training, accelerator, targets):
     rows = rows_of_step(number, len(blocks), training.batch, 0)
-    return _step(learner, blocks, rows, BOTH, training, accelerator, stepper, targets)
+    return take_step(learner, blocks, rows, BOTH, training, accelerator, stepper, targets)
 
 
 def test_the_loop_ends_where_it_ends_on_the_cpu(tmp_path):
@@ -136,10 +138,10 @@ def test_the_loop_ends_where_it_ends_on_the_cpu(tmp_path):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_never_waits_for_the_gpu(precision):
     blocks, parts = make_blocks(BATCH), prepared(precision)
-    take_step(0, blocks, *parts)  # the first step may: it chooses kernels and makes buffers
+    step_of_number(0, blocks, *parts)  # the first step may: it chooses kernels and makes buffers
     torch.cuda.set_sync_debug_mode("error")
     try:
-        loss = take_step(1, blocks, *parts)
+        loss = step_of_number(1, blocks, *parts)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert loss.total.isfinite()
@@ -147,13 +149,13 @@ def test_a_step_never_waits_for_the_gpu(precision):
 
 def test_bf16_is_near_float32():
     blocks = make_blocks(BATCH)
-    means = [take_step(0, blocks, *prepared(p)).mean.item() for p in ("fp32", "bf16")]
+    means = [step_of_number(0, blocks, *prepared(p)).mean.item() for p in ("fp32", "bf16")]
     assert means[1] == pytest.approx(means[0], rel=0.02)
 
 
 def test_compiled_layers_take_the_same_step():
     blocks = make_blocks(BATCH)
-    means = [take_step(0, blocks, *prepared("fp32", c)).mean.item() for c in (False, True)]
+    means = [step_of_number(0, blocks, *prepared("fp32", c)).mean.item() for c in (False, True)]
     assert means[1] == pytest.approx(means[0], rel=1e-4)
 
 
@@ -161,11 +163,11 @@ def test_compiled_layers_take_the_same_step():
 def test_speed_is_printed(compiled):
     blocks, parts = make_blocks(4 * BATCH), prepared("bf16", compiled)
     for number in range(5):
-        take_step(number, blocks, *parts)
+        step_of_number(number, blocks, *parts)
     torch.cuda.synchronize()
     started = time.perf_counter()
     for number in range(5, 25):
-        take_step(number, blocks, *parts)
+        step_of_number(number, blocks, *parts)
     torch.cuda.synchronize()
     speed = 20 * BATCH * BLOCK / (time.perf_counter() - started)
     print(f"{torch.cuda.get_device_name()}: {speed:,.0f} tokens/s")

@@ -3,20 +3,20 @@
 import pytest
 
 from kdlib.errors import UserError
-from kdlib.models.checksums import SEAL, check_seal, seal
+from kdlib.models.checksums import CHECKSUMS, verify_checksums, write_checksums
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ("weights", "words"):
         (tmp_path / name).write_text(name * 100)
-    seal(tmp_path)
+    write_checksums(tmp_path)
     return tmp_path
 
 
 def test_what_is_untouched_passes_and_later_files_are_no_concern(folder):
     (folder / "README.md").write_text("added later")
-    check_seal(folder)
+    verify_checksums(folder)
 
 
 @pytest.mark.parametrize(
@@ -32,17 +32,17 @@ def test_what_is_untouched_passes_and_later_files_are_no_concern(folder):
 def test_every_damage_is_named(folder, damage):
     damage(folder)
     with pytest.raises(UserError, match=r"(words|weights) is missing or damaged") as refusal:
-        check_seal(folder)
+        verify_checksums(folder)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"a"'])
 def test_a_damaged_seal_is_named(folder, text):
-    (folder / SEAL).write_text(text)
+    (folder / CHECKSUMS).write_text(text)
     with pytest.raises(UserError, match="sha256.json is missing or damaged"):
-        check_seal(folder)
+        verify_checksums(folder)
 
 
 def test_a_folder_of_another_program_has_no_seal(tmp_path):
     (tmp_path / "weights").write_text("anything")
-    check_seal(tmp_path)
+    verify_checksums(tmp_path)

@@ -16,15 +16,9 @@ from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models import fetch
 from kdlib.models.fetch import Package
-from kdlib.models.folders import (
-    ModelSize,
-    freeze,
-    load_model,
-    load_tokenizer,
-    new_model,
-    parameter_count,
-    wrap_tokenizer,
-)
+from kdlib.models.folders import load_model, load_tokenizer, wrap_tokenizer
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
+from kdlib.models.frozen import freeze
 
 TEXT = "the cat sat on the mat and looked at the hat " * 20
 
@@ -63,7 +57,7 @@ def place(made, monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(made.wheels))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv(fetch.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(fetch.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(fetch, "PACKAGES", {"made_up": made.package})
     return tmp_path / "cache"
 
@@ -75,7 +69,7 @@ def offer(monkeypatch, made, **changes):
 
 def assert_refused(place, *words):
     with pytest.raises(UserError) as refused:
-        fetch.fetch("made_up")
+        fetch.fetch_model("made_up")
     message = str(refused.value)
     assert len(message.splitlines()) == 1
     for word in words:
@@ -85,8 +79,8 @@ def assert_refused(place, *words):
 
 
 def test_what_is_fetched_is_the_model_and_its_tokenizer(place, made):
-    folder = fetch.fetch("made_up")
-    assert folder == place / "made_up" == fetch.cached("made_up")
+    folder = fetch.fetch_model("made_up")
+    assert folder == place / "made_up" == fetch.fetched_folder("made_up")
     loaded, tokenizer = load_model(folder), load_tokenizer(folder)
     for name, weight in made.model.state_dict().items():
         assert torch.equal(weight, loaded.state_dict()[name]), name
@@ -98,7 +92,7 @@ def test_what_is_fetched_is_the_model_and_its_tokenizer(place, made):
 
 
 def test_the_folder_holds_a_plain_model_and_nothing_of_the_download(place):
-    folder = fetch.fetch("made_up")
+    folder = fetch.fetch_model("made_up")
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert "download" not in names
@@ -109,18 +103,18 @@ def test_the_folder_holds_a_plain_model_and_nothing_of_the_download(place):
 
 
 def test_what_is_there_is_not_fetched_again(place, monkeypatch):
-    folder = fetch.fetch("made_up")
+    folder = fetch.fetch_model("made_up")
     monkeypatch.setattr(fetch, "PIP", ("nonesuch",))
     (folder / "note").write_text("kept")
-    assert fetch.fetch("made_up") == folder and (folder / "note").exists()
+    assert fetch.fetch_model("made_up") == folder and (folder / "note").exists()
 
 
 def test_again_replaces_it(place):
-    folder = fetch.fetch("made_up")
+    folder = fetch.fetch_model("made_up")
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="missing or damaged"):
         load_model(folder)
-    fetch.fetch("made_up", again=True)
+    fetch.fetch_model("made_up", again=True)
     load_model(folder)
 
 
@@ -131,7 +125,7 @@ def test_an_installed_package_needs_no_download(place, made, monkeypatch, tmp_pa
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setattr(fetch, "PIP", ("nonesuch",))
-    load_model(fetch.fetch("made_up"))
+    load_model(fetch.fetch_model("made_up"))
     assert (package / made.package.gguf).exists()
 
 
@@ -170,7 +164,7 @@ def test_a_file_that_is_no_model(place, made, monkeypatch, tmp_path):
 
 def test_too_little_room(place, made, monkeypatch):
     offer(monkeypatch, made, room_bytes=10**18)
-    assert_refused(place, "are free", "make room", fetch.CACHE)
+    assert_refused(place, "are free", "make room", fetch.CACHE_VARIABLE)
 
 
 def test_full_disk(place, monkeypatch):
@@ -187,7 +181,7 @@ def test_stopped_in_the_middle(place, monkeypatch):
 
     monkeypatch.setattr(fetch, "convert", stop)
     with pytest.raises(KeyboardInterrupt):
-        fetch.fetch("made_up")
+        fetch.fetch_model("made_up")
     assert [path.name for path in place.iterdir()] == [".made_up.lock"]
 
 
@@ -198,7 +192,7 @@ def test_python_without_pip(place, monkeypatch):
 
 def test_a_model_that_was_never_fetched_says_how(place):
     with pytest.raises(UserError, match="run: kdlib fetch made_up"):
-        fetch.cached("made_up")
+        fetch.fetched_folder("made_up")
 
 
 def test_command_line(place, monkeypatch, capsys):
@@ -224,7 +218,7 @@ def test_the_real_package_is_pinned():
 
 def test_smollm2_is_the_model_that_it_is_called():
     try:
-        folder = fetch.cached("smollm2")
+        folder = fetch.fetched_folder("smollm2")
     except UserError as absent:
         pytest.skip(str(absent))
     model, tokenizer = freeze(load_model(folder)), load_tokenizer(folder)

@@ -10,16 +10,13 @@ from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models.folders import (
     POCKET_TEACHER,
-    ModelSize,
-    check_pair,
-    freeze,
     load_model,
     load_tokenizer,
-    new_model,
-    parameter_count,
     save_model,
     wrap_tokenizer,
 )
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
+from kdlib.models.frozen import check_pair, freeze
 
 SMALL = ModelSize(width=16, layers=1, heads=2)
 TEXT = "the cat sat on the mat and looked at the hat " * 20

@@ -14,7 +14,7 @@ from transformers import (
 
 from kdlib.errors import UserError
 from kdlib.models import pruning
-from kdlib.models.folders import check_pair, freeze
+from kdlib.models.frozen import check_pair, freeze
 from kdlib.models.pruning import Cut, Pruning
 
 IDS = torch.arange(48).view(4, 12) % 30
@@ -66,7 +66,7 @@ def test_silent_blocks_go_first_and_nothing_changes():
     model = teacher()
     silence(model, 1)
     silence(model, 3)
-    cut = pruning.choose(model, IDS, Pruning(layers=3))
+    cut = pruning.choose_cut(model, IDS, Pruning(layers=3))
     assert cut.layers == [0, 2, 4] and cut.neurons is None
     assert cut.influence[1] == pytest.approx(0, abs=1e-6) == cut.influence[3]
     assert torch.equal(logits(pruning.cut_out(model, cut)), logits(model))
@@ -78,16 +78,16 @@ def test_near_ties_go_by_what_a_block_is_worth(monkeypatch):
     silence(model, 2)
     ranked = [0.9, 0.5, 0.4, 0.3, 0.2]
     monkeypatch.setattr(pruning, "block_influence", lambda *_: ranked)
-    assert pruning.choose(model, IDS, Pruning(layers=3)).layers == [0, 3, 4]
+    assert pruning.choose_cut(model, IDS, Pruning(layers=3)).layers == [0, 3, 4]
     monkeypatch.setattr(pruning, "NEAR", 1)  # only 2 and 3 are near the line
-    assert pruning.choose(model, IDS, Pruning(layers=3)).layers == [0, 1, 3]
+    assert pruning.choose_cut(model, IDS, Pruning(layers=3)).layers == [0, 1, 3]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trying_leaves_the_teacher_as_it_was(kind):
     model = teacher(kind)
     before = logits(model)
-    pruning.choose(model, IDS, Pruning(layers=2))
+    pruning.choose_cut(model, IDS, Pruning(layers=2))
     assert torch.equal(logits(model), before)
 
 
@@ -104,7 +104,7 @@ def test_silent_neurons_go_first_and_nothing_changes():
     silent = range(0, 96, 3)
     for block in model.model.layers:
         block.mlp.down_proj.weight[:, list(silent)] = 0
-    cut = pruning.choose(model, IDS, Pruning(layers=5, mlp_share=2 / 3))
+    cut = pruning.choose_cut(model, IDS, Pruning(layers=5, mlp_share=2 / 3))
     assert all(kept == [n for n in range(96) if n % 3] for kept in cut.neurons)
     student = pruning.cut_out(model, cut)
     assert student.config.intermediate_size == 64
@@ -121,7 +121,7 @@ def test_a_neuron_counts_by_what_it_adds():
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_blocks_make_the_teacher(kind):
     model = teacher(kind)
-    cut = pruning.choose(model, IDS, Pruning(layers=5))
+    cut = pruning.choose_cut(model, IDS, Pruning(layers=5))
     assert torch.equal(logits(pruning.cut_out(model, cut)), logits(model))
 
 
@@ -162,7 +162,7 @@ def test_the_first_tokens_of_a_row_have_no_say():
 
 def test_a_student_learns_and_shares_nothing():
     model = teacher()
-    student = pruning.cut_out(model, pruning.choose(model, IDS, Pruning(3, mlp_share=0.5)))
+    student = pruning.cut_out(model, pruning.choose_cut(model, IDS, Pruning(3, mlp_share=0.5)))
     check_pair(model, student)
     assert all(p.requires_grad and p.dtype == torch.float32 for p in student.parameters())
 
@@ -179,7 +179,7 @@ def test_the_callers_randomness_is_left_alone():
     expected = torch.rand(3)
     torch.manual_seed(7)
     model = teacher()
-    pruning.cut_out(model, pruning.choose(model, IDS, Pruning(2)))
+    pruning.cut_out(model, pruning.choose_cut(model, IDS, Pruning(2)))
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -199,11 +199,11 @@ def test_impossible_shares_are_refused_by_name(wrong):
 
 def test_a_teacher_that_cannot_be_cut_is_refused():
     with pytest.raises(UserError, match="6 is more than the teacher's 5 blocks"):
-        pruning.check(teacher(), Pruning(6))
-    pruning.check(teacher("gpt2"), Pruning(4))
+        pruning.check_pruning(teacher(), Pruning(6))
+    pruning.check_pruning(teacher("gpt2"), Pruning(4))
     with pytest.raises(UserError, match="mlp_share: the teacher's MLPs are not gated"):
-        pruning.check(teacher("gpt2"), Pruning(4, mlp_share=0.5))
+        pruning.check_pruning(teacher("gpt2"), Pruning(4, mlp_share=0.5))
     plain = torch.nn.Linear(2, 2)
     plain.config = LlamaConfig(**SHAPE)
     with pytest.raises(UserError, match="no plain list of blocks"):
-        pruning.check(plain, Pruning(1))
+        pruning.check_pruning(plain, Pruning(1))

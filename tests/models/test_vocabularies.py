@@ -9,16 +9,16 @@ from tokenizers import Tokenizer
 from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
-from kdlib.models.folders import (
-    ModelSize,
-    freeze,
-    load_model,
-    load_whole_model,
-    new_model,
-    save_model,
-    wrap_tokenizer,
+from kdlib.models.folders import load_model, load_whole_model, save_model, wrap_tokenizer
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.models.vocabularies import (
+    check_same_tokens,
+    surplus_mass,
+    surplus_slots,
+    token_slots,
+    trim_vocabulary,
 )
-from kdlib.models.vocabularies import check_same_tokens, surplus, surplus_mass, token_slots, trim
 
 TEXT = "the cat sat on the mat and looked at the hat " * 20
 IDS = torch.arange(24).view(2, 12)
@@ -82,7 +82,7 @@ def test_trimmed_is_minus_infinity_beyond_the_tokenizer(tokenizer, surplus_slots
     logits = model(input_ids=IDS).logits.detach().clone()
     logits[..., 280:] = -torch.inf
     expected = logits.log_softmax(-1)
-    trimmed = trim(model, tokenizer)
+    trimmed = trim_vocabulary(model, tokenizer)
     found = trimmed(input_ids=IDS).logits.log_softmax(-1)
     assert found.shape[-1] == trimmed.config.vocab_size == 280
     torch.testing.assert_close(found, expected[..., :280])
@@ -90,7 +90,10 @@ def test_trimmed_is_minus_infinity_beyond_the_tokenizer(tokenizer, surplus_slots
 
 
 def test_trimming_keeps_what_the_model_was(tokenizer):
-    frozen, learning = trim(freeze(new(290)), tokenizer), trim(new(290), tokenizer)
+    frozen, learning = (
+        trim_vocabulary(freeze(new(290)), tokenizer),
+        trim_vocabulary(new(290), tokenizer),
+    )
     assert not any(p.requires_grad for p in frozen.parameters())
     assert all(p.requires_grad for p in learning.parameters())
     assert learning.get_output_embeddings().weight is learning.get_input_embeddings().weight
@@ -99,7 +102,9 @@ def test_trimming_keeps_what_the_model_was(tokenizer):
 def test_a_model_that_fits_is_left_alone(tokenizer):
     model = new(280)
     before = list(model.parameters())
-    assert all(a is b for a, b in zip(before, trim(model, tokenizer).parameters(), strict=True))
+    assert all(
+        a is b for a, b in zip(before, trim_vocabulary(model, tokenizer).parameters(), strict=True)
+    )
 
 
 def test_removed_mass_is_what_the_softmax_gave_away(tokenizer):
@@ -111,8 +116,8 @@ def test_removed_mass_is_what_the_softmax_gave_away(tokenizer):
 
 
 def test_too_few_slots_are_refused(tokenizer):
-    assert token_slots(tokenizer) == 280 and surplus(new(283), tokenizer) == 3
-    for check in (surplus, trim):
+    assert token_slots(tokenizer) == 280 and surplus_slots(new(283), tokenizer) == 3
+    for check in (surplus_slots, trim_vocabulary):
         with pytest.raises(UserError, match="270 output slots .* ids up to 279"):
             check(new(270), tokenizer)
 

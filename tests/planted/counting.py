@@ -7,7 +7,7 @@ from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective
-from kdlib.sequences.exact import sequence_mean, sequence_sum
+from kdlib.sequences.sums import sequence_mean, sequence_sum
 from planted import distillation, gradient, holds, mistake, random_logits, same
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kdlib.errors import UserError
-from kdlib.reports.comparison import comparison
+from kdlib.reports.comparison import compare_runs
 
 REPORT = {
     "format": "kdlib-report-1",
@@ -41,7 +41,7 @@ def row(text, label):
 
 def test_each_run_has_its_column(make_run):
     other = {"cross_entropy": 3.9, "parameters": 400_000}
-    text = comparison([make_run("one"), make_run("two", student=other, seed=7)])
+    text = compare_runs([make_run("one"), make_run("two", student=other, seed=7)])
     assert text.splitlines()[0].split() == ["one", "two"]
     assert row(text, "cross-entropy, nats/token") == ["4.125", "3.900"]
     assert row(text, "parameters") == ["1.09", "M", "400", "k"]
@@ -54,7 +54,7 @@ def test_settings_in_which_runs_differ_are_shown(make_run):
     same, other = REPORT["recipe"]["objective"], {"weighing": "lambda", "weight": 2.0}
     one = {"objective": same, "targets": {"kind": "sampled", "k": 50}, "compile": False}
     two = {"objective": same | other, "targets": {"kind": "sampled", "k": 200}, "compile": False}
-    text = comparison([make_run("one", recipe=one), make_run("two", recipe=two)])
+    text = compare_runs([make_run("one", recipe=one), make_run("two", recipe=two)])
     assert row(text, "targets.k") == ["50", "200"]
     for known in ("targets.kind", "compile", "objective.weight"):
         assert known not in text
@@ -64,7 +64,7 @@ def test_a_run_without_controls_has_dashes(make_run):
     report = {name: part for name, part in REPORT.items() if name != "gap_closed"}
     folder = make_run("one")
     (folder / "report.json").write_text(json.dumps(report | {"advantage": {}}))
-    text = comparison([folder])
+    text = compare_runs([folder])
     assert row(text, "ahead of equal steps") == row(text, "gap closed") == ["-"]
 
 
@@ -76,7 +76,7 @@ def test_a_run_without_controls_has_dashes(make_run):
     ],
 )
 def test_what_does_not_compare_is_said(make_run, changes, what):
-    text = comparison([make_run("one"), make_run("two", **changes)])
+    text = compare_runs([make_run("one"), make_run("two", **changes)])
     assert text.endswith(f"The {what} of these runs differ: their numbers do not compare.")
 
 
@@ -94,4 +94,4 @@ def test_a_report_that_cannot_be_read(make_run, content, message):
     if content is not None:
         (folder / "report.json").write_text(content)
     with pytest.raises(UserError, match=message):
-        comparison([folder])
+        compare_runs([folder])

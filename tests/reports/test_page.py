@@ -8,7 +8,8 @@ import pytest
 from report_cases import training_log, whole_report, without, without_controls
 
 from kdlib.reports.fields import FIELDS, MODELS
-from kdlib.reports.page import render_html, terminal_table, verdict, write_report
+from kdlib.reports.page import render_html, terminal_table, write_report
+from kdlib.reports.verdict import verdict
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

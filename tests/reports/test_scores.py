@@ -9,14 +9,13 @@ from accelerate import Accelerator
 from scipy.special import log_softmax
 
 from kdlib.data.blocks import Blocks
-from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.reports.intervals import advantage, gap_closed
 from kdlib.reports.scores import (
     BlockSums,
-    advantage,
     expected_calibration_error,
-    gap_closed,
-    score,
-    summarise,
+    score_models,
+    summarise_scores,
 )
 
 VOCABULARY = 30
@@ -36,7 +35,7 @@ def scored():
     }
     for model in pair.values():  # far from uniform, so that the quantities differ
         model.lm_head.weight.data *= 20
-    sums = score(pair, "teacher", blocks, Accelerator(cpu=True))
+    sums = score_models(pair, "teacher", blocks, Accelerator(cpu=True))
     with torch.no_grad():
         logs = {
             name: log_softmax(model(input_ids=ids).logits.double().numpy(), -1)[:, :-1]
@@ -48,7 +47,7 @@ def scored():
 
 def test_summary_matches_a_slow_computation(scored):
     sums, log_p, log_q, labels = scored
-    summary = summarise(sums["student"], 321, is_teacher=False)
+    summary = summarise_scores(sums["student"], 321, is_teacher=False)
     nll = [-row[label] for row, label in zip(log_q, labels)]
     p, q = np.exp(log_p), np.exp(log_q)
     top5 = [len(set(np.argsort(-a)[:5]) & set(np.argsort(-b)[:5])) / 5 for a, b in zip(p, q)]
@@ -73,11 +72,11 @@ def test_calibration_error_matches_a_slow_computation(scored):
         inside = (confidence >= bin / 15) & (confidence < (bin + 1) / 15)
         if inside.any():
             error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-    assert summarise(sums["student"], 1, False)["ece"] == pytest.approx(error, rel=1e-4)
+    assert summarise_scores(sums["student"], 1, False)["ece"] == pytest.approx(error, rel=1e-4)
 
 
 def test_teacher_is_not_compared_with_itself(scored):
-    assert "forward_kl" not in summarise(scored[0]["teacher"], 1, is_teacher=True)
+    assert "forward_kl" not in summarise_scores(scored[0]["teacher"], 1, is_teacher=True)
     assert np.abs(scored[0]["teacher"].forward_kl).max() == 0
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective
-from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.sequences.on_policy import Texts, mixed_batch, on_policy_loss, sample_batch
 from kdlib.toys.students import TabularStudent
 

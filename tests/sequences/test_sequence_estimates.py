@@ -7,13 +7,9 @@ import torch
 from sequence_models import EXACT, PrefixModel, Table, Trainable, generator
 
 from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
-from kdlib.sequences.exact import (
-    enumerate_sequences,
-    position_log_probs,
-    sequence_log_probs,
-    sequence_sum,
-)
+from kdlib.sequences.exact import enumerate_sequences, position_log_probs, sequence_log_probs
 from kdlib.sequences.losses import chain_rule_loss, enumerated_loss, sampled_loss, stepwise_loss
+from kdlib.sequences.sums import sequence_sum
 
 ESTIMATES = [
     (sampled_loss, cross_entropy),

@@ -22,12 +22,7 @@ from kdlib.losses.divergences import (
     reverse_kl,
     total_variation,
 )
-from kdlib.sequences.exact import (
-    best_sequence,
-    count_sequences,
-    enumerate_sequences,
-    sample_sequences,
-)
+from kdlib.sequences.exact import count_sequences, enumerate_sequences, sample_sequences
 from kdlib.sequences.losses import (
     best_sequence_loss,
     chain_rule_loss,
@@ -36,6 +31,7 @@ from kdlib.sequences.losses import (
     sampled_loss,
     stepwise_loss,
 )
+from kdlib.sequences.search import best_sequence
 
 
 @pytest.mark.parametrize("eos_id", [2, 0, None])

@@ -10,18 +10,16 @@ from sequence_models import EXACT, PrefixModel, Table, brute_force, generator
 
 from kdlib.sequences import exact
 from kdlib.sequences.exact import (
-    best_sequence,
     count_sequences,
     enumerate_sequences,
     sample_sequences,
     sequence_lengths,
     sequence_log_probs,
-    sequence_mean,
-    sequence_sum,
-    subsequence_sum,
     token_log_probs,
 )
 from kdlib.sequences.losses import chain_rule_loss, chain_rule_terms
+from kdlib.sequences.search import best_sequence
+from kdlib.sequences.sums import sequence_mean, sequence_sum, subsequence_sum
 
 # ---------------------------------------------------------------- counting and enumerating
 

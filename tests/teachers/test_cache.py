@@ -11,9 +11,12 @@ from safetensors.torch import load_file, save_file
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
-from kdlib.models.folders import ModelSize, freeze, new_model
-from kdlib.teachers import cache_format
-from kdlib.teachers.cache_format import CachedTargets, contents_of, read_manifest, write_cache
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers import cache
+from kdlib.teachers.cache_format import cache_contents, read_manifest
+from kdlib.teachers.cache_reader import CachedTargets
+from kdlib.teachers.cache_writer import _packed, _write_shard, write_cache
 
 BLOCKS, POSITIONS, VOCABULARY, K = 23, 12, 50, 6
 
@@ -38,14 +41,14 @@ TEACHER, TEXT = make_teacher(), make_blocks()
 
 
 def contents(kind="sampled", **changes):
-    made = contents_of(TEACHER, tokenizer(), TEXT, kind, K, temperature=1.0, seed=0)
+    made = cache_contents(TEACHER, tokenizer(), TEXT, kind, K, temperature=1.0, seed=0)
     return dataclasses.replace(made, **changes)
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(cache_format, "SHARD_TOKENS", 5 * POSITIONS)
-    monkeypatch.setattr(cache_format, "PASS_TOKENS", 2 * POSITIONS)
+    monkeypatch.setattr(cache, "SHARD_TOKENS", 5 * POSITIONS)
+    monkeypatch.setattr(cache, "PASS_TOKENS", 2 * POSITIONS)
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_a_block_is_found_by_its_text(made):
 
 
 def test_draws_do_not_depend_on_how_the_work_was_cut(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_format, "SHARD_TOKENS", 10**6)
+    monkeypatch.setattr(cache, "SHARD_TOKENS", 10**6)
     whole = tmp_path / "whole"
     write_cache(whole, contents(), TEACHER, TEXT)
     assert len(read_manifest(whole)["shards"]) == 1 < len(read_manifest(made)["shards"])
@@ -143,7 +146,7 @@ class Killed(Exception):
 
 
 def killed_after(shards, monkeypatch):
-    write, written = cache_format._write_shard, []
+    write, written = _write_shard, []
 
     def write_or_die(*args):
         if len(written) == shards:
@@ -151,13 +154,13 @@ def killed_after(shards, monkeypatch):
         written.append(args)
         return write(*args)
 
-    monkeypatch.setattr(cache_format, "_write_shard", write_or_die)
+    monkeypatch.setattr(cache, "_write_shard", write_or_die)
 
 
 def counted_passes(monkeypatch):
-    packed, rows = cache_format._packed, []
+    packed, rows = _packed, []
     monkeypatch.setattr(
-        cache_format, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
+        cache, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
     )
     return rows
 
@@ -180,9 +183,9 @@ def test_a_maker_that_was_stopped_goes_on(tmp_path, small_shards, monkeypatch):
 
 def test_a_maker_that_goes_on_opens_each_shard_once(made, monkeypatch):
     """Whatever the number of blocks: a search through all shards for each is a day's work."""
-    opened, real = [], cache_format.safe_open
+    opened, real = [], cache.safe_open
     monkeypatch.setattr(
-        cache_format, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
+        cache, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
     )
     write_cache(made, contents(), TEACHER, TEXT)
     assert len(opened) == len(set(opened)) == len(read_manifest(made)["shards"])
@@ -245,7 +248,7 @@ def test_what_does_not_match_is_refused_by_name(made, changes):
 
 def test_hashes_tell_teachers_and_tokenizers_apart():
     def of(teacher, text):
-        return contents_of(teacher, tokenizer(text), TEXT, "sampled", K, 1.0, 0)
+        return cache_contents(teacher, tokenizer(text), TEXT, "sampled", K, 1.0, 0)
 
     one, again = of(TEACHER, "a"), of(make_teacher(), "a")
     assert one == again
@@ -255,10 +258,10 @@ def test_hashes_tell_teachers_and_tokenizers_apart():
 
 @pytest.mark.parametrize(("kind", "k"), [("top_k", VOCABULARY + 1), ("with_tail", VOCABULARY)])
 def test_more_tokens_than_there_are_cannot_be_kept(kind, k):
-    contents_of(TEACHER, tokenizer(), TEXT, kind, k - 1, 1.0, 0)
-    contents_of(TEACHER, tokenizer(), TEXT, "sampled", k, 1.0, 0)  # draws may repeat
+    cache_contents(TEACHER, tokenizer(), TEXT, kind, k - 1, 1.0, 0)
+    cache_contents(TEACHER, tokenizer(), TEXT, "sampled", k, 1.0, 0)  # draws may repeat
     with pytest.raises(UserError, match=f"targets.k: {k} is more than {kind} can keep.* {k - 1}$"):
-        contents_of(TEACHER, tokenizer(), TEXT, kind, k, 1.0, 0)
+        cache_contents(TEACHER, tokenizer(), TEXT, kind, k, 1.0, 0)
 
 
 def truncate(path):

@@ -15,8 +15,10 @@ from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.losses.objectives import Objective
 from kdlib.losses.spans import NO_SPAN, SpanTargets, bernoulli_kl, span_distillation_loss
-from kdlib.models.folders import ModelSize, freeze, new_model, wrap_tokenizer
-from kdlib.teachers.spans import align, ask, pair_up
+from kdlib.models.folders import wrap_tokenizer
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.spans import align_spans, pair_blocks, precompute_span_likelihoods
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9
@@ -43,27 +45,27 @@ def fine():
 
 def test_spans_end_where_both_cuts_end():
     words, pieces = [(0, 3), (3, 7), (7, 9)], [(0, 1), (1, 5), (5, 7), (7, 8), (8, 9)]
-    assert align(words, pieces) == ([0, 0, 1], [0, 0, 0, 1, 1])
-    assert align(words, words) == ([0, 1, 2], [0, 1, 2])
-    assert align(words, [(0, 9)]) == ([0, 0, 0], [0])
+    assert align_spans(words, pieces) == ([0, 0, 1], [0, 0, 0, 1, 1])
+    assert align_spans(words, words) == ([0, 1, 2], [0, 1, 2])
+    assert align_spans(words, [(0, 9)]) == ([0, 0, 0], [0])
 
 
 def test_a_divided_character_is_one_span():
     bytes_of_it, whole = [(0, 1), (1, 2), (1, 2), (1, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)]
-    assert align(whole, bytes_of_it) == ([0, 1, 2], [0, 1, 1, 1, 2])
-    assert align(bytes_of_it, bytes_of_it) == ([0, 1, 1, 1, 2],) * 2
+    assert align_spans(whole, bytes_of_it) == ([0, 1, 2], [0, 1, 1, 1, 2])
+    assert align_spans(bytes_of_it, bytes_of_it) == ([0, 1, 1, 1, 2],) * 2
 
 
 def test_what_one_cut_leaves_out_is_in_no_span():
-    assert align([(0, 2), (2, 4)], [(0, 2)]) == ([0], [0])
-    assert align([], []) == ([], [])
+    assert align_spans([(0, 2), (2, 4)], [(0, 2)]) == ([0], [0])
+    assert align_spans([], []) == ([], [])
 
 
 @settings(deadline=None)
 @given(text=st.text(alphabet="thecason ïé—“”\n1790", max_size=60))
 def test_every_span_spells_the_same_text_in_both(coarse, fine, text):
     cuts = [t.backend_tokenizer.encode(text, add_special_tokens=False) for t in (coarse, fine)]
-    numbers = align(cuts[0].offsets, cuts[1].offsets)
+    numbers = align_spans(cuts[0].offsets, cuts[1].offsets)
     spelt = [
         [
             tokenizer.decode([i for i, n in zip(cut.ids, of, strict=True) if n == span])
@@ -78,7 +80,7 @@ def test_every_span_spells_the_same_text_in_both(coarse, fine, text):
 
 
 def test_rows_hold_the_same_text_in_both_cuts(coarse, fine):
-    pairs = pair_up(DOCUMENTS, coarse, fine, 32)
+    pairs = pair_blocks(DOCUMENTS, coarse, fine, 32)
     assert len(pairs.student) == len(pairs.teacher) == len(pairs.student_spans)
     whole = {"teacher": "", "student": ""}
     for row in range(len(pairs.student)):
@@ -97,7 +99,7 @@ def test_rows_hold_the_same_text_in_both_cuts(coarse, fine):
 def test_a_span_longer_than_a_block_is_left_out(coarse):
     letters = types.SimpleNamespace(backend_tokenizer=per_word(), eos_token_id=0)
     text = "ab " * 40 + "x" * 50 + " ab" * 40
-    pairs = pair_up([Document("a", text)], letters, trained(257, "q"), 16)
+    pairs = pair_blocks([Document("a", text)], letters, trained(257, "q"), 16)
     assert (pairs.student_spans != NO_SPAN).sum() == len(text) - 50 - 1  # with its space
 
 
@@ -110,7 +112,7 @@ def per_word():
 
 def test_too_little_text_is_refused(coarse, fine):
     with pytest.raises(UserError, match="less than two blocks"):
-        pair_up([Document("a", "the")], coarse, fine, 16)
+        pair_blocks([Document("a", "the")], coarse, fine, 16)
 
 
 # --- Likelihoods --------------------------------------------------------------------------------
@@ -118,9 +120,9 @@ def test_too_little_text_is_refused(coarse, fine):
 
 def test_teachers_likelihood_of_a_span_is_the_product_of_its_tokens(coarse, fine):
     teacher = freeze(new_model(ModelSize(16, 1, 2, 0.3), len(fine), 64, seed=0))
-    pairs = pair_up(DOCUMENTS, fine, coarse, 24)
+    pairs = pair_blocks(DOCUMENTS, fine, coarse, 24)
     rows = torch.tensor([2, 0])
-    found = ask(teacher, pairs)(rows, pairs.student.ids[rows])
+    found = precompute_span_likelihoods(teacher, pairs)(rows, pairs.student.ids[rows])
     assert torch.equal(found.spans, pairs.student_spans[rows])
     for index, row in enumerate(rows):
         ids, spans = pairs.teacher.ids[row], pairs.teacher_spans[row]

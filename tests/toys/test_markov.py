@@ -8,13 +8,9 @@ import torch
 from story import CONTEXTS, EXACT, STORY, close, rows
 
 from kdlib.losses.divergences import cross_entropy, forward_kl, jensen_shannon, reverse_kl
-from kdlib.sequences.exact import (
-    best_sequence,
-    count_sequences,
-    enumerate_sequences,
-    sequence_log_probs,
-)
+from kdlib.sequences.exact import count_sequences, enumerate_sequences, sequence_log_probs
 from kdlib.sequences.losses import chain_rule_loss
+from kdlib.sequences.search import best_sequence
 from kdlib.toys.markov import MarkovModel
 from kdlib.toys.students import LowRankStudent, TabularStudent, TinyTransformer
 from kdlib.toys.worlds import World, random_world

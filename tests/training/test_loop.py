@@ -18,9 +18,10 @@ from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.training import loop
 from kdlib.training.checkpoint import load_checkpoint, safe_open
-from kdlib.training.loop import Phase
+from kdlib.training.phase import Interrupted, Phase
 from kdlib.training.run_folder import CHECKPOINT, Metrics
 from kdlib.training.schedule import Training, make_optimizer, rows_of_step
+from kdlib.training.window import Diverged
 
 VOCABULARY, BLOCK = 11, 12
 LABELS = Objective.from_lambda(0.0)
@@ -149,7 +150,7 @@ def test_interrupted_and_resumed_is_bit_equal(blocks, tmp_path, accelerator, mon
 
     broken = Phase("student", tmp_path / "b", "r", 0)
     restore = stop_after(monkeypatch, step)
-    with pytest.raises(loop.Interrupted, match=f"after step {step + 1} of 40"):
+    with pytest.raises(Interrupted, match=f"after step {step + 1} of 40"):
         run(Bigram(dropout=0.3), blocks, training, broken, accelerator)
     restore()
     torch.rand(100)  # other work between the two halves draws from the same generator
@@ -169,7 +170,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(blocks, phase, acc
         logits = torch.zeros(*ids.shape, VOCABULARY)
         return logits * math.nan if len(calls) == 25 else logits
 
-    with pytest.raises(loop.Diverged, match=r"nan at step 25, learning rate \d") as caught:
+    with pytest.raises(Diverged, match=r"nan at step 25, learning rate \d") as caught:
         run(Bigram(), blocks, training, phase, accelerator, Objective.from_alpha(0.5), poisoned)
     assert "kept" in str(caught.value)
     saved = load_file(phase.folder / CHECKPOINT)

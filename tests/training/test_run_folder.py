@@ -11,13 +11,12 @@ from safetensors.torch import save_file
 
 from kdlib import files
 from kdlib.errors import UserError
-from kdlib.files import atomic_folder, claimed, write_atomically
-from kdlib.training import run_folder
-from kdlib.training.run_folder import Metrics, is_run, read_state, require
+from kdlib.files import atomic_folder, locked, write_atomically
+from kdlib.training.run_folder import Metrics, is_run, prepare_run, read_state, require_run
 
 
 def prepare(folder, **options):
-    run_folder.prepare(folder, "name", "seed = 0\n", **{"overwrite": False, **options})
+    prepare_run(folder, "name", "seed = 0\n", **{"overwrite": False, **options})
 
 
 def test_prepare_makes_a_run(tmp_path):
@@ -44,16 +43,16 @@ def test_overwrite_empties_a_run(tmp_path):
 
 def test_a_run_in_use_is_not_overwritten(tmp_path):
     prepare(tmp_path / "run")
-    with claimed(tmp_path / "run"), pytest.raises(UserError, match="another run is using"):
+    with locked(tmp_path / "run"), pytest.raises(UserError, match="another run is using"):
         prepare(tmp_path / "run", overwrite=True)
     assert is_run(tmp_path / "run")
 
 
 def test_require_refuses_what_is_no_run(tmp_path):
     with pytest.raises(UserError, match="not the folder of a run"):
-        require(tmp_path)
+        require_run(tmp_path)
     prepare(tmp_path / "run")
-    require(tmp_path / "run")
+    require_run(tmp_path / "run")
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -101,11 +100,11 @@ def test_second_process_is_refused(tmp_path):
     prepare(tmp_path / "run")
     code = f"""
 from pathlib import Path
-from kdlib.files import claimed
+from kdlib.files import locked
 with claimed(Path({str(tmp_path / "run")!r})):
     print("claimed")
 """
-    with claimed(tmp_path / "run"):
+    with locked(tmp_path / "run"):
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert "another run is using" in second.stderr
     assert (

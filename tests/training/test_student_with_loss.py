@@ -8,9 +8,9 @@ from kdlib.losses.fused.loss import HiddenTargets
 from kdlib.losses.objectives import Objective
 from kdlib.losses.softmax import log_softmax
 from kdlib.losses.sparse import top_k
-from kdlib.models.folders import ModelSize, new_model
+from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.heads import last_hidden_states, linear_head
-from kdlib.training.student_with_loss import Learner
+from kdlib.training.student_with_loss import StudentWithLoss
 
 V, S = 20, 9
 OBJECTIVE = Objective.from_alpha(0.7)
@@ -31,7 +31,7 @@ def batch():
 
 def loss_and_gradient(student, batch, targets):
     student.zero_grad()
-    loss = Learner(student)(*batch, OBJECTIVE, targets)
+    loss = StudentWithLoss(student)(*batch, OBJECTIVE, targets)
     loss.total.backward()
     return loss.total.item(), [p.grad.clone() for p in student.parameters()]
 
@@ -67,4 +67,4 @@ def test_sparse_targets_need_a_matrix_product(pair, batch):
     teacher, student = pair
     kept = top_k(log_softmax(teacher(input_ids=batch[0]).logits[:, :-1]), 3)
     with pytest.raises(ValueError, match="targets are sparse, and this student's logits"):
-        Learner(Capped(student))(*batch, OBJECTIVE, kept)
+        StudentWithLoss(Capped(student))(*batch, OBJECTIVE, kept)

@@ -29,12 +29,12 @@ def kl_and_gradient(student: Tensor, teacher: Tensor, a: float, b: float) -> tup
     return _compiled()(student, teacher, a, b)
 
 
-def is_chosen(logits: Tensor) -> bool:
+def is_preferred(logits: Tensor) -> bool:
     """Whether the compiled form is to be used for logits of this kind on this machine."""
     if _forced:
         return _forced[-1]
     asked = os.environ.get("KDLIB_COMPILE", "auto")
-    return asked == "on" or (asked != "off" and _noted().get(_kind(logits), False))
+    return asked == "on" or (asked != "off" and _winners().get(_kind_of(logits), False))
 
 
 def is_available(device: torch.device) -> bool:
@@ -54,14 +54,14 @@ def forced(choice: bool) -> Iterator[None]:
         _forced.pop()
 
 
-def note(logits: Tensor, wins: bool) -> None:
+def record_winner(logits: Tensor, wins: bool) -> None:
     """Keep for later which form was the faster one for logits of this kind."""
-    path = _note_path()
+    path = _winners_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(_noted() | {_kind(logits): wins}, indent=1) + "\n")
+    draft.write_text(json.dumps(_winners() | {_kind_of(logits): wins}, indent=1) + "\n")
     os.replace(draft, path)
-    _noted.cache_clear()
+    _winners.cache_clear()
 
 
 def _fused(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
     return torch.compile(_fused, dynamic=True)
 
 
-def _kind(logits: Tensor) -> str:
+def _kind_of(logits: Tensor) -> str:
     """Times differ by device, threads, release, and by the vocabulary's size: here its power of two."""
     parts = (
         torch.__version__,
@@ -89,13 +89,13 @@ def _kind(logits: Tensor) -> str:
     return "/".join(map(str, parts))
 
 
-def _note_path() -> Path:
+def _winners_path() -> Path:
     return user_cache_path("kdlib") / "compiled.json"
 
 
 @functools.cache
-def _noted() -> dict[str, bool]:
+def _winners() -> dict[str, bool]:
     with contextlib.suppress(OSError, ValueError):
-        noted = json.loads(_note_path().read_text())
+        noted = json.loads(_winners_path().read_text())
         return noted if isinstance(noted, dict) else {}
     return {}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.buffers import Buffers
-from kdlib.losses.fused.compiled import is_chosen, kl_and_gradient
+from kdlib.losses.fused.compiled import is_preferred, kl_and_gradient
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
 
@@ -53,7 +53,7 @@ def chunk_loss(
     if isinstance(teacher, Tensor) and objective.divergence != "forward_kl":
         return _by_autograd(student, teacher, labels, weights, objective, wants_gradient)
     plain = finite and objective.temperature == 1 and wants_gradient
-    if isinstance(teacher, Tensor) and plain and is_chosen(student):
+    if isinstance(teacher, Tensor) and plain and is_preferred(student):
         return _by_compiler(student, teacher, labels, weights, objective)
     if teacher is None or objective.temperature == 1:
         return _at_temperature_one(

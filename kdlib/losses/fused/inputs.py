@@ -71,27 +71,29 @@ def head_logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor
     )
 
 
-def row_numbers(counted: Tensor, device: torch.device) -> Tensor:
+def counted_rows(counted: Tensor, device: torch.device) -> Tensor:
     """(...) -> (N): the flat numbers of the rows that count, found where the mask is. A mask on the
     CPU keeps a GPU's queue full; one on the GPU has to be waited for."""
     return counted.flatten().nonzero().squeeze(-1).to(device, non_blocking=True)
 
 
-def pick(values: Tensor, rows: Tensor | None) -> Tensor:
+def select_rows(values: Tensor, rows: Tensor | None) -> Tensor:
     """(..., D) -> (N, D): the rows that count."""
     flat = values.reshape(-1, values.shape[-1])
     return flat if rows is None else flat[rows]
 
 
-def picked_targets(targets: Targets | None, rows: Tensor | None) -> Targets | None:
+def select_targets(targets: Targets | None, rows: Tensor | None) -> Targets | None:
     if isinstance(targets, HiddenTargets):
-        return HiddenTargets(pick(targets.hidden.detach(), rows), targets.head)
+        return HiddenTargets(select_rows(targets.hidden.detach(), rows), targets.head)
     if isinstance(targets, SparseTargets):
         flat: list[Any] = [
-            None if t is None else pick(t.unsqueeze(-1), rows)[:, 0] for t in targets[2:]
+            None if t is None else select_rows(t.unsqueeze(-1), rows)[:, 0] for t in targets[2:]
         ]
-        return SparseTargets(pick(targets.ids, rows), pick(targets.weights, rows), *flat)
-    return None if targets is None else pick(targets.detach(), rows)
+        return SparseTargets(
+            select_rows(targets.ids, rows), select_rows(targets.weights, rows), *flat
+        )
+    return None if targets is None else select_rows(targets.detach(), rows)
 
 
 def check_shapes(hidden: Tensor, head: Head, targets: Targets | None, chunk: int | None) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kdlib.losses.distillation import IGNORE_INDEX, check_inputs, counted_positions
 from kdlib.losses.fused.buffers import Buffers
-from kdlib.losses.fused.compiled import is_chosen
+from kdlib.losses.fused.compiled import is_preferred
 from kdlib.losses.fused.gradients import chunk_loss
 from kdlib.losses.fused.inputs import (
     Head,
@@ -24,10 +24,10 @@ from kdlib.losses.fused.inputs import (
     Targets,
     check_kind,
     check_shapes,
+    counted_rows,
     head_logits,
-    pick,
-    picked_targets,
-    row_numbers,
+    select_rows,
+    select_targets,
 )
 from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.sparse import SparseTargets
@@ -38,7 +38,7 @@ HALF_PRECISION_ROWS = 256  # at least: there each chunk's part of the weight's g
 GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: enough work for each kernel to hide the start of the next
 
 
-def linear_distillation_loss(
+def fused_distillation_loss(
     student_hidden: Tensor,
     student_head: Head,
     targets: Targets | None = None,
@@ -72,20 +72,22 @@ def linear_distillation_loss(
     check_shapes(student_hidden, student_head, targets, chunk)
     check_kind(targets, objective)
     counted = counted_positions(labels, mask, token_weights, ignore_index)
-    rows = None if counted is None else row_numbers(counted, student_hidden.device)
-    weights = None if token_weights is None else pick(token_weights.unsqueeze(-1), rows)[:, 0]
-    hidden = pick(student_hidden, rows)
+    rows = None if counted is None else counted_rows(counted, student_hidden.device)
+    weights = (
+        None if token_weights is None else select_rows(token_weights.unsqueeze(-1), rows)[:, 0]
+    )
+    hidden = select_rows(student_hidden, rows)
     call = _Call(
         objective,
         student_head,
-        picked_targets(targets, rows),
-        None if labels is None else pick(labels.unsqueeze(-1), rows)[:, 0],
+        select_targets(targets, rows),
+        None if labels is None else select_rows(labels.unsqueeze(-1), rows)[:, 0],
         weights,
         chunk,
         _product_dtype(hidden),
         torch.is_grad_enabled(),
     )
-    sums = _Linear.apply(  # type: ignore[no-untyped-call]  # torch gives it no types
+    sums = _FusedLoss.apply(  # type: ignore[no-untyped-call]  # torch gives it no types
         hidden, student_head.weight, student_head.bias, call
     )
     total, ce, kd = (part.clone() for part in sums)  # a wrapper's hooks want no views
@@ -96,7 +98,7 @@ def linear_distillation_loss(
     return Loss(total, count, parts)
 
 
-def rows_of_a_chunk(
+def chunk_rows(
     vocabulary: int,
     device: str = "cpu",
     products: torch.dtype = torch.float32,
@@ -142,7 +144,7 @@ class _Gradients(NamedTuple):
     bias: Tensor | None
 
 
-class _Linear(torch.autograd.Function):
+class _FusedLoss(torch.autograd.Function):
     """-> (total, cross-entropy, distillation); only the total has a gradient."""
 
     @staticmethod
@@ -161,7 +163,7 @@ class _Linear(torch.autograd.Function):
             teacher, head = call.targets
             call = call._replace(targets=HiddenTargets(teacher, head.to(call.dtype)))
         dtype = call.dtype if _needs_no_widening(call, hidden) else exact
-        rows = call.chunk or rows_of_a_chunk(len(weight), hidden.device.type, call.dtype, dtype)
+        rows = call.chunk or chunk_rows(len(weight), hidden.device.type, call.dtype, dtype)
         buffers = Buffers(min(rows, len(hidden)), len(weight), dtype, hidden.device)
         sums = hidden.new_zeros(3, dtype=exact)
         for start in range(0, len(hidden), rows):
@@ -233,7 +235,7 @@ def _needs_no_widening(call: _Call, hidden: Tensor) -> bool:
         and all(h.bias is None and h.scale == 1 and h.soft_cap is None for h in heads)
         and (objective.divergence, objective.temperature, objective.label_weight)
         == ("forward_kl", 1, 0)
-        and is_chosen(hidden.new_empty(0, len(call.head.weight)))
+        and is_preferred(hidden.new_empty(0, len(call.head.weight)))
     )
 
 

@@ -1,0 +1,79 @@
+"""A small Llama from scratch: it saves, loads, generates and shards like any other model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from kdlib.errors import UserError
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The shape of a Llama model built from scratch."""
+
+    width: int
+    """Width of the residual stream."""
+    layers: int
+    """Number of transformer blocks."""
+    heads: int
+    """Attention heads; must divide the width into an even number."""
+    initial_std: float = 0.02
+    """Standard deviation of the initial weights; narrow models start faster from more."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)} is not a size; use 1 or more")
+        if not 0 < self.initial_std < 1:
+            raise UserError(f"initial_std: {self.initial_std} is not between 0 and 1")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise UserError(
+                f"heads: {self.heads} heads do not divide a width of {self.width} into even parts;"
+                " choose heads so that width / heads is an even number"
+            )
+
+    @property
+    def mlp_width(self) -> int:
+        """8/3 of the width (a gated MLP has three matrices where a plain one of 4x has two),
+        rounded down to a multiple of 32 for the matrix units."""
+        return max(32, self.width * 8 // 3 // 32 * 32)
+
+
+def new_model(
+    size: ModelSize, vocabulary: int, context: int, seed: int, end_of_text: int = 0
+) -> nn.Module:
+    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights.
+
+    end_of_text: the token where a generated text stops.
+    """
+    # The first import of transformers reseeds torch, so it too stands inside.
+    with torch.random.fork_rng(devices=[]):
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=size.width,
+            intermediate_size=size.mlp_width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            max_position_embeddings=context,
+            initializer_range=size.initial_std,
+            tie_word_embeddings=True,
+            bos_token_id=end_of_text,
+            eos_token_id=end_of_text,
+            pad_token_id=None,
+        )
+        return LlamaForCausalLM(config)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Parameters, a tied matrix counted once."""
+    return sum(p.numel() for p in model.parameters())
