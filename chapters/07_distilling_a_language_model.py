@@ -393,16 +393,16 @@ print(f"ratio {VOCABULARY / WIDTH:.1f}")
 # %% [markdown]
 # The teacher's logits are one matrix product of its last hidden states. Keep
 # these and its output matrix, and every logit comes back when it is needed.
-# `teachers.remember` does so.
+# `PrecomputedTargets` does so.
 
 # %%
 import time
 
-from kdlib.teachers.live import precompute_hidden_states
+from kdlib.teachers.live import PrecomputedTargets
 
 started = time.process_time()
 with without_bars():
-    remembered = precompute_hidden_states(teacher, lesson)
+    remembered = PrecomputedTargets(teacher, lesson)
 SECONDS_OF_PASS = time.process_time() - started
 
 rows = torch.arange(4)
@@ -504,7 +504,7 @@ def learning(objective, training, blocks, seed):
 
 
 # %% [markdown]
-# `Learner` is a model with its loss inside: it shifts ids and targets by one,
+# `StudentWithLoss` has its loss inside: it shifts ids and targets by one,
 # drops what the mask leaves out, and returns a total and a count.
 # `loss.mean` divides them, once. AdamW, a rise of the learning rate, a cosine
 # down, and clipping are what every small language model is trained with.
@@ -538,6 +538,7 @@ from pathlib import Path
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
+from kdlib.training.task import Task
 
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)
@@ -546,8 +547,8 @@ theirs = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
 accelerator = make_accelerator("cpu", "fp32")
 with tempfile.TemporaryDirectory() as folder, without_bars():
     phase = Phase("student", Path(folder), run="chapter 7", seed=0)
-    train(theirs, lesson, validation, FROM_TEACHER, short, phase,
-          accelerator, remembered)
+    task = Task(lesson, validation, FROM_TEACHER, short, remembered)
+    train(theirs, task, phase, accelerator)
     left = sorted(path.name for path in Path(folder).iterdir())
     lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
 
@@ -957,7 +958,7 @@ assert larger < RATIO
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-from kdlib.jobs.measure import generate
+from kdlib.jobs.samples import generate
 
 opening = tokenizer(messages.test[-1].text, return_tensors="pt")
 opening = opening.input_ids[:, :16]
@@ -1131,7 +1132,7 @@ from kdlib.jobs.pipeline import distill
 home = tempfile.TemporaryDirectory()
 folder = Path(home.name) / "run"
 with without_bars():
-    distill(asked.recipe, "tiny", folder)
+    distill(asked.recipe, folder, "tiny")
 for name in ("report.html", "report.json", "recipe.toml", "metrics.jsonl",
              "student", "control_equal_steps", "control_equal_time"):
     assert (folder / name).exists()
@@ -1284,10 +1285,10 @@ for dtype in (torch.float32, torch.bfloat16):
 # ```sh
 # kdlib distill pocket --device cuda --precision bf16 \
 #     --data.fraction 1 --student.size.width 256 --student.size.layers 6 \
-#     --student.training.batch 64 --student.training.accumulate 2
+#     --student.training.batch 64 --student.training.gradient-accumulation 2
 # ```
 #
-# `accumulate` cuts a batch that does not fit into memory, with the same
+# `gradient_accumulation` cuts a batch that does not fit into memory, with the same
 # gradient. Losses are read from the device only every tenth step, since each
 # reading waits for it. Where the remembered hidden states would not fit into a
 # gigabyte, the teacher is asked anew at each step. Several machines, and what
@@ -1296,7 +1297,7 @@ for dtype in (torch.float32, torch.bfloat16):
 # %%
 flags = shlex.split("""--device cuda --precision bf16
     --data.fraction 1 --student.size.width 256 --student.size.layers 6
-    --student.training.batch 64 --student.training.accumulate 2""")
+    --student.training.batch 64 --student.training.gradient-accumulation 2""")
 asked = parse(DistillOptions, flags,
               DistillOptions(load_recipe("pocket")))
 larger = new_model(asked.recipe.student.size, VOCABULARY, 256, 0)

@@ -24,10 +24,12 @@ from kdlib.models.frozen import freeze
 from kdlib.teachers.cache_format import CacheContents
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
-from kdlib.teachers.live import TeacherTargets, live_targets
+from kdlib.teachers.live import LiveTargets
+from kdlib.teachers.targets import TeacherTargets
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.schedule import Training
+from kdlib.training.task import Task
 
 VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50
 STUDENT = ModelSize(width=256, layers=8, heads=4)
@@ -62,7 +64,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
             student = _student(sizes, teacher)
             return _seconds(student, targets, blocks, steps, accelerator)
 
-        beside = live_targets(teacher)
+        beside = LiveTargets(teacher)
         seconds(cached, 1), seconds(beside, 1)  # warm-up
         pairs = [(seconds(cached), seconds(beside)) for _ in range(sizes.rounds)]
         epochs = {n * BLOCK: seconds(cached, n // BATCH) for n in sizes.epochs}
@@ -144,6 +146,5 @@ def _seconds(
     with tempfile.TemporaryDirectory() as folder:
         phase = Phase("bench", Path(folder), "bench", seed=0)
         objective = Objective.from_alpha(1.0)
-        return train(
-            student, blocks, validation, objective, training, phase, accelerator, targets
-        ).seconds
+        task = Task(blocks, validation, objective, training, targets)
+        return train(student, task, phase, accelerator).seconds

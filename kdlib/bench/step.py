@@ -20,10 +20,11 @@ from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.from_scratch import new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.live import live_targets
+from kdlib.teachers.live import LiveTargets
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.schedule import Training, learning_rate, make_optimizer, rows_of_step
+from kdlib.training.task import Task
 
 ROUNDS, STEPS = 5, 20
 
@@ -78,10 +79,9 @@ def _ours(
     with tempfile.TemporaryDirectory() as folder:
         phase = Phase("bench", Path(folder), "bench", seed=0)
         validation = Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
-        end = train(
-            _student(recipe, teacher), blocks, validation, recipe.objective.objective(), training,
-            phase, accelerator, live_targets(teacher),
-        )  # fmt: skip
+        objective = recipe.objective.objective()
+        task = Task(blocks, validation, objective, training, LiveTargets(teacher))
+        end = train(_student(recipe, teacher), task, phase, accelerator)
     return end.seconds
 
 

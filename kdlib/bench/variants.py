@@ -15,7 +15,8 @@ from torch import Tensor
 
 from kdlib.bench import peers
 from kdlib.losses.fused.compiled import forced, is_available
-from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
+from kdlib.losses.fused.inputs import Head, HiddenTargets
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
 
 OBJECTIVE = Objective.from_alpha(1.0)

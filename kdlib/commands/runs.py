@@ -30,7 +30,7 @@ def distill(arguments: list[str]) -> None:
         print("\n".join([recipe_to_toml(asked.recipe), *advice(asked.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = run(asked.recipe, title, out, resume=asked.resume, overwrite=asked.overwrite)
+        report = run(asked.recipe, out, title, resume=asked.resume, overwrite=asked.overwrite)
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(
             f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}"
@@ -59,7 +59,7 @@ def _go_on(name: str, flags: list[str]) -> str:
 
 def cache(arguments: list[str]) -> None:
     from kdlib.jobs.advice import advice
-    from kdlib.jobs.pipeline import make_cache
+    from kdlib.jobs.pipeline import cache_targets
     from kdlib.jobs.recipe import CacheOptions
     from kdlib.jobs.recipe_files import load_recipe
 
@@ -76,7 +76,7 @@ def cache(arguments: list[str]) -> None:
     out = asked.out or Path("caches") / Path(name).stem
     for sentence in advice(asked.recipe):
         print(sentence)
-    manifest = make_cache(asked.recipe, out)
+    manifest = cache_targets(asked.recipe, out)
     asked_of_both = _without(flags, "--out", "--targets.kind")
     taught = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
     print(
@@ -106,7 +106,7 @@ class EvaluateOptions:
 
 def evaluate(arguments: list[str]) -> None:
     asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
-    from kdlib.jobs.pipeline import measure_again, measure_on
+    from kdlib.jobs.measure import measure_again, measure_on
     from kdlib.reports.page import terminal_table
 
     if asked.text is None:
@@ -156,7 +156,7 @@ class GenerateOptions:
 
 def generate(arguments: list[str]) -> None:
     asked = parse(GenerateOptions, arguments, prog="kdlib generate")
-    from kdlib.jobs.pipeline import continuations
+    from kdlib.jobs.samples import continuations
 
     for name, text in continuations(asked.run, asked.prompt, asked.tokens, asked.seed).items():
         print(f"--- {name}\n{asked.prompt}{text}\n")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.files import write_atomically
-from kdlib.jobs.context import Job
+from kdlib.jobs.context import RunContext
 from kdlib.machine.distributed import run_on_main
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import new_model
@@ -27,31 +27,31 @@ PRUNING_TOKENS = 4096  # that a teacher is measured on before it is cut
 
 
 def new_student(
-    job: Job, teacher: Any, tokenizer: PreTrainedTokenizerBase, blocks: Blocks
+    context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase, blocks: Blocks
 ) -> nn.Module:
     """The student, or the control, before its first step. blocks: its training blocks."""
-    settings = job.recipe.student
+    settings = context.recipe.student
     if settings.source == "pruned":
-        return cut_out(teacher, _cut(job, teacher, blocks))
+        return cut_out(teacher, _cut(context, teacher, blocks))
     if settings.source == "new":
         return new_model(
             settings.size,
             teacher.config.vocab_size,
-            2 * job.recipe.data.block,
-            job.recipe.seed,
+            2 * context.recipe.data.block,
+            context.recipe.seed,
             end_of_text=tokenizer.eos_token_id,
         )
-    return load_model(job.student_folder)
+    return load_model(context.models.student_source)
 
 
-def _cut(job: Job, teacher: Any, blocks: Blocks) -> Cut:
+def _cut(context: RunContext, teacher: Any, blocks: Blocks) -> Cut:
     """Measured once in a run, and written down: for its controls, and for whoever wants to know."""
-    path = job.folder / PRUNING
+    path = context.folder / PRUNING
 
     def measure() -> None:
         if not path.exists():
             ids = _sample(blocks).to(teacher.device)
-            cut = choose_cut(teacher, ids, job.recipe.student.pruning)
+            cut = choose_cut(teacher, ids, context.recipe.student.pruning)
             write_atomically(path, json.dumps(cut._asdict()) + "\n")
 
     run_on_main(measure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,13 +11,7 @@ from kdlib.losses.alignment import next_token
 from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.softmax import log_softmax
 
-if TYPE_CHECKING:
-    pass
-
-
 NO_SPAN = -1
-
-
 # The log of a likelihood is held below this: a student sure of a span has a finite loss.
 SURE = -1e-6
 

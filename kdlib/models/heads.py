@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlib.losses.fused.loss import Head
+from kdlib.losses.fused.inputs import Head
 
 PROBE_TOKENS = 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,17 +21,18 @@ from kdlib.teachers.cache_format import (
     refuse_other_contents,
 )
 from kdlib.teachers.packing import unpack
-
-if TYPE_CHECKING:
-    pass
+from kdlib.teachers.targets import TeacherTargets
 
 
-class CachedTargets:
+class CachedTargets(TeacherTargets):
     """targets(rows, ids) -> SparseTargets (B, T, k) for the blocks of these row numbers.
 
-    `prefetch(rows)` begins to read what is going to be asked for next. UserError where the cache is
-    of something else, is not complete, is damaged, or lacks one of the blocks.
+    Raises:
+        UserError: where the cache is of something else, is not complete, is damaged, or lacks one
+            of the blocks.
     """
+
+    reads_ahead = True
 
     def __init__(self, folder: Path, contents: CacheContents, blocks: Blocks):
         manifest = read_manifest(folder)

@@ -1,4 +1,4 @@
-"""What a teacher says about a batch: read anew each time, or remembered.
+"""What a teacher says about a batch: read anew each time, or its hidden states computed once.
 
 A student that sees its data several times asks the same teacher the same question several times.
 The last hidden states are far smaller than the logits (width against vocabulary), and one matrix
@@ -13,14 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.fused.loss import HiddenTargets, Targets
-from kdlib.losses.spans import SpanTargets
+from kdlib.losses.fused.inputs import HiddenTargets, Targets
 from kdlib.machine.progress import progress_bar
 from kdlib.models.heads import ModelWithHead, last_hidden_states, linear_head
+from kdlib.teachers.targets import TeacherTargets
 
-# teacher_targets(rows, ids): the targets (B, S, ...) for the blocks of these row numbers
-TeacherTargets = Callable[[Tensor, Tensor], Targets | SpanTargets]
-# Puts a module where it works: on one device, or in parts on all of them.
+# Puts a module where it works: on one device, or sharded over all of them.
 Placement = Callable[[nn.Module], nn.Module]
 
 MEMORY_LIMIT_BYTES = 2**30
@@ -32,7 +30,7 @@ def stay_in_place(module: nn.Module) -> nn.Module:
 
 
 class HiddenStateReader(ModelWithHead):
-    """A teacher whose forward pass is its word on a batch: ids (B, S) -> targets (B, S, ...)."""
+    """A teacher whose forward pass is its targets for a batch: ids (B, S) -> targets (B, S, ...)."""
 
     @torch.no_grad()
     def forward(self, ids: Tensor) -> Targets:
@@ -43,32 +41,45 @@ class HiddenStateReader(ModelWithHead):
         return HiddenTargets(last_hidden_states(self.model, ids), head)
 
 
-def live_targets(teacher: nn.Module, place: Placement = stay_in_place) -> TeacherTargets:
+class LiveTargets(TeacherTargets):
     """The teacher's forward pass for every batch."""
-    reader = place(HiddenStateReader(teacher))
-    return lambda rows, ids: reader(ids)
+
+    def __init__(self, teacher: nn.Module, place: Placement = stay_in_place):
+        self._reader = place(HiddenStateReader(teacher))
+
+    def __call__(self, rows: Tensor, ids: Tensor) -> Targets:
+        targets: Targets = self._reader(ids)
+        return targets
 
 
-def precompute_hidden_states(
-    teacher: nn.Module, blocks: Blocks, place: Placement = stay_in_place
-) -> TeacherTargets:
+class PrecomputedTargets(TeacherTargets):
     """One pass over all blocks now; afterwards a batch costs one matrix product.
 
-    Blocks pass in a fixed order, so that a resumed run remembers the same bits. ValueError where
-    the teacher's logits are not one product of its hidden states (see `can_remember`).
+    Blocks pass in a fixed order and in groups of a fixed size, so that a resumed run computes the
+    same bits: a matrix product of other sizes rounds otherwise.
+
+    Raises:
+        ValueError: where the teacher's logits are not one product of its hidden states (see
+            `can_precompute`).
     """
-    reader = HiddenStateReader(teacher)
-    if reader.head is None:
-        raise ValueError("teacher: its logits are not one product of its hidden states")
-    width, device = reader.head.width, next(place(reader).parameters()).device
-    kept = torch.empty(*blocks.ids.shape, width, device=device)
-    rows = max(1, TOKENS // blocks.ids.shape[1])
-    starts = range(0, len(blocks), rows)
-    with progress_bar("teacher pass", len(starts)) as progress:
-        for start in starts:
-            kept[start : start + rows], head = reader(blocks.ids[start : start + rows].to(device))
-            progress.update()
-    return lambda rows, ids: HiddenTargets(kept[rows.to(device, non_blocking=True)], head)
+
+    def __init__(self, teacher: nn.Module, blocks: Blocks, place: Placement = stay_in_place):
+        reader = HiddenStateReader(teacher)
+        if reader.head is None:
+            raise ValueError("teacher: its logits are not one product of its hidden states")
+        width, device = reader.head.width, next(place(reader).parameters()).device
+        hidden = torch.empty(*blocks.ids.shape, width, device=device)
+        size = max(1, TOKENS // blocks.ids.shape[1])
+        starts = range(0, len(blocks), size)
+        with progress_bar("teacher pass", len(starts)) as progress:
+            for start in starts:
+                group = slice(start, start + size)
+                hidden[group], self._head = reader(blocks.ids[group].to(device))
+                progress.update()
+        self._hidden = hidden
+
+    def __call__(self, rows: Tensor, ids: Tensor) -> HiddenTargets:
+        return HiddenTargets(self._hidden[rows.to(ids.device, non_blocking=True)], self._head)
 
 
 def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:

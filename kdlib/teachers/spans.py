@@ -20,7 +20,7 @@ between the two models cannot be measured: compare them in bits per byte.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -32,6 +32,7 @@ from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.spans import NO_SPAN, SpanTargets, label_log_likelihoods, sum_by_span
 from kdlib.machine.progress import progress_bar
+from kdlib.teachers.targets import TeacherTargets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -141,31 +142,30 @@ def _stack(
 # --- The teacher's side -------------------------------------------------------------------------
 
 
-@torch.no_grad()
-def precompute_span_likelihoods(
-    teacher: nn.Module, pairs: PairedBlocks
-) -> Callable[[Tensor, Tensor], SpanTargets]:
-    """One pass of the teacher; then the targets of a batch are looked up by its row numbers."""
-    device = next(teacher.parameters()).device
-    spans = int(pairs.teacher_spans.max()) + 1
-    log_p = torch.empty(len(pairs.teacher), spans)
-    starts = range(0, len(log_p), ROWS)
-    with progress_bar("teacher pass", len(starts)) as progress:
-        for start in starts:
-            some = slice(start, start + ROWS)
-            ids = pairs.teacher.ids[some].to(device)
-            logits, labels, _ = next_token(teacher(input_ids=ids).logits, ids)
-            log_p[some] = sum_by_span(
-                label_log_likelihoods(logits, labels), pairs.teacher_spans[some].to(device), spans
-            ).cpu()
-            progress.update()
+class SpanLikelihoods(TeacherTargets):
+    """One pass of the teacher now; then the targets of a batch are looked up by its row numbers."""
 
-    def targets(rows: Tensor, ids: Tensor) -> SpanTargets:
+    @torch.no_grad()
+    def __init__(self, teacher: nn.Module, pairs: PairedBlocks):
+        device = next(teacher.parameters()).device
+        spans = int(pairs.teacher_spans.max()) + 1
+        self._student_spans = pairs.student_spans
+        self._log_p = torch.empty(len(pairs.teacher), spans)
+        starts = range(0, len(self._log_p), ROWS)
+        with progress_bar("teacher pass", len(starts)) as progress:
+            for start in starts:
+                group = slice(start, start + ROWS)
+                ids = pairs.teacher.ids[group].to(device)
+                logits, labels, _ = next_token(teacher(input_ids=ids).logits, ids)
+                self._log_p[group] = sum_by_span(
+                    label_log_likelihoods(logits, labels),
+                    pairs.teacher_spans[group].to(device),
+                    spans,
+                ).cpu()
+                progress.update()
+
+    def __call__(self, rows: Tensor, ids: Tensor) -> SpanTargets:
+        rows = rows.cpu()
         return SpanTargets(
-            pairs.student_spans[rows.cpu()].to(ids.device), log_p[rows.cpu()].to(ids.device)
+            self._student_spans[rows].to(ids.device), self._log_p[rows].to(ids.device)
         )
-
-    return targets
-
-
-# --- The loss -----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""One training phase under way, in one safetensors file: weights, optimiser, randomness, position.
+"""The checkpoint of a training phase, in one safetensors file: weights, optimiser, randomness, position.
 
-One file, so that an atomic rename keeps all of it in step. Nothing is pickled. Tensors are written
-whole, so what one number of processes wrote, another can read.
+One file, so that one atomic rename keeps all of it in step: weights of step 300 beside an optimiser
+of step 200 would train on without a word, to other numbers. Nothing is pickled, for a pickle runs
+code when it is read. Tensors are written whole, so what one world size wrote, another can read.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from kdlib.errors import UserError
 from kdlib.files import disk_errors_named
 from kdlib.machine.distributed import is_main
 from kdlib.machine.sharding import gather_tensor, shard_like
+from kdlib.training.phase import Phase
 
-FORMAT = "kdlib-checkpoint-2"
+FORMAT = "kdlib-checkpoint-3"
 
 
 class Position(NamedTuple):
@@ -32,12 +34,20 @@ class Position(NamedTuple):
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, owner: str, position: Position
+    phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position
 ) -> None:
-    """`owner` names the run and its phase; only the same owner may load the file again.
+    """Write the phase's checkpoint. Every rank calls, the main one writes.
 
-    Every process calls, since a model may lie in parts on them; the main one writes.
+    Args:
+        phase: whose it is; only this phase of this run may load it again.
+        model: as it is trained, sharded or not.
+        optimizer: of the same parameters.
+        position: the steps that are in it.
+
+    Raises:
+        UserError: where the disk refuses; the checkpoint before stays.
     """
+    # Before the main rank is alone: to gather a sharded tensor takes all of them.
     tensors = {f"model.{name}": gather_tensor(p) for name, p in model.named_parameters()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {
@@ -45,15 +55,18 @@ def save_checkpoint(
         }
     if not is_main():
         return
+    # Dropout draws from it: without it a resumed run would be another run.
     tensors["rng.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["rng.cuda"] = torch.cuda.get_rng_state()
     metadata = {
         "format": FORMAT,
-        "owner": owner,
+        "run": phase.run,
+        "phase": phase.name,
         "sha256": _digest(tensors),
         **{k: str(v) for k, v in position._asdict().items()},
     }
+    path = phase.checkpoint
     draft = path.with_name(f".{path.name}.draft")
     with disk_errors_named(path):
         save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
@@ -70,12 +83,22 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, owner: str
+    phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> Position | None:
-    """Put model, optimiser and randomness back; None where this phase has no checkpoint.
+    """Put model, optimiser and randomness back as the phase's checkpoint has them.
 
-    Raises UserError for a file that is damaged, of another format, or another run's.
+    Args:
+        phase: whose checkpoint is wanted.
+        model: of the shapes that were saved; its parameters are overwritten.
+        optimizer: of the same parameters; its state is overwritten.
+
+    Returns:
+        Where the phase stands; None where it has no checkpoint.
+
+    Raises:
+        UserError: for a file that is damaged, of another format, or another run's.
     """
+    path = phase.checkpoint
     if not path.exists():
         return None
     try:
@@ -90,12 +113,10 @@ def load_checkpoint(
         raise UserError(
             f"checkpoint: {path} was not written by this version; delete it to redo the phase"
         )
-    run, phase = owner.split("/")
-    its_run, its_phase = metadata["owner"].split("/")
-    if its_run != run:
+    if metadata["run"] != phase.run:
         raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
-    if its_phase != phase:
-        return None
+    if metadata["phase"] != phase.name:
+        return None  # of the phase before, which is finished: this one starts from its beginning
     if metadata["sha256"] != _digest(tensors):
         raise UserError(
             f"checkpoint: {path} is damaged (its hash differs); delete it to redo the phase"

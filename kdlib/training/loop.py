@@ -6,9 +6,11 @@ randomness. So a run that goes on from step 300 takes the same steps as one that
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
@@ -16,19 +18,18 @@ from kdlib.machine.distributed import any_rank, is_main, lost_ranks_named
 from kdlib.machine.progress import progress_bar
 from kdlib.machine.sharding import is_sharding
 from kdlib.machine.signals import stop_signals
-from kdlib.teachers.live import TeacherTargets
 from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.training.phase import Interrupted, Phase
-from kdlib.training.run_folder import CHECKPOINT, Metrics
+from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import (
-    Training,
     learning_rate,
     make_optimizer,
     rows_of_step,
     set_learning_rate,
 )
-from kdlib.training.step import rows_of_rank, sum_losses, take_step, to_device
+from kdlib.training.step import StepContext, rows_of_rank, sum_losses, take_step, to_device
 from kdlib.training.student_with_loss import StudentWithLoss
+from kdlib.training.task import Task
 from kdlib.training.window import Window
 
 LOG_EVERY = 10
@@ -36,93 +37,104 @@ VALIDATION_BLOCKS = 48
 
 
 @lost_ranks_named("the last checkpoint is kept: go on with --resume")
-def train(
-    model: nn.Module,
-    blocks: Blocks,
-    validation: Blocks,
-    objective: Objective,
-    training: Training,
-    phase: Phase,
-    accelerator: Accelerator,
-    teacher_targets: TeacherTargets | None = None,
-) -> Position:
-    """Train `model` in place and return where it ended. Goes on from the phase's checkpoint if any.
+def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) -> Position:
+    """Train a model in place, from the phase's checkpoint if there is one. Every rank calls.
 
-    Where there are several processes, all call. Raises Interrupted after SIGINT or SIGTERM to any
-    of them, with a checkpoint written; Diverged when a loss is not finite and ProcessLost when
-    another process has ended, with the last good checkpoint kept.
+    Args:
+        model: a causal language model; it is moved to the device.
+        task: what it is trained on.
+        phase: whose checkpoint and log these are.
+        accelerator: device, precision and ranks.
+
+    Returns:
+        Where the training ended: steps, and the seconds that they took.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM to any rank, with a checkpoint written.
+        Diverged: when a loss is not finite; the last good checkpoint is kept.
+        ProcessLost: when another rank has ended; the last checkpoint is kept.
     """
-    checkpoint = phase.folder / CHECKPOINT
-    metrics = Metrics(phase.folder)
-    if not is_sharding(accelerator):
-        model.to(accelerator.device)
-    optimizer = make_optimizer(model.train(), training)
-    torch.manual_seed(phase.seed)
-    learner, stepper = accelerator.prepare(StudentWithLoss(model), optimizer)
-    position = load_checkpoint(checkpoint, model, optimizer, phase.owner) or Position(0, 0.0)
-    if is_main():
-        metrics.rewind(phase.name, position.step)
-
-    # What is read from disk can be read ahead.
-    prefetch = getattr(teacher_targets, "prefetch", None)
+    training = task.training
+    context, position = _start(model, task, phase, accelerator)
     window = Window(training, position, accelerator)
     with (
         stop_signals() as stop,
         progress_bar(phase.name, training.steps, done=position.step, unit="step") as progress,
     ):
         for step in range(position.step, training.steps):
-            set_learning_rate(stepper, learning_rate(step, training))
-            rows = rows_of_step(step, len(blocks), training.batch, phase.seed)
-            if prefetch and step + 1 < training.steps:
-                coming = rows_of_step(step + 1, len(blocks), training.batch, phase.seed)
-                prefetch(rows_of_rank(coming, accelerator))
-            window.add(
-                take_step(
-                    learner,
-                    blocks,
-                    rows,
-                    objective,
-                    training,
-                    accelerator,
-                    stepper,
-                    teacher_targets,
-                )
-            )
+            set_learning_rate(context.optimizer, learning_rate(step, training))
+            _prefetch(context, step + 1, phase.seed)
+            window.add(take_step(context, _rows(task, step, phase.seed)))
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
-            stopping = any_rank(stop.is_set)  # asked once: a later signal waits for the next step
+            # Ranks must stop after the same step, so they ask each other, and once: a signal that
+            # comes after the question waits for the next step.
+            stopping = any_rank(stop.is_set)
             saving = last or stopping or done % training.checkpoint_every == 0
             if saving or done % LOG_EVERY == 0:
                 row = window.close(done)
-                progress.set_postfix(
-                    loss=f"{row['loss']:.3f}",
-                    tokens_per_s=f"{row['tokens_per_second']:.0f}",
-                    refresh=False,  # shown when the bar is drawn next
-                )
+                _show(progress, row)
                 if last or done % training.validate_every == 0:
-                    row["validation"] = validation_loss(learner, validation, accelerator)
+                    row["validation"] = validation_loss(
+                        context.student, task.validation, accelerator
+                    )
                     window.restart_clock()
                 if is_main():
-                    metrics.append(phase=phase.name, **row)
-            if saving:
-                save_checkpoint(checkpoint, model, optimizer, phase.owner, window.position)
+                    Metrics(phase.folder).append(phase=phase.name, **row)
+            if saving:  # after the window has been looked at: a checkpoint never holds a NaN loss
+                save_checkpoint(phase, model, context.optimizer, window.position)
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
     accelerator.free_memory()
     return window.position
 
 
+def _start(
+    model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator
+) -> tuple[StepContext, Position]:
+    """Model and optimiser on the device, as the checkpoint has them, if there is one."""
+    if not is_sharding(accelerator):
+        model.to(accelerator.device)
+    optimizer = make_optimizer(model.train(), task.training)
+    torch.manual_seed(phase.seed)
+    student, wrapped = accelerator.prepare(StudentWithLoss(model), optimizer)
+    position = load_checkpoint(phase, model, optimizer) or Position(0, 0.0)
+    if is_main():
+        Metrics(phase.folder).rewind(phase.name, position.step)
+    return StepContext(student, wrapped, task, accelerator), position
+
+
+def _rows(task: Task, step: int, seed: int) -> Tensor:
+    return rows_of_step(step, len(task.blocks), task.training.batch, seed)
+
+
+def _prefetch(context: StepContext, step: int, seed: int) -> None:
+    """Let a disk be read while the processor works on the step before."""
+    task = context.task
+    targets = task.targets
+    if targets is not None and targets.reads_ahead and step < task.training.steps:
+        targets.prefetch(rows_of_rank(_rows(task, step, seed), context.accelerator))
+
+
+def _show(progress: Any, row: dict[str, Any]) -> None:
+    progress.set_postfix(
+        loss=f"{row['loss']:.3f}",
+        tokens_per_s=f"{row['tokens_per_second']:.0f}",
+        refresh=False,  # shown when the bar is drawn next
+    )
+
+
 @torch.no_grad()
-def validation_loss(learner: nn.Module, blocks: Blocks, accelerator: Accelerator) -> float:
+def validation_loss(student: nn.Module, blocks: Blocks, accelerator: Accelerator) -> float:
     """Cross-entropy in nats per token over evenly spaced validation blocks."""
     rows = torch.linspace(0, len(blocks) - 1, min(VALIDATION_BLOCKS, len(blocks))).long()
     objective = Objective.from_lambda(0.0)
-    learner.eval()
+    student.eval()
     with accelerator.autocast():
-        parts = [
-            learner(*to_device(blocks, some, accelerator), objective) for some in rows.split(16)
+        losses = [
+            student(*to_device(blocks, group, accelerator), objective) for group in rows.split(16)
         ]
-    learner.train()
-    whole = sum_losses(parts)
-    return (whole.total / whole.count).item()
+    student.train()
+    total = sum_losses(losses)
+    return (total.total / total.count).item()

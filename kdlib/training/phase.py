@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdlib.errors import UserError
+from kdlib.training.run_folder import CHECKPOINT
+
 
 @dataclass(frozen=True)
 class Phase:
-    """One training phase of a run: its name, its run's folder, and the run's fingerprint."""
+    """One training phase of a run: its name, its run's folder and fingerprint, and its seed."""
 
     name: str
     folder: Path
@@ -16,9 +19,14 @@ class Phase:
     seed: int
 
     @property
-    def owner(self) -> str:
-        return f"{self.run}/{self.name}"
+    def checkpoint(self) -> Path:
+        """A run trains one model at a time, so it has one checkpoint."""
+        return self.folder / CHECKPOINT
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal asked the loop to stop, and a checkpoint is on disk: Ctrl-C with nothing lost."""
+
+
+class Diverged(UserError):
+    """The loss is no longer a number."""

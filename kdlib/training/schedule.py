@@ -22,7 +22,7 @@ class Training:
     """Optimiser steps."""
     batch: int = 8
     """Blocks per optimiser step, over all processes."""
-    accumulate: int = 1
+    gradient_accumulation: int = 1
     """Micro-batches per optimiser step: the same gradient in less memory."""
     learning_rate: float = 3e-3
     """Highest learning rate of the cosine schedule."""
@@ -38,7 +38,13 @@ class Training:
     """Optimiser steps between looks at the validation split."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "checkpoint_every", "validate_every"):
+        for name in (
+            "steps",
+            "batch",
+            "gradient_accumulation",
+            "checkpoint_every",
+            "validate_every",
+        ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: {getattr(self, name)} is too small; use 1 or more")
         for name in ("learning_rate", "clip"):
@@ -48,9 +54,9 @@ class Training:
             raise UserError(f"weight_decay: {self.weight_decay} is not at least 0 and finite")
         if not 0 <= self.warmup < 1:
             raise UserError(f"warmup: {self.warmup} is a share of the steps; use [0, 1)")
-        if self.batch % self.accumulate:
+        if self.batch % self.gradient_accumulation:
             raise UserError(
-                f"accumulate: {self.accumulate} does not divide a batch of {self.batch} blocks"
+                f"gradient_accumulation: {self.gradient_accumulation} does not divide a batch of {self.batch} blocks"
             )
 
 

@@ -1,9 +1,15 @@
-"""One optimiser step over a global batch: gradient accumulation, all ranks, one division."""
+"""One optimiser step over a global batch: gradient accumulation, all ranks, one division.
+
+The gradient of a step must not depend on how its batch is divided. A loss is therefore a sum, and
+the one division is by the number of predicted tokens in the *global* batch: over all micro-batches
+and all ranks. A mean per micro-batch would weigh a short one like a long one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -11,58 +17,82 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.alignment import predicting
-from kdlib.losses.objectives import Loss, Objective
-from kdlib.teachers.live import TeacherTargets
-from kdlib.training.schedule import (
-    Training,
-)
+from kdlib.losses.objectives import Loss
+from kdlib.training.task import Task
 
 
-def take_step(
-    learner: nn.Module,
-    blocks: Blocks,
-    rows: Tensor,
-    objective: Objective,
-    training: Training,
-    accelerator: Accelerator,
-    stepper: torch.optim.Optimizer,
-    teacher_targets: TeacherTargets | None,
-) -> Loss:
-    """One optimiser step over the global batch `rows`; returns this process's loss."""
-    # Masks are on the CPU and known to every process, so the global count costs no communication.
-    count = predicting(blocks.mask[rows]).sum().item()
-    parts = []
-    for number, micro in enumerate(
-        rows_of_rank(rows, accelerator).tensor_split(training.accumulate)
-    ):
-        final = number == training.accumulate - 1
-        with contextlib.nullcontext() if final else accelerator.no_sync(learner):
-            ids, mask = to_device(blocks, micro, accelerator)
-            with accelerator.autocast():
-                targets = None if teacher_targets is None else teacher_targets(micro, ids)
-                loss = learner(ids, mask, objective, targets)
-            # DDP averages the gradients of its processes; their sum is wanted.
+@dataclass(frozen=True)
+class StepContext:
+    """What every step of a training shares.
+
+    Args:
+        student: a `StudentWithLoss`, as accelerate has wrapped it (DDP, FSDP2 or not at all).
+        optimizer: its optimiser, wrapped likewise.
+        task: text, objective, settings and the teacher's targets.
+        accelerator: device, precision and ranks.
+    """
+
+    student: nn.Module
+    optimizer: torch.optim.Optimizer
+    task: Task
+    accelerator: Accelerator
+
+
+def take_step(context: StepContext, rows: Tensor) -> Loss:
+    """One optimiser step.
+
+    Args:
+        context: what is trained, and how.
+        rows: (batch,) numbers of the blocks of the global batch, the same on every rank.
+
+    Returns:
+        The loss of this rank's share, detached; add up the ranks' to have the batch's.
+    """
+    task, accelerator = context.task, context.accelerator
+    # Every rank knows every mask, and masks are on the CPU: the global count costs no all-reduce.
+    count = predicting(task.blocks.mask[rows]).sum().item()
+    micro_batches = rows_of_rank(rows, accelerator).tensor_split(
+        task.training.gradient_accumulation
+    )
+    losses = []
+    for number, micro in enumerate(micro_batches, start=1):
+        # Ranks exchange gradients with the last micro-batch only: once a step, not once each.
+        last = number == len(micro_batches)
+        with contextlib.nullcontext() if last else accelerator.no_sync(context.student):
+            loss = _loss(context, micro)
+            # DDP and FSDP average the ranks' gradients, but a sum of sums is wanted: multiplied by
+            # the number of ranks, the average is the sum again.
             accelerator.backward(loss.total * (accelerator.num_processes / count))
-            parts.append(loss)
-    accelerator.clip_grad_norm_(learner.parameters(), training.clip)
-    stepper.step()
-    stepper.zero_grad()
-    return sum_losses(parts)
+        losses.append(loss)
+    accelerator.clip_grad_norm_(context.student.parameters(), task.training.clip)
+    context.optimizer.step()
+    context.optimizer.zero_grad()
+    return sum_losses(losses)
+
+
+def _loss(context: StepContext, rows: Tensor) -> Loss:
+    """The forward passes of teacher and student over one micro-batch."""
+    task, accelerator = context.task, context.accelerator
+    ids, mask = to_device(task.blocks, rows, accelerator)
+    with accelerator.autocast():
+        targets = None if task.targets is None else task.targets(rows, ids)
+        loss: Loss = context.student(ids, mask, task.objective, targets)
+    return loss
 
 
 def rows_of_rank(rows: Tensor, accelerator: Accelerator) -> Tensor:
-    """This process's share of a global batch."""
+    """This rank's share of a global batch (N,)."""
     return rows[accelerator.process_index :: accelerator.num_processes]
 
 
 def to_device(
     blocks: Blocks, rows: Tensor, accelerator: Accelerator
 ) -> tuple[Tensor, Tensor | None]:
-    """Ids on the device; the mask on the CPU (see `Learner`), and none where all tokens are real:
-    only a stream's last block is padded."""
+    """Ids (B, S) on the device; the mask (B, S) on the CPU (see `StudentWithLoss`), and none where
+    all tokens are real: only a stream's last block is padded."""
     ids, mask = blocks.ids[rows], blocks.mask[rows]
     if accelerator.device.type == "cuda":
-        ids = ids.pin_memory()  # from ordinary memory a copy would not run beside the arithmetic
+        ids = ids.pin_memory()  # a copy from pageable memory would not run beside the arithmetic
     return ids.to(accelerator.device, non_blocking=True), None if mask.all() else mask
 
 

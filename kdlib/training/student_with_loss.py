@@ -10,7 +10,8 @@ from torch import Tensor
 
 from kdlib.losses.alignment import next_token, predicting
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import HiddenTargets, Targets, fused_distillation_loss
+from kdlib.losses.fused.inputs import HiddenTargets, Targets
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.spans import SpanTargets, span_distillation_loss
 from kdlib.losses.sparse import SparseTargets

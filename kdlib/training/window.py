@@ -8,18 +8,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from kdlib.errors import UserError
 from kdlib.losses.objectives import Loss
 from kdlib.training.checkpoint import Position
+from kdlib.training.phase import Diverged
 from kdlib.training.schedule import (
     Training,
     learning_rate,
 )
 from kdlib.training.step import sum_losses
-
-
-class Diverged(UserError):
-    """The loss is no longer a number."""
 
 
 def sum_over_ranks(losses: list[Loss], accelerator: Accelerator) -> list[Loss]:
@@ -58,13 +54,13 @@ class Window:
                 " kept: lower the learning rate and start anew"
             )
         elapsed = time.perf_counter() - self.started
-        whole = sum_losses(self.losses)
+        total = sum_losses(self.losses)
         row = {
             "step": step,
-            "loss": (whole.total / whole.count).item(),
-            **{name: (part / whole.count).item() for name, part in whole.parts.items()},
+            "loss": (total.total / total.count).item(),
+            **{name: (part / total.count).item() for name, part in total.parts.items()},
             "learning_rate": learning_rate(step - 1, self.training),
-            "tokens_per_second": whole.count.item() / elapsed,
+            "tokens_per_second": total.count.item() / elapsed,
         }
         self.position = Position(step, self.position.seconds + elapsed)
         self.losses = []

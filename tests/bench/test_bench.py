@@ -17,7 +17,9 @@ CPU = torch.device("cpu")
 def tiny(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TINY)
-        patch.setattr(compiled, "_note_path", lambda: tmp_path_factory.mktemp("notes") / "n.json")
+        patch.setattr(
+            compiled, "_winners_path", lambda: tmp_path_factory.mktemp("notes") / "n.json"
+        )
         patch.setattr(compiled, "is_available", lambda device: False)
         # The process that measures memory does not know of the patches, but is given the numbers.
         return loss.measure("tiny", "fp32", rounds=1)
@@ -46,7 +48,7 @@ def test_the_table_names_size_and_variants(tiny):
 @pytest.mark.parametrize(("compiled_seconds", "wins"), [(0.1, True), (9.0, False)])
 def test_the_faster_form_is_noted(monkeypatch, tmp_path, compiled_seconds, wins):
     monkeypatch.setitem(SIZES, "tiny", TINY)
-    monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "compiled.json")
+    monkeypatch.setattr(compiled, "_winners_path", lambda: tmp_path / "compiled.json")
     seconds = {"dense": [1.0], "linear": [0.5], "compiled": [compiled_seconds]}
     monkeypatch.setattr(loss, "_times", lambda *_: seconds)
     monkeypatch.setattr(loss, "errors", lambda *_: dict.fromkeys(seconds, [0.0] * 3))
@@ -83,7 +85,7 @@ def test_both_ways_of_training_read_the_same_blocks(monkeypatch):
     def recording(name, targets):
         return lambda rows, ids: read[name].append(rows.tolist()) or targets(rows, ids)
 
-    for name, attribute in (("cached", "CachedTargets"), ("beside", "run_each_time")):
+    for name, attribute in (("cached", "CachedTargets"), ("beside", "LiveTargets")):
         make = getattr(cache, attribute)
         record = lambda *given, make=make, name=name: recording(name, make(*given))
         monkeypatch.setattr(cache, attribute, record)

@@ -140,9 +140,9 @@ def test_doctor_says_what_is_there(call):
 
 
 def test_doctor_fails_where_something_is_missing(call, monkeypatch, tmp_path):
-    from kdlib.models import folders
+    from kdlib.commands import doctor
 
-    monkeypatch.setattr(folders, "POCKET_TEACHER", tmp_path / "nowhere")
+    monkeypatch.setattr(doctor, "POCKET_TEACHER", tmp_path / "nowhere")
     code, out, _ = call("doctor")
     assert code == 1
     assert re.search(r"^MISSING +teacher ", out, re.MULTILINE)

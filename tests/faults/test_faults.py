@@ -9,12 +9,11 @@ import pytest
 import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
-from kdlib.data import documents
 from kdlib.files import locked
-from kdlib.jobs import measure, pipeline
+from kdlib.jobs import measure, phases, samples
 from kdlib.models import folders
 from kdlib.reports import page, scores
-from kdlib.teachers import cache
+from kdlib.teachers import cache_writer
 from kdlib.training import loop
 from kdlib.training.run_folder import is_run
 
@@ -46,26 +45,26 @@ def goes_on_to_the_same_end(folder, text, finished):
 
 
 MOMENTS = {
-    "the tokenizer": (documents, "train_tokenizer", 1),
-    "the teacher's training": (loop, "_step", 4),
+    "the tokenizer": (phases, "train_tokenizer", 1),
+    "the teacher's training": (loop, "take_step", 4),
     "the saving of a checkpoint": (loop, "save_checkpoint", 2),
-    "the saving of the teacher": (folders, "save_model", 1),
-    "the sealing of the teacher": (folders, "seal", 1),
-    "the cache": (cache, "_write_shard", 2),
-    "the cache's manifest": (cache, "_write_manifest", 3),
-    "the student's training": (loop, "_step", 6 + 4),
-    "the saving of the student": (folders, "save_model", 2),
-    "the control's training": (loop, "_step", 6 + 6 + 4),
+    "the saving of the teacher": (phases, "save_model", 1),
+    "the sealing of the teacher": (folders, "write_checksums", 1),
+    "the cache": (cache_writer, "_write_shard", 2),
+    "the cache's manifest": (cache_writer, "_write_manifest", 3),
+    "the student's training": (loop, "take_step", 6 + 4),
+    "the saving of the student": (phases, "save_model", 2),
+    "the control's training": (loop, "take_step", 6 + 6 + 4),
     "the evaluation": (scores, "_block_sums", 3),
-    "the samples": (measure, "generate", 2),
+    "the samples": (samples, "generate", 2),
     "the report": (page, "render_html", 1),
-    "the student's card": (pipeline, "write_model_card", 1),
+    "the student's card": (measure, "write_model_card", 1),
 }
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(moment, text, finished, tmp_path, survived, monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_TOKENS", 256)  # so that there are several
+    monkeypatch.setattr(cache_writer, "SHARD_TOKENS", 256)  # so that there are several
     folder = tmp_path / "run"
     done = distil(folder, text, sabotage=at_call(*MOMENTS[moment], kill))
     assert done.code == -signal.SIGKILL, done.err
@@ -151,7 +150,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_phase_can_be_redone(
     damage, text, finished, tmp_path, survived
 ):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "take_step", 6 + 4, kill))
     checkpoint = folder / "checkpoint.safetensors"
     damage(checkpoint)
     done = distil(folder, text, "--resume")
@@ -164,7 +163,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_phase_can_be_redone(
 @pytest.mark.parametrize("damage", [truncated, with_a_bit_flipped])
 def test_damaged_targets_are_made_again(damage, text, finished, tmp_path, survived):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "take_step", 6 + 4, kill))
     damage(next((folder / "targets").glob("*.safetensors")))
     goes_on_to_the_same_end(folder, text, finished)
     survived(f"targets {damage.__name__.replace('_', ' ')}", "found and made again, same end")
@@ -172,7 +171,7 @@ def test_damaged_targets_are_made_again(damage, text, finished, tmp_path, surviv
 
 def test_a_torn_line_of_the_log_is_dropped(text, finished, tmp_path, survived):
     folder = tmp_path / "run"
-    distil(folder, text, sabotage=at_call(loop, "_step", 6 + 4, kill))
+    distil(folder, text, sabotage=at_call(loop, "take_step", 6 + 4, kill))
     truncated(folder / "metrics.jsonl")
     goes_on_to_the_same_end(folder, text, finished)
     survived("log torn in its last line", "went on to the same end")

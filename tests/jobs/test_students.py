@@ -11,8 +11,8 @@ from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
-from kdlib.jobs import pipeline
-from kdlib.jobs.pipeline import continuations
+from kdlib.jobs import students
+from kdlib.jobs.pipeline import distill
 from kdlib.jobs.recipe import (
     Controls,
     Data,
@@ -22,6 +22,7 @@ from kdlib.jobs.recipe import (
     TargetSettings,
     TeacherSettings,
 )
+from kdlib.jobs.samples import continuations
 from kdlib.jobs.students import _sample, new_student
 from kdlib.models import pruning
 from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
@@ -58,7 +59,7 @@ def recipe(made, **student):
 
 
 def run(made, tmp_path, **student):
-    report = pipeline.distill(recipe(made, **student), "mine", tmp_path / "run")
+    report = distill(recipe(made, **student), tmp_path / "run", "mine")
     return report, load_model(tmp_path / "run" / "student")
 
 
@@ -121,7 +122,7 @@ def test_a_tokenizer_that_is_not_the_teachers_own_is_refused(made, tmp_path):
         recipe(made), teacher=TeacherSettings(source=str(tmp_path / "large"))
     )
     with pytest.raises(UserError, match=r"\d% of its probability to slots beyond"):
-        pipeline.distill(asked, "mine", tmp_path / "run")
+        distill(asked, tmp_path / "run", "mine")
 
 
 def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
@@ -133,7 +134,7 @@ def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
     documents = [Document("book", TEXT)]
     blocks = make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
     student = new_student(job, teacher, tokenizer, blocks)
-    monkeypatch.setattr(pruning, "choose", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(students, "choose_cut", lambda *_: pytest.fail("measured again"))
     control = new_student(job, teacher, tokenizer, blocks)
     check_pair(teacher, student)
     weights = zip(student.parameters(), control.parameters(), strict=True)

@@ -3,7 +3,8 @@
 import torch
 
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
+from kdlib.losses.fused.inputs import Head, HiddenTargets
+from kdlib.losses.fused.loss import fused_distillation_loss
 
 N, V, WIDTH, TEACHER_WIDTH = 7, 11, 5, 3
 PARAMETERS = {

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from linear_cases import (
+from fused_cases import (
     LABELS,
     PARAMETERS,
     N,

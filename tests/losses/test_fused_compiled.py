@@ -7,7 +7,8 @@ import torch
 
 from kdlib.bench.variants import Inputs, Size, fused, fused_compiled, make_inputs
 from kdlib.losses.fused import compiled
-from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
+from kdlib.losses.fused.inputs import Head, HiddenTargets
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
 
 N, H, V = 37, 6, 53
@@ -18,7 +19,7 @@ needs_a_compiler = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def own_notes(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "_note_path", lambda: tmp_path / "notes" / "compiled.json")
+    monkeypatch.setattr(compiled, "_winners_path", lambda: tmp_path / "notes" / "compiled.json")
     monkeypatch.delenv("KDLIB_COMPILE", raising=False)
     compiled._winners.cache_clear()
     yield

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from linear_cases import (
+from fused_cases import (
     LABELS,
     TEACHER_WIDTH,
     WIDTH,
@@ -19,8 +19,9 @@ from linear_cases import (
 )
 
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused import loss as loss_module
-from kdlib.losses.fused.loss import Head, HiddenTargets, chunk_rows, fused_distillation_loss
+from kdlib.losses.fused import loss as fused_loss
+from kdlib.losses.fused.inputs import Head, HiddenTargets
+from kdlib.losses.fused.loss import chunk_rows, fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import top_k
 
@@ -274,6 +275,6 @@ def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
 
     whole = gradient()
     monkeypatch.setattr(
-        loss_module, "CHUNK_BYTES", 3 * 4 * 2
+        fused_loss, "CHUNK_BYTES", 3 * 4 * 2
     )  # three rows of four numbers of two bytes
     torch.testing.assert_close(gradient(), whole)

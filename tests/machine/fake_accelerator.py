@@ -34,10 +34,11 @@ from kdlib.losses.objectives import Objective
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
 from kdlib.reports.scores import _token_scores, reverse_kl
-from kdlib.teachers.live import live_targets
+from kdlib.teachers.live import LiveTargets
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.step import sum_losses, take_step, to_device
+from kdlib.training.step import StepContext, sum_losses, take_step, to_device
 from kdlib.training.student_with_loss import StudentWithLoss, distillation_loss, next_token
+from kdlib.training.task import Task
 
 
 class Backend(_DummyBackendModule):
@@ -145,7 +146,7 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, model = (new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed in (0, 1))
     teacher, model = freeze(teacher), student or model
-    pupil, targets = StudentWithLoss(model), live_targets(teacher)
+    pupil, targets = StudentWithLoss(model), LiveTargets(teacher)
     with FakeDevice() as device:
         if teacher_there:
             moved_to_device(teacher)
@@ -153,10 +154,10 @@ def step(accelerator, student=None, objective=None, *, teacher_there=True, spare
         optimizer = make_optimizer(model, TRAINING)
         pupil, optimizer = accelerator.prepare(pupil, optimizer, device_placement=[False, False])
         device.waits.clear()  # a model is moved once
-        take_step(
-            pupil, batch_of_blocks(), torch.arange(BATCH), objective or Objective.from_alpha(0.5),
-            TRAINING, accelerator, optimizer, targets,
-        )  # fmt: skip
+        blocks, objective = batch_of_blocks(), objective or Objective.from_alpha(0.5)
+        task = Task(blocks, blocks, objective, TRAINING, targets)
+        context = StepContext(pupil, optimizer, task, accelerator)
+        take_step(context, torch.arange(BATCH))
         accelerator.free_memory()
         return device
 

@@ -24,13 +24,16 @@ from kdlib.machine.distributed import UserError, is_main, rank, run_on_main, shu
 from kdlib.machine.sharding import DTensor, gather_model, place_module
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.live import live_targets, precompute_hidden_states
-from kdlib.training import loop
+from kdlib.teachers.live import LiveTargets, PrecomputedTargets
+from kdlib.training import loop, step
 from kdlib.training.phase import Interrupted, Phase
 from kdlib.training.schedule import Training
+from kdlib.training.task import Task
 
 VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not of one size
-TRAINING = Training(steps=12, batch=8, accumulate=2, learning_rate=0.02, checkpoint_every=100)
+TRAINING = Training(
+    steps=12, batch=8, gradient_accumulation=2, learning_rate=0.02, checkpoint_every=100
+)
 STOP_AT = 5
 OBJECTIVE = Objective.from_alpha(0.5)
 
@@ -52,14 +55,14 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         new_model(size, VOCABULARY, 2 * BLOCK, seed) for seed, size in enumerate(sizes)
     )
     teacher = freeze(teacher)
-    read = partial(precompute_hidden_states, blocks=blocks()) if remembered else live_targets
+    read = partial(PrecomputedTargets, blocks=blocks()) if remembered else LiveTargets
     targets = read(teacher, place=partial(place_module, accelerator=accelerator))
     phase = Phase("student", folder, "run", seed=0)
-    calls = (model, blocks(), blocks(), OBJECTIVE, TRAINING, phase, accelerator, targets)
+    task = Task(blocks(), blocks(), OBJECTIVE, TRAINING, targets)
     real = loop.rows_of_step
     loop.rows_of_step = partial(_signalled, real, stop_on)
     try:
-        loop.train(*calls)
+        loop.train(model, task, phase, accelerator)
     except Interrupted:
         return
     finally:
@@ -71,15 +74,15 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
         save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
 
 
-def _only_mine(mask, real=loop.predicting):
+def _only_mine(mask, real=step.predicting):
     """A planted mistake: a process counts the tokens of its own rows."""
     return real(mask)[rank() :: 2]
 
 
-def _signalled(real, who, step, *rest):
-    if step == STOP_AT and who == rank():
+def _signalled(real, who, number, *rest):
+    if number == STOP_AT and who == rank():
         os.kill(os.getpid(), signal.SIGINT)
-    return real(step, *rest)
+    return real(number, *rest)
 
 
 def several(folder: Path) -> None:
@@ -87,7 +90,7 @@ def several(folder: Path) -> None:
     run(folder / "ddp", whole)
     run(folder / "ddp stopped", whole, stop_on=1)
     refusals(folder)
-    with mock.patch.object(loop, "predicting", _only_mine):
+    with mock.patch.object(step, "predicting", _only_mine):
         run(folder / "ddp, each by its own count", whole)
     AcceleratorState._reset_state(reset_partial_state=True)
     parts = make_accelerator("cpu", "fp32", "full")
@@ -113,13 +116,13 @@ def refusals(folder: Path) -> None:
         (folder / f"refused {rank()}").write_text(str(error))
 
 
-def killed(step: int, arguments: list[str]) -> None:
+def killed(number: int, arguments: list[str]) -> None:
     from kdlib.cli import main
 
     real = loop.rows_of_step
 
     def rows(current, *rest):
-        if current == step and rank() == 1:
+        if current == number and rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(current, *rest)
 

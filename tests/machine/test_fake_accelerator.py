@@ -19,10 +19,11 @@ from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.live import live_targets
+from kdlib.teachers.live import LiveTargets
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.step import take_step
+from kdlib.training.step import StepContext, take_step
 from kdlib.training.student_with_loss import StudentWithLoss
+from kdlib.training.task import Task
 
 PROGRAM = Path(__file__).parent / "fake_accelerator.py"
 SOUND = ("linear", "dense", "reverse KL", "temperature 2", "evaluation")
@@ -127,16 +128,17 @@ def reads_of_a_step(accumulate):
     """transformers treats a fake tensor unlike a real one, so its reads show on the CPU only."""
     size = ModelSize(width=16, layers=1, heads=2)
     teacher, student = freeze(new_model(size, 31, 16, 0)), new_model(size, 31, 16, 1)
-    training, accelerator = Training(steps=1, batch=4, accumulate=accumulate), Accelerator(cpu=True)
-    learner, targets = StudentWithLoss(student), live_targets(teacher)
+    training, accelerator = (
+        Training(steps=1, batch=4, gradient_accumulation=accumulate),
+        Accelerator(cpu=True),
+    )
+    learner, targets = StudentWithLoss(student), LiveTargets(teacher)
     ids = torch.randint(0, 31, (4, 9))
     blocks = Blocks(ids, torch.ones_like(ids), bytes=100)
     optimizer = make_optimizer(student, training)
     with Reads() as reads:
-        take_step(
-            learner, blocks, torch.arange(4), Objective.from_alpha(0.5), training, accelerator,
-            optimizer, targets,
-        )  # fmt: skip
+        task = Task(blocks, blocks, Objective.from_alpha(0.5), training, targets)
+        take_step(StepContext(learner, optimizer, task, accelerator), torch.arange(4))
     return reads.seen
 
 

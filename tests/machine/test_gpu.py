@@ -11,18 +11,20 @@ from accelerate.state import AcceleratorState
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused.loss import Head, HiddenTargets, fused_distillation_loss
+from kdlib.losses.fused.inputs import Head, HiddenTargets
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.live import live_targets
+from kdlib.teachers.live import LiveTargets
 from kdlib.training.loop import rows_of_step, train
 from kdlib.training.phase import Phase
 from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training, make_optimizer
-from kdlib.training.step import take_step
+from kdlib.training.step import StepContext, take_step
 from kdlib.training.student_with_loss import StudentWithLoss
+from kdlib.training.task import Task
 
 pytestmark = pytest.mark.gpu
 
@@ -104,29 +106,30 @@ def trained(device, folder, steps=8):
     folder.mkdir()
     accelerator = fresh_accelerator(device, "fp32")
     teacher, student = pair()
-    targets = live_targets(teacher.to(accelerator.device))
+    targets = LiveTargets(teacher.to(accelerator.device))
     blocks, training = make_blocks(32), Training(steps=steps, batch=8, checkpoint_every=4)
     phase = Phase("student", folder, "run", seed=0)
-    train(student, blocks, blocks, BOTH, training, phase, accelerator, targets)
+    train(student, Task(blocks, blocks, BOTH, training, targets), phase, accelerator)
     return Metrics(folder).rows()[-1]
 
 
-def prepared(precision, compiled=False):
+def prepared(blocks, precision, compiled=False):
     """Everything that a step takes, on the GPU."""
     accelerator = fresh_accelerator("cuda", precision)
     teacher, student = (model.to(accelerator.device) for model in pair())
     if compiled:
         compile_layers(student)
         compile_layers(teacher)
-    training = Training(steps=100, batch=BATCH, accumulate=2)
+    training = Training(steps=100, batch=BATCH, gradient_accumulation=2)
     optimizer = make_optimizer(student, training)
     learner, stepper = accelerator.prepare(StudentWithLoss(student), optimizer)
-    return learner, stepper, training, accelerator, live_targets(teacher)
+    task = Task(blocks, blocks, BOTH, training, LiveTargets(teacher))
+    return StepContext(learner, stepper, task, accelerator)
 
 
-def step_of_number(number, blocks, learner, stepper, training, accelerator, targets):
-    rows = rows_of_step(number, len(blocks), training.batch, 0)
-    return take_step(learner, blocks, rows, BOTH, training, accelerator, stepper, targets)
+def step_of_number(number, context):
+    blocks, training = context.task.blocks, context.task.training
+    return take_step(context, rows_of_step(number, len(blocks), training.batch, 0))
 
 
 def test_the_loop_ends_where_it_ends_on_the_cpu(tmp_path):
@@ -137,11 +140,11 @@ def test_the_loop_ends_where_it_ends_on_the_cpu(tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_never_waits_for_the_gpu(precision):
-    blocks, parts = make_blocks(BATCH), prepared(precision)
-    step_of_number(0, blocks, *parts)  # the first step may: it chooses kernels and makes buffers
+    context = prepared(make_blocks(BATCH), precision)
+    step_of_number(0, context)  # the first step may: it chooses kernels and makes buffers
     torch.cuda.set_sync_debug_mode("error")
     try:
-        loss = step_of_number(1, blocks, *parts)
+        loss = step_of_number(1, context)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert loss.total.isfinite()
@@ -149,25 +152,25 @@ def test_a_step_never_waits_for_the_gpu(precision):
 
 def test_bf16_is_near_float32():
     blocks = make_blocks(BATCH)
-    means = [step_of_number(0, blocks, *prepared(p)).mean.item() for p in ("fp32", "bf16")]
+    means = [step_of_number(0, prepared(blocks, p)).mean.item() for p in ("fp32", "bf16")]
     assert means[1] == pytest.approx(means[0], rel=0.02)
 
 
 def test_compiled_layers_take_the_same_step():
     blocks = make_blocks(BATCH)
-    means = [step_of_number(0, blocks, *prepared("fp32", c)).mean.item() for c in (False, True)]
+    means = [step_of_number(0, prepared(blocks, "fp32", c)).mean.item() for c in (False, True)]
     assert means[1] == pytest.approx(means[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 def test_speed_is_printed(compiled):
-    blocks, parts = make_blocks(4 * BATCH), prepared("bf16", compiled)
+    context = prepared(make_blocks(4 * BATCH), "bf16", compiled)
     for number in range(5):
-        step_of_number(number, blocks, *parts)
+        step_of_number(number, context)
     torch.cuda.synchronize()
     started = time.perf_counter()
     for number in range(5, 25):
-        step_of_number(number, blocks, *parts)
+        step_of_number(number, context)
     torch.cuda.synchronize()
     speed = 20 * BATCH * BLOCK / (time.perf_counter() - started)
     print(f"{torch.cuda.get_device_name()}: {speed:,.0f} tokens/s")

@@ -13,7 +13,7 @@ from kdlib.errors import UserError
 from kdlib.losses.sparse import KINDS, top_k
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers import cache
+from kdlib.teachers import cache_format, cache_writer
 from kdlib.teachers.cache_format import cache_contents, read_manifest
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import _packed, _write_shard, write_cache
@@ -47,8 +47,8 @@ def contents(kind="sampled", **changes):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_TOKENS", 5 * POSITIONS)
-    monkeypatch.setattr(cache, "PASS_TOKENS", 2 * POSITIONS)
+    monkeypatch.setattr(cache_writer, "SHARD_TOKENS", 5 * POSITIONS)
+    monkeypatch.setattr(cache_writer, "PASS_TOKENS", 2 * POSITIONS)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_block_is_found_by_its_text(made):
 
 
 def test_draws_do_not_depend_on_how_the_work_was_cut(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_TOKENS", 10**6)
+    monkeypatch.setattr(cache_writer, "SHARD_TOKENS", 10**6)
     whole = tmp_path / "whole"
     write_cache(whole, contents(), TEACHER, TEXT)
     assert len(read_manifest(whole)["shards"]) == 1 < len(read_manifest(made)["shards"])
@@ -154,13 +154,13 @@ def killed_after(shards, monkeypatch):
         written.append(args)
         return write(*args)
 
-    monkeypatch.setattr(cache, "_write_shard", write_or_die)
+    monkeypatch.setattr(cache_writer, "_write_shard", write_or_die)
 
 
 def counted_passes(monkeypatch):
     packed, rows = _packed, []
     monkeypatch.setattr(
-        cache, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
+        cache_writer, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
     )
     return rows
 
@@ -183,9 +183,9 @@ def test_a_maker_that_was_stopped_goes_on(tmp_path, small_shards, monkeypatch):
 
 def test_a_maker_that_goes_on_opens_each_shard_once(made, monkeypatch):
     """Whatever the number of blocks: a search through all shards for each is a day's work."""
-    opened, real = [], cache.safe_open
+    opened, real = [], cache_format.safe_open
     monkeypatch.setattr(
-        cache, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
+        cache_format, "safe_open", lambda path, **named: opened.append(path) or real(path, **named)
     )
     write_cache(made, contents(), TEACHER, TEXT)
     assert len(opened) == len(set(opened)) == len(read_manifest(made)["shards"])

@@ -6,7 +6,7 @@ import torch
 from kdlib.data.blocks import Blocks
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers import live as live_module
+from kdlib.teachers import live as live_teachers
 
 
 @pytest.fixture
@@ -22,10 +22,8 @@ def blocks():
 
 def test_remembered_logits_are_the_teachers(teacher, blocks):
     rows = torch.tensor([36, 0, 17, 17])
-    live = live_module.live_targets(teacher)(rows, blocks.ids[rows]).logits()
-    remembered = live_module.precompute_hidden_states(teacher, blocks)(
-        rows, blocks.ids[rows]
-    ).logits()
+    live = live_teachers.LiveTargets(teacher)(rows, blocks.ids[rows]).logits()
+    remembered = live_teachers.PrecomputedTargets(teacher, blocks)(rows, blocks.ids[rows]).logits()
     whole = teacher(input_ids=blocks.ids[rows]).logits
     assert torch.equal(live, whole)
     # Float32 products of differently sized batches may differ in the last digit.
@@ -34,15 +32,15 @@ def test_remembered_logits_are_the_teachers(teacher, blocks):
 
 
 def test_memory_follows_the_row_number_not_the_order_of_reading(teacher, blocks):
-    remembered = live_module.precompute_hidden_states(teacher, blocks)
+    remembered = live_teachers.PrecomputedTargets(teacher, blocks)
     rows = torch.tensor([5, 20])
     assert torch.equal(remembered(rows, None).hidden.flip(0), remembered(rows.flip(0), None).hidden)
 
 
 def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch):
-    assert live_module.can_precompute(teacher, blocks)
-    monkeypatch.setattr(live_module, "MEMORY_LIMIT_BYTES", 1000)
-    assert not live_module.can_precompute(teacher, blocks)
+    assert live_teachers.can_precompute(teacher, blocks)
+    monkeypatch.setattr(live_teachers, "MEMORY_LIMIT_BYTES", 1000)
+    assert not live_teachers.can_precompute(teacher, blocks)
     monkeypatch.undo()
     forward = type(teacher).forward
 
@@ -52,7 +50,7 @@ def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch)
         return output
 
     monkeypatch.setattr(type(teacher), "forward", capped)
-    assert not live_module.can_precompute(teacher, blocks)
+    assert not live_teachers.can_precompute(teacher, blocks)
     with pytest.raises(ValueError, match="not one product"):
-        live_module.precompute_hidden_states(teacher, blocks)
-    assert isinstance(live_module.live_targets(teacher)(None, blocks.ids[:2]), torch.Tensor)
+        live_teachers.PrecomputedTargets(teacher, blocks)
+    assert isinstance(live_teachers.LiveTargets(teacher)(None, blocks.ids[:2]), torch.Tensor)

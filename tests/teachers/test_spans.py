@@ -18,7 +18,7 @@ from kdlib.losses.spans import NO_SPAN, SpanTargets, bernoulli_kl, span_distilla
 from kdlib.models.folders import wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.spans import align_spans, pair_blocks, precompute_span_likelihoods
+from kdlib.teachers.spans import SpanLikelihoods, align_spans, pair_blocks
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9
@@ -122,7 +122,7 @@ def test_teachers_likelihood_of_a_span_is_the_product_of_its_tokens(coarse, fine
     teacher = freeze(new_model(ModelSize(16, 1, 2, 0.3), len(fine), 64, seed=0))
     pairs = pair_blocks(DOCUMENTS, fine, coarse, 24)
     rows = torch.tensor([2, 0])
-    found = precompute_span_likelihoods(teacher, pairs)(rows, pairs.student.ids[rows])
+    found = SpanLikelihoods(teacher, pairs)(rows, pairs.student.ids[rows])
     assert torch.equal(found.spans, pairs.student_spans[rows])
     for index, row in enumerate(rows):
         ids, spans = pairs.teacher.ids[row], pairs.teacher_spans[row]

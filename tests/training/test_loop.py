@@ -16,12 +16,13 @@ from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
+from kdlib.teachers.targets import TeacherTargets
 from kdlib.training import loop
 from kdlib.training.checkpoint import load_checkpoint, safe_open
-from kdlib.training.phase import Interrupted, Phase
+from kdlib.training.phase import Diverged, Interrupted, Phase
 from kdlib.training.run_folder import CHECKPOINT, Metrics
 from kdlib.training.schedule import Training, make_optimizer, rows_of_step
-from kdlib.training.window import Diverged
+from kdlib.training.task import Task
 
 VOCABULARY, BLOCK = 11, 12
 LABELS = Objective.from_lambda(0.0)
@@ -65,8 +66,19 @@ def phase(tmp_path):
     return Phase("student", tmp_path, "run1", seed=0)
 
 
+class Targets(TeacherTargets):
+    """What a function of (rows, ids) says."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, rows, ids):
+        return self.function(rows, ids)
+
+
 def run(model, blocks, training, phase, accelerator, objective=LABELS, teacher=None):
-    return loop.train(model, blocks, blocks, objective, training, phase, accelerator, teacher)
+    task = Task(blocks, blocks, objective, training, teacher)
+    return loop.train(model, task, phase, accelerator)
 
 
 def weights(model):
@@ -106,7 +118,7 @@ def test_accumulation_changes_nothing(blocks, phase, accelerator, accumulate):
     run(
         split,
         blocks,
-        dataclasses.replace(training, accumulate=accumulate),
+        dataclasses.replace(training, gradient_accumulation=accumulate),
         dataclasses.replace(phase, name="b"),
         accelerator,
     )
@@ -121,7 +133,9 @@ def test_distillation_reaches_the_teacher(blocks, phase, accelerator):
     pure = Objective.from_alpha(1.0)
     with torch.no_grad():
         logits = teacher(blocks.ids).logits
-    run(student, blocks, training, phase, accelerator, pure, lambda rows, ids: logits[rows])
+    run(
+        student, blocks, training, phase, accelerator, pure, Targets(lambda rows, ids: logits[rows])
+    )
     loss = distillation_loss(student(blocks.ids).logits, logits, objective=pure)
     assert loss.mean < 1e-3
     assert Metrics(phase.folder).rows()[0]["distillation"] > 0.5
@@ -171,7 +185,15 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(blocks, phase, acc
         return logits * math.nan if len(calls) == 25 else logits
 
     with pytest.raises(Diverged, match=r"nan at step 25, learning rate \d") as caught:
-        run(Bigram(), blocks, training, phase, accelerator, Objective.from_alpha(0.5), poisoned)
+        run(
+            Bigram(),
+            blocks,
+            training,
+            phase,
+            accelerator,
+            Objective.from_alpha(0.5),
+            Targets(poisoned),
+        )
     assert "kept" in str(caught.value)
     saved = load_file(phase.folder / CHECKPOINT)
     assert all(t.isfinite().all() for name, t in saved.items() if t.is_floating_point())
@@ -189,7 +211,8 @@ def test_checkpoint_of_another_phase_is_not_ours(blocks, phase, accelerator):
     run(Bigram(), blocks, training, phase, accelerator)
     model = Bigram()
     optimizer = make_optimizer(model, training)
-    assert load_checkpoint(phase.folder / CHECKPOINT, model, optimizer, "run1/other") is None
+    other = dataclasses.replace(phase, name="other")
+    assert load_checkpoint(other, model, optimizer) is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "other model"])
@@ -213,7 +236,9 @@ def test_what_comes_next_is_told_one_step_ahead(blocks, phase, accelerator):
     """Targets that are read from disk can be read while the step before is computed."""
     asked, expected = [], []
 
-    class OnDisk:
+    class OnDisk(TeacherTargets):
+        reads_ahead = True
+
         def __call__(self, rows, ids):
             asked.append(rows.tolist())
             return Bigram()(ids).logits

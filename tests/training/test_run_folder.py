@@ -101,7 +101,7 @@ def test_second_process_is_refused(tmp_path):
     code = f"""
 from pathlib import Path
 from kdlib.files import locked
-with claimed(Path({str(tmp_path / "run")!r})):
+with locked(Path({str(tmp_path / "run")!r})):
     print("claimed")
 """
     with locked(tmp_path / "run"):

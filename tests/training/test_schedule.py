@@ -34,7 +34,7 @@ def test_learning_rate_rises_then_falls():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"steps": 0}, {"batch": 0}, {"accumulate": 3}, {"learning_rate": 0.0}, {"clip": -1.0},
+        {"steps": 0}, {"batch": 0}, {"gradient_accumulation": 3}, {"learning_rate": 0.0}, {"clip": -1.0},
         {"learning_rate": math.nan}, {"weight_decay": -0.1}, {"warmup": 1.0}, {"validate_every": 0},
     ],
 )  # fmt: skip

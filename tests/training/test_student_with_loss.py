@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdlib.losses.fused.loss import HiddenTargets
+from kdlib.losses.fused.inputs import HiddenTargets
 from kdlib.losses.objectives import Objective
 from kdlib.losses.softmax import log_softmax
 from kdlib.losses.sparse import top_k

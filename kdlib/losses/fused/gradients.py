@@ -1,11 +1,13 @@
 """From a chunk's logits to its loss and its gradient in the student's logits, in place.
 
 Here the time of a distillation step is spent, beside its matrix products. So matrices of the size
-of the logits are passed over as few times as can be, and none is allocated twice.
+of the logits are passed over as few times as can be, and none is allocated twice: a name such as
+`gradient` often is the memory of `log_q`, turned into what is needed next.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,6 +18,53 @@ from kdlib.losses.fused.buffers import Buffers
 from kdlib.losses.fused.compiled import is_preferred, kl_and_gradient
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of one chunk, and what is to be made of them.
+
+    Args:
+        student: (N, V) logits in float32 or better; used up.
+        teacher: (N, V) logits, used up; or sparse targets, made at the objective's temperature,
+            which know the forward KL only; or None.
+        labels: (N,) or None.
+        weights: (N,) of the rows, or None where all are 1.
+        objective: divergence, temperature and the weights of the two terms.
+        buffers: memory that lasts from chunk to chunk.
+        finite: no logit is -inf, so none has to be looked for. Where one is, the conventions of
+            `divergences` hold.
+        wants_gradient: whether the gradient in the student's logits is made.
+    """
+
+    student: Tensor
+    teacher: Tensor | SparseTargets | None
+    labels: Tensor | None
+    weights: Tensor | None
+    objective: Objective
+    buffers: Buffers
+    finite: bool
+    wants_gradient: bool
+
+    def log_softmax(self, logits: Tensor, name: str) -> Tensor:
+        """Into the buffer of that name."""
+        return torch.log_softmax(logits, -1, out=self.buffers.get(name, len(logits)))
+
+    def sum(self, rows: Tensor) -> Tensor:
+        """(N,) -> (), weighted."""
+        return rows.sum() if self.weights is None else (rows * self.weights).sum()
+
+    def cross_entropy(self, log_q: Tensor) -> Tensor:
+        if self.labels is None:
+            return log_q.new_zeros(())
+        return -self.sum(log_q.gather(-1, self.labels.unsqueeze(-1)).squeeze(-1))
+
+    def finished(self, gradient: Tensor, label_weight: float) -> Tensor:
+        """Minus the labels, times the rows' weights: in place."""
+        if label_weight and self.labels is not None:
+            minus = gradient.new_full((len(gradient), 1), -label_weight)
+            gradient.scatter_add_(-1, self.labels.unsqueeze(-1), minus)
+        return gradient if self.weights is None else gradient.mul_(self.weights.unsqueeze(-1))
 
 
 class ChunkLoss(NamedTuple):
@@ -33,185 +82,144 @@ class ChunkLoss(NamedTuple):
         return a * self.cross_entropy + b * self.distillation if a else b * self.distillation
 
 
-def chunk_loss(
-    student: Tensor,
-    teacher: Tensor | SparseTargets | None,
-    labels: Tensor | None,
-    weights: Tensor | None,
-    objective: Objective,
-    buffers: Buffers,
-    *,
-    finite: bool,
-    wants_gradient: bool,
-) -> ChunkLoss:
-    """student, teacher (N, V) in float32 or better are used up; labels, weights (N). The teacher may
-    also be sparse targets, made at the objective's temperature; they know the forward KL only.
-
-    finite: no logit is -inf, so nothing has to be looked for. Where one is, the conventions of
-    `divergences` hold.
-    """
-    if isinstance(teacher, Tensor) and objective.divergence != "forward_kl":
-        return _by_autograd(student, teacher, labels, weights, objective, wants_gradient)
-    plain = finite and objective.temperature == 1 and wants_gradient
-    if isinstance(teacher, Tensor) and plain and is_preferred(student):
-        return _by_compiler(student, teacher, labels, weights, objective)
+def chunk_loss(chunk: Chunk) -> ChunkLoss:
+    """The loss of a chunk and its gradient, by the shortest way that its objective allows."""
+    objective, teacher = chunk.objective, chunk.teacher
+    if isinstance(teacher, Tensor):
+        if objective.divergence != "forward_kl":
+            return _by_autograd(chunk, teacher)
+        plain = chunk.finite and objective.temperature == 1 and chunk.wants_gradient
+        if plain and is_preferred(chunk.student):
+            return _by_compiler(chunk, teacher)
     if teacher is None or objective.temperature == 1:
-        return _at_temperature_one(
-            student, teacher, labels, weights, objective, buffers, finite, wants_gradient
-        )
-    return _softened(student, teacher, labels, weights, objective, buffers, finite, wants_gradient)
+        return _at_temperature_one(chunk)
+    return _softened(chunk)
 
 
-def _at_temperature_one(
-    student: Tensor,
-    teacher: Tensor | SparseTargets | None,
-    labels: Tensor | None,
-    weights: Tensor | None,
-    objective: Objective,
-    buffers: Buffers,
-    finite: bool,
-    wants_gradient: bool,
-) -> ChunkLoss:
+def _at_temperature_one(chunk: Chunk) -> ChunkLoss:
     """Gradient: label_weight * (Q - label) + teacher_weight * (Q - P): one softmax serves both."""
-    a, b = objective.label_weight, objective.teacher_weight if teacher is not None else 0.0
-    log_q = torch.log_softmax(student, -1, out=buffers.get("log_q", len(student)))
-    ce = _cross_entropy(log_q, labels, weights)
-    pull = _pull(teacher, log_q, finite, spare=student)
-    kd = _sum(pull.kl, weights)
-    if not wants_gradient:
+    a, b = chunk.objective.label_weight, chunk.objective.teacher_weight
+    log_q = chunk.log_softmax(chunk.student, "log_q")
+    ce = chunk.cross_entropy(log_q)
+    # The student's logits are not needed any more, so the teacher's softmax may have their memory.
+    term = _teacher_term(chunk, chunk.teacher, log_q, scratch=chunk.student)
+    kd = chunk.sum(term.divergence)
+    if not chunk.wants_gradient:
         return ChunkLoss(ce, kd, None)
-    gradient = log_q.exp_()
-    gradient.mul_(a + b * pull.mass)
+    b = b if chunk.teacher is not None else 0.0
+    # a Q + b Q in one multiplication: one pass over V numbers a row, where two sums would take four.
+    gradient = log_q.exp_().mul_(a + b * term.mass)
     if b:
-        pull.subtract_from(gradient, b)
-    if a and labels is not None:
-        _subtract_labels(gradient, labels, a)
-    return ChunkLoss(ce, kd, _weigh_rows(gradient, weights))
+        term.subtract_from(gradient, b)
+    return ChunkLoss(ce, kd, chunk.finished(gradient, a))
 
 
-def _by_compiler(
-    student: Tensor,
-    teacher: Tensor,
-    labels: Tensor | None,
-    weights: Tensor | None,
-    objective: Objective,
-) -> ChunkLoss:
+def _by_compiler(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     """The same as `_at_temperature_one`, for finite logits."""
-    a, b = objective.label_weight, objective.teacher_weight
-    at_labels = None if labels is None else student.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    kl, mass = kl_and_gradient(student, teacher, a, b)
-    ce = kl.new_zeros(()) if at_labels is None else _sum(mass - at_labels, weights)
-    if a and labels is not None:
-        _subtract_labels(student, labels, a)
-    return ChunkLoss(ce, _sum(kl, weights), _weigh_rows(student, weights))
+    a, b, student = chunk.objective.label_weight, chunk.objective.teacher_weight, chunk.student
+    # Before they are overwritten: -log q(label) = log-sum-exp - logit(label).
+    at_labels = (
+        None if chunk.labels is None else student.gather(-1, chunk.labels.unsqueeze(-1)).squeeze(-1)
+    )
+    kl, log_sum = kl_and_gradient(student, teacher, a, b)
+    ce = kl.new_zeros(()) if at_labels is None else chunk.sum(log_sum - at_labels)
+    return ChunkLoss(ce, chunk.sum(kl), chunk.finished(student, a))
 
 
-def _softened(
-    student: Tensor,
-    teacher: Tensor | SparseTargets | None,
-    labels: Tensor | None,
-    weights: Tensor | None,
-    objective: Objective,
-    buffers: Buffers,
-    finite: bool,
-    wants_gradient: bool,
-) -> ChunkLoss:
+def _softened(chunk: Chunk) -> ChunkLoss:
     """Gradient: label_weight * (Q - label) + teacher_weight * s * (Q_T - P_T), with s = T where the
     objective has its T², else 1/T."""
+    objective, student = chunk.objective, chunk.student
     a, b, t = objective.label_weight, objective.teacher_weight, objective.temperature
     factor = t**2 if objective.scale_by_t_squared else 1.0
     ce, q = student.new_zeros(()), None
-    if labels is not None:
-        log_q = torch.log_softmax(student, -1, out=buffers.get("log_q", len(student)))
-        ce = _cross_entropy(log_q, labels, weights)
-        q = log_q.exp_() if a and wants_gradient else None
-    student.div_(t)
-    softened = torch.log_softmax(student, -1, out=buffers.get("softened", len(student)))
-    teacher = teacher.div_(t) if isinstance(teacher, Tensor) else teacher
-    pull = _pull(teacher, softened, finite, spare=student)
-    kd = factor * _sum(pull.kl, weights)
-    if not wants_gradient:
+    if chunk.labels is not None:
+        # The labels are compared at temperature 1, so a second softmax is made, and kept.
+        log_q = chunk.log_softmax(student, "log_q")
+        ce = chunk.cross_entropy(log_q)
+        q = log_q.exp_() if a and chunk.wants_gradient else None
+    softened = chunk.log_softmax(student.div_(t), "softened")
+    teacher = chunk.teacher.div_(t) if isinstance(chunk.teacher, Tensor) else chunk.teacher
+    term = _teacher_term(chunk, teacher, softened, scratch=student)
+    kd = factor * chunk.sum(term.divergence)
+    if not chunk.wants_gradient:
         return ChunkLoss(ce, kd, None)
-    gradient = softened.exp_().mul_(pull.mass)
-    pull.subtract_from(gradient, 1.0)
-    gradient.mul_(b * factor / t)
-    if q is not None and labels is not None:
+    gradient = softened.exp_().mul_(term.mass)
+    term.subtract_from(gradient, 1.0)
+    gradient.mul_(b * factor / t)  # the 1/T comes from the chain rule: logits are divided by T
+    if q is not None:
         gradient.add_(q, alpha=a)
-        _subtract_labels(gradient, labels, a)
-    return ChunkLoss(ce, kd, _weigh_rows(gradient, weights))
+    return ChunkLoss(ce, kd, chunk.finished(gradient, a if q is not None else 0.0))
 
 
-def _by_autograd(
-    student: Tensor,
-    teacher: Tensor,
-    labels: Tensor | None,
-    weights: Tensor | None,
-    objective: Objective,
-    wants_gradient: bool,
-) -> ChunkLoss:
+def _by_autograd(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     """Any divergence, through a graph that lives no longer than the chunk."""
     with torch.enable_grad():
-        leaf = student.detach().requires_grad_()
+        leaf = chunk.student.detach().requires_grad_()
         loss = distillation_loss(
-            leaf, teacher, labels, objective=objective, token_weights=weights, ignore_index=None
-        )
-    zero = student.new_zeros(())
+            leaf, teacher, chunk.labels,
+            objective=chunk.objective, token_weights=chunk.weights, ignore_index=None,
+        )  # fmt: skip
+    zero = leaf.new_zeros(())
     ce, kd = (loss.parts.get(name, zero) for name in ("cross_entropy", "distillation"))
-    gradient = torch.autograd.grad(loss.total, leaf)[0] if wants_gradient else None
+    gradient = torch.autograd.grad(loss.total, leaf)[0] if chunk.wants_gradient else None
     return ChunkLoss(ce, kd, gradient)
 
 
-def _cross_entropy(log_q: Tensor, labels: Tensor | None, weights: Tensor | None) -> Tensor:
-    if labels is None:
-        return log_q.new_zeros(())
-    return -_sum(log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1), weights)
+# --- The teacher's term -------------------------------------------------------------------------
 
 
-class _Pull(NamedTuple):
-    """A divergence of each row (N), and its gradient in the student's logits: mass * Q - p, where p
-    stands on all slots (N, V), or on the slots `ids` (N, k) only."""
+class TeacherTerm(NamedTuple):
+    """A divergence of each row (N,), and its gradient in the student's logits: mass * Q - p, where p
+    stands on all slots (N, V), or on the slots `ids` (N, k) only.
 
-    kl: Tensor
+    mass is 1 where P is a whole distribution; less, where a part of it passes no gradient.
+    """
+
+    divergence: Tensor
     mass: float | Tensor
     p: Tensor | None = None
     ids: Tensor | None = None
 
     def subtract_from(self, gradient: Tensor, weight: float) -> None:
-        if self.p is None:  # nothing pulls
+        if self.p is None:  # there is no teacher
             return
         if self.ids is None:
             gradient.sub_(self.p, alpha=weight)
-        else:
+        else:  # k numbers a row, not V: a dense row of the teacher is never made
             gradient.scatter_add_(-1, self.ids, self.p * -weight)
 
 
-def _pull(
-    teacher: Tensor | SparseTargets | None, log_q: Tensor, finite: bool, spare: Tensor
-) -> _Pull:
+def _teacher_term(
+    chunk: Chunk, teacher: Tensor | SparseTargets | None, log_q: Tensor, scratch: Tensor
+) -> TeacherTerm:
+    """`teacher` at the temperature of log_q (N, V); `scratch` (N, V) may be overwritten."""
     if teacher is None:
-        return _Pull(log_q.new_zeros(len(log_q)), 0.0)
+        return TeacherTerm(log_q.new_zeros(len(log_q)), 0.0)
     if isinstance(teacher, SparseTargets):
-        return _sparse_pull(teacher, log_q)
-    return _dense_pull(teacher, log_q, finite, spare)
+        return _sparse_term(teacher, log_q)
+    return _dense_term(teacher, log_q, chunk.finite, scratch)
 
 
-def _dense_pull(teacher: Tensor, log_q: Tensor, finite: bool, spare: Tensor) -> _Pull:
-    """KL(P||Q) from the teacher's logits; they and `spare` are used up."""
-    log_p = torch.log_softmax(teacher, -1, out=spare)
+def _dense_term(teacher: Tensor, log_q: Tensor, finite: bool, scratch: Tensor) -> TeacherTerm:
+    """KL(P||Q) from the teacher's logits; they and `scratch` are used up."""
+    log_p = torch.log_softmax(teacher, -1, out=scratch)
     p = torch.exp(log_p, out=teacher)
     if finite:
-        return _Pull(torch.linalg.vecdot(p, log_p.sub_(log_q)), 1.0, p)
+        # A dot product a row: the sum of p (log p - log q) without a matrix of the products.
+        return TeacherTerm(torch.linalg.vecdot(p, log_p.sub_(log_q)), 1.0, p)
     excluded = log_p == -torch.inf
-    ratio = log_p.sub_(log_q).masked_fill_(excluded, 0)
+    ratio = log_p.sub_(log_q).masked_fill_(excluded, 0)  # 0 log 0 = 0, and never 0 * inf = NaN
     impossible = ratio == torch.inf
     kl = torch.linalg.vecdot(p, ratio.masked_fill_(impossible, 0))
     kl.masked_fill_(impossible.any(-1), torch.inf)
     p.masked_fill_(impossible, 0)  # an infinite term passes no gradient
-    return _Pull(kl, p.sum(-1, keepdim=True), p)
+    return TeacherTerm(kl, p.sum(-1, keepdim=True), p)
 
 
-def _sparse_pull(targets: SparseTargets, log_q: Tensor) -> _Pull:
-    """With a tail, every token in it is pulled by the ratio of the two tails."""
+def _sparse_term(targets: SparseTargets, log_q: Tensor) -> TeacherTerm:
+    """With a tail, every token in it is drawn by the ratio of the two tails: one factor for all of
+    them, so it is taken into the mass, and taken back at the kept tokens."""
     targets = targets.to(log_q.dtype)
     kl, mass, p = targets.divergence(log_q), targets.weights.sum(-1, keepdim=True), targets.weights
     if targets.tail is not None:
@@ -219,16 +227,4 @@ def _sparse_pull(targets: SparseTargets, log_q: Tensor) -> _Pull:
         ratio = tail / targets.others(log_q).exp().unsqueeze(-1)
         mass = mass + tail - ratio
         p = p - ratio * log_q.gather(-1, targets.ids).exp()
-    return _Pull(kl, mass, p, targets.ids)
-
-
-def _subtract_labels(gradient: Tensor, labels: Tensor, weight: float) -> None:
-    gradient.scatter_add_(-1, labels.unsqueeze(-1), gradient.new_full((len(labels), 1), -weight))
-
-
-def _weigh_rows(gradient: Tensor, weights: Tensor | None) -> Tensor:
-    return gradient if weights is None else gradient.mul_(weights.unsqueeze(-1))
-
-
-def _sum(values: Tensor, weights: Tensor | None) -> Tensor:
-    return values.sum() if weights is None else (values * weights).sum()
+    return TeacherTerm(kl, mass, p, targets.ids)

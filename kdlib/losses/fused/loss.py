@@ -17,7 +17,7 @@ from torch import Tensor
 from kdlib.losses.distillation import IGNORE_INDEX, check_inputs, counted_positions
 from kdlib.losses.fused.buffers import Buffers
 from kdlib.losses.fused.compiled import is_preferred
-from kdlib.losses.fused.gradients import chunk_loss
+from kdlib.losses.fused.gradients import Chunk, chunk_loss
 from kdlib.losses.fused.inputs import (
     Head,
     HiddenTargets,
@@ -52,19 +52,32 @@ def fused_distillation_loss(
 ) -> Loss:
     """`distillation_loss` of the heads' logits, in memory that does not grow with N x V.
 
-    student_hidden (..., H); targets: the teacher's logits (..., V); or `HiddenTargets`, whose width
-    may differ from H; or `SparseTargets`, made at the objective's temperature; labels, mask,
-    token_weights (...), all aligned (see `next_token`). Rows that do not count are not computed. The
-    mask may be on the CPU. chunk: rows at a time, chosen by the vocabulary where None.
+    With DDP or FSDP call it inside the wrapped module's forward, as `StudentWithLoss` does: there
+    the wrapper sees the loss as an output, and the head's weight is whole.
 
-    With DDP or FSDP call it inside the wrapped module's forward, as `Learner` does: there the
-    wrapper sees the loss as an output, and the head's weight is whole.
+    The gradient is computed together with the loss and kept, N x H and V x H numbers. Under autocast
+    the matrix products run in its dtype, softmaxes in float32 or better all the same. The teacher
+    receives no gradient. All arguments are aligned (see `next_token`), and rows that do not count
+    are not computed.
 
-    The gradient is computed together with the loss and kept, N x H and V x H numbers; a second
-    derivative raises RuntimeError. Under autocast the matrix products run in its dtype, softmaxes in
-    float32 or better all the same. The teacher receives no gradient.
+    Args:
+        student_hidden: (..., H) last hidden states.
+        student_head: what makes logits of them.
+        targets: the teacher's logits (..., V); or `HiddenTargets`, whose width may differ from H; or
+            `SparseTargets`, made at the objective's temperature. None where `teacher_weight` is 0.
+        labels: (...) token ids. None where `label_weight` is 0.
+        mask: (...), 0 where a position does not count; it may be on the CPU.
+        objective: divergence, temperature and the weights of the two terms.
+        token_weights: (...) of the positions; all 1 where None.
+        ignore_index: the label of a position that does not count.
+        chunk: rows at a time; chosen by the vocabulary where None.
 
-    Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
+    Returns:
+        The sum over the positions that count, in nats, and their (weighted) number.
+
+    Raises:
+        ValueError: for shapes that do not fit and for a missing teacher or missing labels.
+        RuntimeError: for a second derivative.
     """
     check_inputs(
         student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective
@@ -77,7 +90,7 @@ def fused_distillation_loss(
         None if token_weights is None else select_rows(token_weights.unsqueeze(-1), rows)[:, 0]
     )
     hidden = select_rows(student_hidden, rows)
-    call = _Call(
+    inputs = _Inputs(
         objective,
         student_head,
         select_targets(targets, rows),
@@ -88,7 +101,7 @@ def fused_distillation_loss(
         torch.is_grad_enabled(),
     )
     sums = _FusedLoss.apply(  # type: ignore[no-untyped-call]  # torch gives it no types
-        hidden, student_head.weight, student_head.bias, call
+        hidden, student_head.weight, student_head.bias, inputs
     )
     total, ce, kd = (part.clone() for part in sums)  # a wrapper's hooks want no views
     count = total.new_full((), len(hidden)) if weights is None else weights.to(total.dtype).sum()
@@ -120,18 +133,18 @@ def _product_dtype(hidden: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
 
 
-# --- One call, chunk by chunk --------------------------------------------------------------------
+# --- One inputs, chunk by chunk --------------------------------------------------------------------
 
 
-class _Call(NamedTuple):
-    """What a call needs beside the tensors that may receive a gradient. All rows count."""
+class _Inputs(NamedTuple):
+    """What the loss needs beside the tensors that may receive a gradient. All rows count."""
 
     objective: Objective
     head: Head
     targets: Targets | None
     labels: Tensor | None
     weights: Tensor | None
-    chunk: int | None
+    chunk: int | None  # rows at a time
     dtype: torch.dtype  # of the matrix products
     wants_gradient: bool
 
@@ -149,25 +162,25 @@ class _FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, call: _Call
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, inputs: _Inputs
     ) -> Tensor:
         exact = torch.promote_types(hidden.dtype, torch.float32)
-        needed = [n and call.wants_gradient for n in ctx.needs_input_grad]
+        needed = [n and inputs.wants_gradient for n in ctx.needs_input_grad]
         gradients = _Gradients(
             torch.empty_like(hidden) if needed[0] else None,
             torch.zeros_like(weight, dtype=exact) if needed[1] else None,
             torch.zeros_like(bias, dtype=exact) if needed[2] and bias is not None else None,
         )
-        call = call._replace(head=call.head.to(call.dtype), wants_gradient=any(needed))
-        if isinstance(call.targets, HiddenTargets):
-            teacher, head = call.targets
-            call = call._replace(targets=HiddenTargets(teacher, head.to(call.dtype)))
-        dtype = call.dtype if _needs_no_widening(call, hidden) else exact
-        rows = call.chunk or chunk_rows(len(weight), hidden.device.type, call.dtype, dtype)
+        inputs = inputs._replace(head=inputs.head.to(inputs.dtype), wants_gradient=any(needed))
+        if isinstance(inputs.targets, HiddenTargets):
+            teacher, head = inputs.targets
+            inputs = inputs._replace(targets=HiddenTargets(teacher, head.to(inputs.dtype)))
+        dtype = inputs.dtype if _needs_no_widening(inputs, hidden) else exact
+        rows = inputs.chunk or chunk_rows(len(weight), hidden.device.type, inputs.dtype, dtype)
         buffers = Buffers(min(rows, len(hidden)), len(weight), dtype, hidden.device)
         sums = hidden.new_zeros(3, dtype=exact)
         for start in range(0, len(hidden), rows):
-            sums += _chunk(hidden, slice(start, start + rows), call, buffers, gradients)
+            sums += _chunk(hidden, slice(start, start + rows), inputs, buffers, gradients)
         ctx.save_for_backward(*gradients)
         ctx.dtypes = [None if t is None else t.dtype for t in (hidden, weight, bias)]
         return sums
@@ -176,7 +189,7 @@ class _FusedLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # only where create_graph asks for a second derivative
             raise RuntimeError(
-                "linear_distillation_loss has one derivative; for a second one (create_graph=True)"
+                "fused_distillation_loss has one derivative; for a second one (create_graph=True)"
                 " use distillation_loss"
             )
         scaled = [
@@ -187,87 +200,99 @@ class _FusedLoss(torch.autograd.Function):
 
 
 def _chunk(
-    hidden: Tensor, some: slice, call: _Call, buffers: Buffers, gradients: _Gradients
+    hidden: Tensor, rows: slice, inputs: _Inputs, buffers: Buffers, gradients: _Gradients
 ) -> Tensor:
     """The sums of one chunk; its part of the gradients is put in place."""
-    rows = hidden[some].to(call.dtype)
-    student = head_logits(rows, call.head, buffers, "student")
-    cap = call.head.soft_cap
-    slope = None if cap is None else 1 - (student / cap).square()
+    states = hidden[rows].to(inputs.dtype)
+    logits = head_logits(states, inputs.head, buffers, "student")
+    cap = inputs.head.soft_cap
+    # Taken now, for the logits are overwritten: tanh's derivative is 1 - tanh².
+    slope = None if cap is None else 1 - (logits / cap).square()
     loss = chunk_loss(
-        student,
-        _teacher_logits(call.targets, some, call.dtype, buffers),
-        None if call.labels is None else call.labels[some],
-        None if call.weights is None else call.weights[some].to(student.dtype),
-        call.objective,
-        buffers,
-        finite=_are_finite(call),
-        wants_gradient=call.wants_gradient,
+        Chunk(
+            logits,
+            _teacher_logits(inputs.targets, rows, inputs.dtype, buffers),
+            None if inputs.labels is None else inputs.labels[rows],
+            None if inputs.weights is None else inputs.weights[rows].to(logits.dtype),
+            inputs.objective,
+            buffers,
+            finite=_are_finite(inputs),
+            wants_gradient=inputs.wants_gradient,
+        )
     )
     if loss.gradient is not None:
         if slope is not None:
             loss.gradient.mul_(slope)
-        _pass_on(loss.gradient, rows, some, call.head, buffers, gradients)
-    return torch.stack((loss.total(call.objective), loss.cross_entropy, loss.distillation))
+        hidden_gradient = _through_head(loss.gradient, states, inputs.head, buffers, gradients)
+        if gradients.hidden is not None and hidden_gradient is not None:
+            gradients.hidden[rows] = hidden_gradient
+    return torch.stack((loss.total(inputs.objective), loss.cross_entropy, loss.distillation))
 
 
 def _teacher_logits(
-    targets: Targets | None, some: slice, dtype: torch.dtype, buffers: Buffers
+    targets: Targets | None, rows: slice, dtype: torch.dtype, buffers: Buffers
 ) -> Tensor | SparseTargets | None:
     if targets is None:
         return None
     if isinstance(targets, HiddenTargets):
-        return head_logits(targets.hidden[some].to(dtype), targets.head, buffers, "teacher")
+        return head_logits(targets.hidden[rows].to(dtype), targets.head, buffers, "teacher")
     if isinstance(targets, SparseTargets):
-        return targets.map(lambda t: t[some])
-    logits = targets[some]
-    return buffers.get("teacher", len(logits)).copy_(logits)
+        return targets.map(lambda t: t[rows])
+    logits = targets[rows]
+    return buffers.get("teacher", len(logits)).copy_(logits)  # the caller's own stay as they are
 
 
-def _needs_no_widening(call: _Call, hidden: Tensor) -> bool:
+def _needs_no_widening(inputs: _Inputs, hidden: Tensor) -> bool:
     """Whether logits may stay in half precision: where compiled code reads them once, widens what it
     reads, and rounds the gradient that it writes, as it would be rounded for the next product."""
-    if not isinstance(call.targets, HiddenTargets) or call.weights is not None:
+    if not isinstance(inputs.targets, HiddenTargets) or inputs.weights is not None:
         return False
-    heads, objective = (call.head, call.targets.head), call.objective
+    heads, objective = (inputs.head, inputs.targets.head), inputs.objective
     return (
-        call.wants_gradient
+        inputs.wants_gradient
         and all(h.bias is None and h.scale == 1 and h.soft_cap is None for h in heads)
         and (objective.divergence, objective.temperature, objective.label_weight)
         == ("forward_kl", 1, 0)
-        and is_preferred(hidden.new_empty(0, len(call.head.weight)))
+        and is_preferred(hidden.new_empty(0, len(inputs.head.weight)))
     )
 
 
-def _are_finite(call: _Call) -> bool:
+def _are_finite(inputs: _Inputs) -> bool:
     """Whether no logit can be -inf: of a head, only a bias could be; of given logits, any."""
-    given = isinstance(call.targets, Tensor)
-    heads = [call.head, *([call.targets.head] if isinstance(call.targets, HiddenTargets) else [])]
-    return not given and all(head.bias is None for head in heads)
+    given_logits = isinstance(inputs.targets, Tensor)
+    heads = [
+        inputs.head,
+        *([inputs.targets.head] if isinstance(inputs.targets, HiddenTargets) else []),
+    ]
+    return not given_logits and all(head.bias is None for head in heads)
 
 
-def _pass_on(
-    gradient: Tensor, rows: Tensor, some: slice, head: Head, buffers: Buffers, gradients: _Gradients
-) -> None:
-    """From the gradient in a chunk's logits to those of its rows, of the weight and of the bias."""
+def _through_head(
+    gradient: Tensor, states: Tensor, head: Head, buffers: Buffers, gradients: _Gradients
+) -> Tensor | None:
+    """From the gradient in a chunk's logits to that of its hidden states (n, H), if it is wanted;
+    those of weight and bias, sums over all chunks, are added to."""
     if head.scale != 1:
         gradient.mul_(head.scale)
     if gradients.bias is not None:
         gradients.bias.add_(gradient.sum(0))
-    if rows.dtype != gradient.dtype:
-        gradient = buffers.narrow(len(rows), rows.dtype).copy_(gradient)
-    if gradients.hidden is not None:
-        gradients.hidden[some] = gradient @ head.weight
+    if states.dtype != gradient.dtype:
+        gradient = buffers.narrow(len(states), states.dtype).copy_(gradient)
     if gradients.weight is not None:
-        if rows.dtype == gradients.weight.dtype:
-            gradients.weight.addmm_(gradient.T, rows)
+        if states.dtype == gradients.weight.dtype:
+            gradients.weight.addmm_(gradient.T, states)
         else:
-            _add_product(gradients.weight, gradient, rows)
+            _add_product(gradients.weight, gradient, states)
+    return None if gradients.hidden is None else gradient @ head.weight
 
 
-def _add_product(total: Tensor, gradient: Tensor, rows: Tensor) -> None:
-    """total (V, H) += gradient.T @ rows, which are less precise: in pieces of the vocabulary, so that
-    a product is still in the cache when it is converted and added."""
-    length = max(1, CHUNK_BYTES // (rows.element_size() * rows.shape[1]))
+def _add_product(total: Tensor, gradient: Tensor, states: Tensor) -> None:
+    """total (V, H) += gradient.T @ states, which are less precise: in pieces of the vocabulary, so
+    that a product is still in the cache when it is converted and added.
+
+    The sum itself stays in float32: in bfloat16, with its 8 bits, the hundredth chunk would hardly
+    move it any more.
+    """
+    length = max(1, CHUNK_BYTES // (states.element_size() * states.shape[1]))
     for piece, part in zip(total.split(length), gradient.split(length, -1)):
-        piece.add_(part.T @ rows)
+        piece.add_(part.T @ states)

@@ -1,0 +1,121 @@
+"""What can be refused is refused here, before a run's folder is touched.
+
+Each of these mistakes would otherwise be found out after minutes of training, or never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from kdlib.data.blocks import Blocks
+from kdlib.errors import UserError
+from kdlib.jobs.context import RunContext
+from kdlib.jobs.recipe import Recipe
+from kdlib.jobs.recipe_files import differing_fields
+from kdlib.jobs.targets import open_cache, wanted_cache
+from kdlib.models.folders import load_model, load_tokenizer, load_whole_model
+from kdlib.models.frozen import freeze
+from kdlib.models.pruning import check_pruning
+from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim_vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+MOST_SURPLUS_MASS = 0.01  # of a teacher, outside its vocabulary
+
+
+def check_run(context: RunContext) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        UserError: for too few blocks for the ranks; for a teacher that is no model, reads too
+            little at once or has another's tokenizer; for a student that cannot learn from it; for
+            a text too short to be cut into blocks; for a cache of other targets.
+    """
+    _check_shares(context)
+    if context.recipe.teacher.source != "train":
+        _check_teacher(context)
+
+
+def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:
+    """UserError, naming the fields, where a run is to be gone on with by another recipe."""
+    differing = differing_fields(saved, wanted)
+    if differing:
+        raise UserError(
+            f"resume: {', '.join(differing)} is other than in the run; leave it as it was, or start"
+            " a new run with another --out"
+        )
+
+
+def _check_shares(context: RunContext) -> None:
+    """Every rank needs a block for each of its micro-batches."""
+    ranks, recipe = context.accelerator.num_processes, context.recipe
+    trainings = {"student": recipe.student.training}
+    if recipe.teacher.source == "train":
+        trainings["teacher"] = recipe.teacher.training
+    for name, training in trainings.items():
+        if training.batch < ranks * training.gradient_accumulation:
+            raise UserError(
+                f"{name}.training.batch: {training.batch} blocks are too few for {ranks} processes"
+                f" with {training.gradient_accumulation} micro-batches each"
+            )
+
+
+def _check_teacher(context: RunContext) -> None:
+    """Load the teacher once, cut the text with its tokenizer, open the cache of its targets."""
+    models, text = context.models, context.text
+    folder = models.teacher
+    teacher = freeze(load_whole_model(folder))
+    tokenizer = load_tokenizer(folder)
+    _check_length("teacher", teacher, context)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"teacher: the tokenizer in {folder} has no end-of-text token")
+    for documents in (text.splits.validation, text.test):
+        models.blocks(documents, tokenizer)
+    blocks = models.blocks(text.seen, tokenizer)
+    _check_slots(teacher, tokenizer, blocks)
+    teacher = trim_vocabulary(teacher, tokenizer)
+    _check_student(context, teacher, tokenizer)
+    if context.recipe.targets.kind != "exact":
+        contents = wanted_cache(context.recipe, teacher, tokenizer, blocks)
+        if context.recipe.targets.cache:
+            open_cache(context, contents, blocks)
+
+
+def _check_length(name: str, model: nn.Module, context: RunContext) -> None:
+    block = context.recipe.data.block
+    longest = getattr(model.config, "max_position_embeddings", block + 1)
+    if longest <= block:
+        raise UserError(
+            f"data.block: {block} is more than the {name} reads ({longest} tokens);"
+            f" use {longest - 1} or less"
+        )
+
+
+def _check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks) -> None:
+    """A model gives next to nothing to slots that were no token in its training."""
+    mass = surplus_mass(teacher, tokenizer, blocks.ids[:1])
+    if mass > MOST_SURPLUS_MASS:
+        raise UserError(
+            f"teacher: it gives {mass:.1%} of its probability to slots beyond its tokenizer;"
+            " this tokenizer is not the one that it was trained with"
+        )
+
+
+def _check_student(
+    context: RunContext, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Whether the student that is asked for can be had, and learn from this teacher."""
+    settings = context.recipe.student
+    if settings.source == "pruned":
+        check_pruning(teacher, settings.pruning)
+    elif settings.source != "new":
+        folder = context.models.student_source
+        students_tokenizer = load_tokenizer(folder)
+        if not settings.cross_tokenizer:
+            check_same_tokens(tokenizer, students_tokenizer)
+        elif students_tokenizer.eos_token_id is None:
+            raise UserError(f"student: the tokenizer in {folder} has no end-of-text")
+        _check_length("student", load_model(folder), context)
