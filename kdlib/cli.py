@@ -1,4 +1,4 @@
-"""The command line: what there is, and how it ends: errors as one line, exit code 2."""
+"""The command line: the list of commands, the dispatch to one, and errors as one line."""
 
 from __future__ import annotations
 
@@ -43,15 +43,22 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 2 input that cannot be used, 130 stopped by a signal."""
-    # Huge pages, asked for before torch is loaded: the matrices of megabytes that come and go leave
-    # fewer holes in the heap. The peak of a short run fell from 1.0-1.4 GB to 0.8 GB.
+    """Run one command.
+
+    Exit codes: 0 done, 1 a check of the doctor failed, 2 input that cannot be used, 130 stopped by
+    a signal.
+
+    Args:
+        arguments: command and flags; those of the process by default.
+    """
+    # Set before torch is loaded. With huge pages, allocating and freeing matrices of megabytes
+    # fragments the heap less: the peak of a short run fell from 1.0-1.4 GB to 0.8 GB.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         _dispatch(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         _fail(str(error), 2)
-    except BrokenPipeError:  # the reader of our output has left, for example `| head`
+    except BrokenPipeError:  # the reader of the output is gone, for example `| head`
         sys.stderr.close()
     except OSError as error:
         _fail(f"{error.filename or 'disk'}: {error.strerror}", 2)
@@ -60,13 +67,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    # Of several processes each says what it met: it need not be the same.
+    """Print an error as one line and exit."""
+    # With several ranks, each names itself: their errors need not be the same.
     rank = f" (process {os.environ['RANK']})" if "RANK" in os.environ else ""
     print(f"kdlib{rank}: {message}", file=sys.stderr)
     sys.exit(code)
 
 
 def _dispatch(arguments: list[str]) -> None:
+    """Call the command that the first argument names."""
     name, *rest = arguments or ["--help"]
     if name in ("-h", "--help"):
         print(OVERVIEW)

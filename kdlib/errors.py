@@ -1,5 +1,5 @@
-"""The one exception that means: the user can mend this. The command line prints it as one line."""
+"""The one exception for what the user can put right. The command line prints it as one line."""
 
 
 class UserError(ValueError):
-    """Input that cannot be used. The message names the thing, what it was and what to do."""
+    """Input that cannot be used. The message names the input, what is wrong and what to do."""

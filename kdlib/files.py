@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and are held by one process at a time."""
+"""Files and folders that appear whole or not at all, and a lock for one process at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from kdlib.errors import UserError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """The old content or the new one, never a part: write beside it, then rename."""
+    """Replace a file's content in one step: write a draft beside it, then rename.
+
+    Whenever the process stops, the file holds the old content or the new one, never a part.
+
+    Args:
+        path: the file; its folder must exist.
+        content: text (written as UTF-8) or bytes.
+    """
     draft = path.with_name(f".{path.name}.draft")
     data = content.encode() if isinstance(content, str) else content
     with open(draft, "wb") as file:
@@ -26,8 +33,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def disk_errors_named(path: Path) -> Iterator[None]:
-    """UserError where the disk refuses. Libraries written in Rust put the system's answer into the
-    text of an error of their own."""
+    """Turn errors of the disk within the block into a `UserError` that names the path.
+
+    Libraries written in Rust raise errors of their own, with the system's error in their text;
+    those are recognised too. Every other exception passes unchanged.
+
+    Args:
+        path: what is being written, for the message.
+
+    Raises:
+        UserError: where the disk refuses.
+    """
     try:
         yield
     except Exception as error:
@@ -38,9 +54,17 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder to write into; it takes its name only when everything has been written.
+    """A draft folder to write into; it gets its final name only when everything is written.
 
-    Then whoever may read the folder may read its files: safetensors writes for their owner alone.
+    Whoever may read the folder may then read its files: safetensors makes files that only their
+    owner can read. An older folder of that name is replaced. After an exception the draft is gone
+    and an older folder is untouched.
+
+    Args:
+        folder: the final path.
+
+    Yields:
+        The path of the draft.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -59,8 +83,15 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. The lock goes with the process, however that ends."""
-    # Beside the folder, so that the folder itself can be deleted while it is held.
+    """Lock the folder for this process. The lock ends with the process, however that ends.
+
+    Args:
+        folder: the folder; it need not exist.
+
+    Raises:
+        UserError: at once, where another process holds the lock.
+    """
+    # Beside the folder, so that the folder itself can be deleted while it is locked.
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
     try:
         lock.acquire()

@@ -1,1 +1,1 @@
-"""The commands of `kdlib`: each reads its arguments, calls the package, and prints what came out."""
+"""The commands of `kdlib`: each parses its arguments, calls the package and prints the result."""

@@ -1,15 +1,26 @@
-"""For those who work through the book, and those who judge their answers: exercises, start, grade."""
+"""The commands for readers of the book and for graders: exercises, start, grade."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import tyro
 
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
+
+
+def _need_the_book(command: str) -> None:
+    """Notebooks are read and run by packages that a run of `kdlib distill` does without."""
+    missing = [name for name in ("jupytext", "nbclient", "ipykernel") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"{command}: {', '.join(missing)} not installed; install the book too:"
+            " pip install 'kdlib[book]'"
+        )
 
 
 @dataclass(frozen=True)
@@ -23,12 +34,13 @@ class ExercisesOptions:
 
 
 def exercises(arguments: list[str]) -> None:
-    asked = parse(ExercisesOptions, arguments, prog="kdlib exercises")
+    """Run ``kdlib exercises``: print the progress, the coverage or the export."""
+    options = parse(ExercisesOptions, arguments, prog="kdlib exercises")
     from kdlib.exercises import export_json, print_coverage, print_progress
 
-    if asked.export:
+    if options.export:
         print(export_json())
-    elif asked.coverage:
+    elif options.coverage:
         print_coverage()
     else:
         print_progress()
@@ -45,10 +57,12 @@ class StartOptions:
 
 
 def start(arguments: list[str]) -> None:
-    asked = parse(StartOptions, arguments, prog="kdlib start")
+    """Run ``kdlib start``: copy the chapters and print their paths."""
+    options = parse(StartOptions, arguments, prog="kdlib start")
+    _need_the_book("start")
     from kdlib.exercises import start as copy
 
-    for path in copy(asked.folder, asked.solved):
+    for path in copy(options.folder, options.solved):
         print(path)
 
 
@@ -71,11 +85,13 @@ class GradeOptions:
 
 
 def grade(arguments: list[str]) -> None:
-    asked = parse(GradeOptions, arguments, prog="kdlib grade")
+    """Run ``kdlib grade``: run notebooks and print the verdict on every answer."""
+    options = parse(GradeOptions, arguments, prog="kdlib grade")
+    _need_the_book("grade")
     from kdlib.exercises import grade as judge
     from kdlib.exercises import grade_table
     from kdlib.exercises.notebooks.grading import WARNING, as_json
 
     print(WARNING, file=sys.stderr)
-    grades = [judge(notebook, asked.timeout) for notebook in asked.notebooks]
-    print(as_json(grades) if asked.json else grade_table(grades))
+    grades = [judge(notebook, options.timeout) for notebook in options.notebooks]
+    print(as_json(grades) if options.json else grade_table(grades))

@@ -1,4 +1,4 @@
-"""What a machine offers for distillation, and what is missing."""
+"""The checks of ``kdlib doctor``: what a machine offers for distillation, and what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ ROOM_NEEDED_BYTES = 500_000_000
 
 
 class Finding(NamedTuple):
-    """One line of the doctor's report."""
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        ok: whether it is there.
+        text: what was found, or what is missing.
+    """
 
     name: str
     ok: bool
@@ -27,11 +33,12 @@ class Finding(NamedTuple):
 
 
 def examine_machine() -> list[Finding]:
-    """Every check, each on its own: one that fails does not hide the others."""
-    return [_examined(name, check) for name, check in CHECKS.items()]
+    """Run every check; one that fails does not hide the others."""
+    return [_run_check(name, check) for name, check in CHECKS.items()]
 
 
-def _examined(name: str, check: Callable[[], str]) -> Finding:
+def _run_check(name: str, check: Callable[[], str]) -> Finding:
+    """The finding of one check, which raises UserError where something is missing."""
     try:
         return Finding(name, True, check())
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What a machine has and can do: fetch, doctor, bench."""
+"""The commands about the machine: fetch, doctor, bench."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class FetchOptions:
 
 
 def fetch(arguments: list[str]) -> None:
-    asked = parse(FetchOptions, arguments, prog="kdlib fetch")
+    """Run ``kdlib fetch``: download a teacher and print where it is."""
+    options = parse(FetchOptions, arguments, prog="kdlib fetch")
     from kdlib.models.fetch import fetch_model as get
 
-    print(get(asked.model, again=asked.again))
+    print(get(options.model, again=options.again))
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class DoctorOptions:
 
 
 def doctor(arguments: list[str]) -> None:
+    """Run ``kdlib doctor``: print the findings; exit with 1 if something is missing."""
     parse(DoctorOptions, arguments, prog="kdlib doctor")
     from kdlib.commands.doctor import examine_machine
 
@@ -64,13 +66,14 @@ class BenchOptions:
 
 
 def bench(arguments: list[str]) -> None:
-    asked = parse(BenchOptions, arguments, prog="kdlib bench")
+    """Run ``kdlib bench``: time one thing and print a table or JSON."""
+    options = parse(BenchOptions, arguments, prog="kdlib bench")
     from kdlib.bench import cache, loss, step
 
-    if asked.what == "step":
-        result, table = step.measure(asked.recipe), step.table
-    elif asked.what == "cache":
+    if options.what == "step":
+        result, table = step.measure(options.recipe), step.table
+    elif options.what == "cache":
         result, table = cache.measure(), cache.table
     else:
-        result, table = loss.measure(asked.size, asked.dtype), loss.table
-    print(json.dumps(result, indent=1) if asked.json else table(result))
+        result, table = loss.measure(options.size, options.dtype), loss.table
+    print(json.dumps(result, indent=1) if options.json else table(result))

@@ -1,4 +1,4 @@
-"""Make a run, or the targets of one, and look at what it left behind."""
+"""The commands about runs: distill and cache make one, evaluate, compare and generate read it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kdlib.jobs.flags import parse
 
 
 def distill(arguments: list[str]) -> None:
+    """Run ``kdlib distill``: print the recipe, run it, and print the table of its report."""
     from kdlib.jobs.advice import advice
     from kdlib.jobs.pipeline import distill as run
     from kdlib.jobs.recipe import DistillOptions
@@ -23,17 +24,17 @@ def distill(arguments: list[str]) -> None:
 
     name, flags = _recipe_and_flags(arguments)
     defaults = DistillOptions(load_recipe(name))
-    asked = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
+    options = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = Path(name).stem
-    out = asked.out or Path("runs") / title
+    out = options.out or Path("runs") / title
     if is_main():
-        print("\n".join([recipe_to_toml(asked.recipe), *advice(asked.recipe)]))
+        print("\n".join([recipe_to_toml(options.recipe), *advice(options.recipe)]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = run(asked.recipe, out, title, resume=asked.resume, overwrite=asked.overwrite)
+        report = run(options.recipe, out, title, resume=options.resume, overwrite=options.overwrite)
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(
-            f"{str(stopped) or 'stopped'}; go on with: {_go_on(name, flags)}"
+            f"{str(stopped) or 'stopped'}; go on with: {_resume_command(name, flags)}"
         ) from None
     shut_down()
     if not is_main():
@@ -47,17 +48,20 @@ def distill(arguments: list[str]) -> None:
 
 
 def _recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
+    """The recipe's name, pocket if there is none, and the rest of the arguments."""
     if not arguments or arguments[0].startswith("-"):
         return "pocket", arguments
     return arguments[0], arguments[1:]
 
 
-def _go_on(name: str, flags: list[str]) -> str:
+def _resume_command(name: str, flags: list[str]) -> str:
+    """The command line that resumes the run."""
     kept = [flag for flag in flags if flag not in ("--overwrite", "--resume")]
     return shlex.join(["kdlib", "distill", name, *kept, "--resume"])
 
 
 def cache(arguments: list[str]) -> None:
+    """Run ``kdlib cache``: make sparse targets and print the command that uses them."""
     from kdlib.jobs.advice import advice
     from kdlib.jobs.pipeline import cache_targets
     from kdlib.jobs.recipe import CacheOptions
@@ -67,26 +71,26 @@ def cache(arguments: list[str]) -> None:
     recipe = load_recipe(name)
     if recipe.targets.kind == "exact":
         recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
-    asked = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
-    targets = asked.recipe.targets
-    if asked.recipe.teacher.source == "train":
+    options = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
+    targets = options.recipe.targets
+    if options.recipe.teacher.source == "train":
         raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
     if targets.kind == "exact" or targets.cache:
         raise UserError("targets: give one of the sparse kinds, and the folder with --out")
-    out = asked.out or Path("caches") / Path(name).stem
-    for sentence in advice(asked.recipe):
+    out = options.out or Path("caches") / Path(name).stem
+    for sentence in advice(options.recipe):
         print(sentence)
-    manifest = cache_targets(asked.recipe, out)
-    asked_of_both = _without(flags, "--out", "--targets.kind")
-    taught = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
+    manifest = cache_targets(options.recipe, out)
+    shared_flags = _without(flags, "--out", "--targets.kind")
+    target_flags = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
     print(
         f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
-        f"Use it:  {shlex.join(['kdlib', 'distill', name, *asked_of_both, *taught])}"
+        f"Use it:  {shlex.join(['kdlib', 'distill', name, *shared_flags, *target_flags])}"
     )
 
 
 def _without(flags: list[str], *names: str) -> list[str]:
-    """The flags but those, which have a value behind them or in them."""
+    """The flags without the named ones, whether their value follows or is joined by "="."""
     return [
         flag
         for flag, before in zip(flags, ["", *flags])
@@ -105,14 +109,17 @@ class EvaluateOptions:
 
 
 def evaluate(arguments: list[str]) -> None:
-    asked = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
+    """Run ``kdlib evaluate``: measure a run's models again, or on another text."""
+    options = parse(EvaluateOptions, arguments, prog="kdlib evaluate")
     from kdlib.jobs.measure import measure_again, measure_on
     from kdlib.reports.page import terminal_table
 
-    if asked.text is None:
-        print(f"{terminal_table(measure_again(asked.run))}\n\nReport:  {asked.run / 'report.html'}")
+    if options.text is None:
+        print(
+            f"{terminal_table(measure_again(options.run))}\n\nReport:  {options.run / 'report.html'}"
+        )
     else:
-        print(f"On {asked.text}:\n{terminal_table(measure_on(asked.run, asked.text))}")
+        print(f"On {options.text}:\n{terminal_table(measure_on(options.run, options.text))}")
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,11 @@ class CompareOptions:
 
 
 def compare(arguments: list[str]) -> None:
-    asked = parse(CompareOptions, arguments, prog="kdlib compare")
+    """Run ``kdlib compare``: print several runs side by side."""
+    options = parse(CompareOptions, arguments, prog="kdlib compare")
     from kdlib.reports.comparison import compare_runs
 
-    print(compare_runs(asked.runs))
+    print(compare_runs(options.runs))
 
 
 @dataclass(frozen=True)
@@ -155,8 +163,11 @@ class GenerateOptions:
 
 
 def generate(arguments: list[str]) -> None:
-    asked = parse(GenerateOptions, arguments, prog="kdlib generate")
+    """Run ``kdlib generate``: print how each model of a run continues a text."""
+    options = parse(GenerateOptions, arguments, prog="kdlib generate")
     from kdlib.jobs.samples import continuations
 
-    for name, text in continuations(asked.run, asked.prompt, asked.tokens, asked.seed).items():
-        print(f"--- {name}\n{asked.prompt}{text}\n")
+    for name, text in continuations(
+        options.run, options.prompt, options.tokens, options.seed
+    ).items():
+        print(f"--- {name}\n{options.prompt}{text}\n")

@@ -1,4 +1,4 @@
-"""Documents as blocks of tokens of one length."""
+"""Blocks: documents as one stream of tokens, cut into pieces of one length."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from kdlib.errors import UserError
 
 @dataclass(frozen=True)
 class Blocks:
-    """Token blocks of one length. Neighbours overlap by one token, so that every token but the
+    """Token blocks of one length.
+
+    Neighbouring blocks from `make_blocks` overlap by one token, so that every token but the
     stream's first is predicted exactly once.
 
-    ids: (N, length + 1) int64.  mask: the same shape, 1 where a token stands, 0 where the last
-    block is padded.  bytes: UTF-8 bytes of the text that the predicted tokens spell.
+    Attributes:
+        ids: (N, length + 1) int64, token ids.
+        mask: (N, length + 1) int64, 1 for a token, 0 where a block is padded (from `make_blocks`:
+            the end of the last one).
+        bytes: UTF-8 bytes of the text that the predicted tokens spell.
     """
 
     ids: torch.Tensor
@@ -29,6 +34,7 @@ class Blocks:
 
     @property
     def predicted_tokens(self) -> int:
+        """Tokens that a model predicts: all but the first of each block, without padding."""
         return int(self.mask[:, 1:].sum())
 
 
@@ -37,7 +43,19 @@ def make_blocks(
 ) -> Blocks:
     """Documents, each after an end-of-text token, as one stream cut into blocks.
 
-    The stream ends with an end-of-text token, so the model is also asked where a text stops.
+    The stream ends with an end-of-text token, so the model also has to predict where a text stops.
+
+    Args:
+        documents: the texts, in the order in which they are joined.
+        tokenizer: encodes them, without special tokens of its own.
+        length: tokens predicted per block; a block holds one more.
+        end_of_text: id of the token between documents; the last block is padded with it too.
+
+    Returns:
+        N blocks of ``length + 1`` tokens.
+
+    Raises:
+        UserError: for a text of less than two blocks.
     """
     encoded = tokenizer.encode_batch([d.text for d in documents], add_special_tokens=False)
     stream = [end_of_text]

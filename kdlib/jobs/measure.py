@@ -1,4 +1,4 @@
-"""A run's finished models, measured side by side: the content of its report."""
+"""Measuring the finished models of a run: its report, its model card, its teacher's provenance."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
 
 
 def measure_run(context: RunContext) -> dict[str, Any]:
-    """Measure a run's finished models on its test documents; write report and model card.
+    """Measure a run's finished models on its test documents, and write report and model card.
 
-    Every model is loaded from its folder, so that what is measured is what was saved.
+    Every model is loaded from its folder, so what is measured is what was saved.
+
+    Args:
+        context: the run, whose student is finished.
 
     Returns:
         The report.
@@ -67,7 +70,18 @@ def measure_run(context: RunContext) -> dict[str, Any]:
 
 
 def measure_again(folder: Path) -> dict[str, Any]:
-    """Measure a run's finished models again and write its report anew."""
+    """Measure a run's finished models again and replace its report.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The new report.
+
+    Raises:
+        UserError: for a folder that is no run or is in use, for a model in it that is damaged, and
+            for a text that cannot be read.
+    """
     require_run(folder)
     context = open_context(recipe_of_run(folder), folder)
     with locked(folder):
@@ -75,11 +89,20 @@ def measure_again(folder: Path) -> dict[str, Any]:
 
 
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
-    """Measure a run's finished models on all of another text. Nothing is written, and the run's
-    own text need not be there.
+    """Measure a run's finished models on all of another text.
+
+    Nothing is written, and the run's own text need not be there.
+
+    Args:
+        folder: the run's folder.
+        text: a text file or a folder of them.
 
     Returns:
-        The report's entries of models and of their comparison.
+        The entries of the report on the models and on their comparison.
+
+    Raises:
+        UserError: for a folder that is no run, for a model in it that is damaged, and for a text
+            that cannot be read.
     """
     require_run(folder)
     recipe = recipe_of_run(folder)
@@ -89,6 +112,7 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
 
 
 def _load(models: RunModels) -> tuple[dict[str, nn.Module], PreTrainedTokenizerFast]:
+    """The finished models by name, and the tokenizer of the learners."""
     loaded = {name: load_model(folder) for name, folder in models.finished.items()}
     return loaded, load_tokenizer(models.tokenizer)
 
@@ -99,14 +123,14 @@ def _scores(
     documents: list[Document],
     accelerator: Accelerator,
 ) -> dict[str, Any]:
-    """Each model's entry of the report, and how the student compares."""
+    """The report's entries on each model and on the comparison with the student."""
     comparable = not models.recipe.student.cross_tokenizer
     if comparable:
         test = models.blocks(documents, load_tokenizer(models.tokenizer))
         sums = score_models(loaded, "teacher", test, accelerator)
     else:
         test, sums = _sums_of_pairs(models, loaded, documents, accelerator)
-    # With two tokenizers there are no comparable token distributions: no KL, no agreement.
+    # Two tokenizers give no comparable token distributions, so no KL and no agreement.
     alone = {"teacher"} if comparable else set(loaded)
     training = read_state(models.folder)["training"]
     entries = {
@@ -120,6 +144,7 @@ def _scores(
 
 
 def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
+    """Size in parameters and in bytes on disk."""
     return {
         "parameters": parameter_count(model),
         "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
@@ -132,18 +157,21 @@ def _sums_of_pairs(
     documents: list[Document],
     accelerator: Accelerator,
 ) -> tuple[Blocks, dict[str, BlockSums]]:
-    """Of models with two tokenizers, row by row on the same text. The teacher's nats are counted
-    per token of the student's, so that they are comparable; nothing else of the two is."""
+    """Sums of models with two tokenizers, over pairs of blocks with the same text.
+
+    The teacher's nats are counted per token of the student's tokenizer, which makes the
+    cross-entropies comparable; no other quantity is.
+    """
     pairs = models.pairs(documents)
     learners = {name: model for name, model in loaded.items() if name != "teacher"}
     sums = score_models(learners, "student", pairs.student, accelerator)
-    only = {"teacher": loaded["teacher"]}
-    teacher = score_models(only, "teacher", pairs.teacher, accelerator)["teacher"]
+    teacher_alone = {"teacher": loaded["teacher"]}
+    teacher = score_models(teacher_alone, "teacher", pairs.teacher, accelerator)["teacher"]
     return pairs.student, {"teacher": teacher._replace(tokens=sums["student"].tokens)} | sums
 
 
 def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
-    """Of a stored teacher with more output slots than tokens: what was cut off in loading it."""
+    """The output slots beyond the tokenizer that were cut off when the teacher was loaded."""
     tokenizer = load_tokenizer(models.teacher)
     if stored_slots(models.teacher) == token_slots(tokenizer):
         return {}
@@ -156,6 +184,7 @@ def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
 
 
 def _comparisons(sums: dict[str, BlockSums]) -> dict[str, Any]:
+    """The student's advantage over each control, and the gap closed, if there is one."""
     controls = [name for name in CONTROLS if name in sums]
     advantages = {name: advantage(sums["student"], sums[name]) for name in controls}
     gap = None
@@ -165,6 +194,7 @@ def _comparisons(sums: dict[str, BlockSums]) -> dict[str, Any]:
 
 
 def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Name of the text and size of each split."""
     splits = {
         "training": context.text.splits.training,
         "student_training": context.text.seen,
@@ -183,7 +213,12 @@ def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict
 
 
 def write_provenance(context: RunContext) -> None:
-    """Put beside a trained teacher what it was made of: recipe, text, numbers, hash and log."""
+    """Write ``provenance.json`` and the log beside a trained teacher.
+
+    Args:
+        context: the run, whose teacher is finished. Recipe, text, numbers, versions and the
+            checksums of weights and text are recorded.
+    """
     folder, teacher = context.folder, context.models.teacher
     rows = [row for row in Metrics(folder).rows() if row["phase"] == "teacher"]
     weights = (teacher / "model.safetensors").read_bytes()

@@ -1,7 +1,7 @@
 """The training phases of a run: teacher, student, controls. Each leaves a folder when it is done.
 
-A control is the same student, from the same weights, on the same text, without a teacher: what
-distillation has to beat. Which controls there are stands in `CONTROL_STEPS`.
+A control is the same student, from the same initial weights and on the same text, without a
+teacher: what distillation has to beat. `CONTROL_STEPS` lists the controls.
 """
 
 from __future__ import annotations
@@ -44,7 +44,15 @@ WITHOUT_TEACHER = Objective.from_lambda(0.0)
 
 
 def train_teacher(context: RunContext) -> None:
-    """Train tokenizer and teacher from scratch on all training documents."""
+    """Train a tokenizer and a teacher from scratch on all training documents.
+
+    Args:
+        context: the run.
+
+    Raises:
+        UserError: for a text too short to be cut into blocks.
+        Interrupted: after a signal, once a checkpoint is written.
+    """
     settings, length = context.recipe.teacher, 2 * context.recipe.data.block
     tokenizer = _train_tokenizer(context, length)
     teacher = new_model(settings.size, len(tokenizer), length, context.recipe.seed)
@@ -61,14 +69,15 @@ def train_teacher(context: RunContext) -> None:
 
 
 def _train_tokenizer(context: RunContext, length: int) -> PreTrainedTokenizerFast:
+    """Train the tokenizer of a model with this context length, and check all splits with it."""
     started, models, text = time.perf_counter(), context.models, context.text
     documents, vocabulary = text.splits.training, context.recipe.data.vocabulary
-    written = run_on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
-    tokenizer = wrap_tokenizer(Tokenizer.from_str(written), length)
+    # As text, because every rank gets the tokenizer from the main one.
+    serialised = run_on_main(lambda: train_tokenizer(documents, vocabulary).to_str())
+    tokenizer = wrap_tokenizer(Tokenizer.from_str(serialised), length)
+    # A text that is too short is refused now, not after the training.
     for documents in (text.seen, text.splits.validation, text.test):
-        models.blocks(
-            documents, tokenizer
-        )  # too short a text is refused now, not after the training
+        models.blocks(documents, tokenizer)
     _record_seconds(context, "tokenizer", time.perf_counter() - started)
     return tokenizer
 
@@ -78,17 +87,29 @@ def _train_tokenizer(context: RunContext, length: int) -> PreTrainedTokenizerFas
 
 @dataclass(frozen=True)
 class Classroom:
-    """What student and controls share: the teacher, the tokenizer, and the text in blocks."""
+    """What student and controls share.
+
+    Attributes:
+        teacher: frozen.
+        tokenizer: of the student and the controls.
+        blocks: the training text.
+        validation: the validation text.
+        pairs: the training text for two tokenizers, if the student has its own; else None.
+    """
 
     teacher: nn.Module
     tokenizer: PreTrainedTokenizerFast
     blocks: Blocks
     validation: Blocks
-    pairs: PairedBlocks | None  # where the student has a tokenizer of its own
+    pairs: PairedBlocks | None
 
 
 def open_classroom(context: RunContext) -> Classroom:
-    """Load the teacher, and cut the text for those who learn."""
+    """Load the teacher and cut the text into blocks for the student and the controls.
+
+    Args:
+        context: the run, whose teacher is finished.
+    """
     models, text = context.models, context.text
     tokenizer = load_tokenizer(models.tokenizer)
     teacher = freeze(load_model(models.teacher))
@@ -105,13 +126,32 @@ def open_classroom(context: RunContext) -> Classroom:
 
 
 def train_student(context: RunContext, classroom: Classroom) -> None:
-    """Train the student from its teacher."""
+    """Train the student from its teacher, and save it.
+
+    Args:
+        context: the run.
+        classroom: teacher and text.
+
+    Raises:
+        UserError: for a cache of other targets, and for a student that cannot learn from the
+            teacher.
+        Interrupted: after a signal, once a checkpoint is written.
+    """
     objective, training = context.recipe.objective.objective(), context.recipe.student.training
     _learn(context, classroom, "student", objective, training, _teach(context, classroom))
 
 
 def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
-    """Train one of the controls: the student again, without a teacher."""
+    """Train one of the controls, the student again without a teacher, and save it.
+
+    Args:
+        context: the run, whose student is finished.
+        classroom: the text; the teacher is not asked.
+        name: a key of `CONTROL_STEPS`.
+
+    Raises:
+        Interrupted: after a signal, once a checkpoint is written.
+    """
     training = dataclasses.replace(
         context.recipe.student.training, steps=CONTROL_STEPS[name](context)
     )
@@ -119,9 +159,9 @@ def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
 
 
 def wanted_controls(context: RunContext) -> list[str]:
-    """The controls that the recipe asks for, in the order in which they can be trained."""
+    """The names of the recipe's controls, in the order in which they can be trained."""
     controls = context.recipe.controls
-    # Only the control of equal steps tells how many steps take as long as the student's.
+    # The equal-time control needs the equal-steps one, which shows how long a step takes.
     wanted = {
         "control_equal_steps": controls.equal_steps or controls.equal_time,
         "control_equal_time": controls.equal_time,
@@ -130,17 +170,28 @@ def wanted_controls(context: RunContext) -> list[str]:
 
 
 def _equal_steps(context: RunContext) -> int:
+    """As many steps as the student."""
     return context.recipe.student.training.steps
 
 
 def _equal_time(context: RunContext) -> int:
-    """How many steps without a teacher take as long as the student took with one."""
+    """As many steps without a teacher as fit into the student's time with one."""
     seconds = read_state(context.folder)["seconds"]
     return steps_of_equal_time(seconds, context.recipe.student.training.steps)
 
 
 def steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:
-    """The student's steps, times its seconds (the teacher's pass included) over the control's."""
+    r"""How many steps of a control take as long as the student's training with its teacher.
+
+    .. math:: n = S \, \frac{t_{\text{teacher pass}} + t_{\text{student}}}{t_{\text{control}}}
+
+    rounded, and at least 1, where :math:`t_{\text{control}}` are the seconds of the equal-steps
+    control.
+
+    Args:
+        seconds: by phase, from the run's state.
+        steps: :math:`S`, the steps of the student and of the equal-steps control.
+    """
     with_teacher = seconds["teacher_pass"] + seconds["student"]
     return max(1, round(steps * with_teacher / seconds["control_equal_steps"]))
 
@@ -152,7 +203,7 @@ CONTROL_STEPS: dict[str, Callable[[RunContext], int]] = {
 
 
 def _teach(context: RunContext, classroom: Classroom) -> TeacherTargets:
-    """The teacher's targets for the student's text; what they took is noted."""
+    """The teacher's targets for the student's text; records the seconds of the teacher's pass."""
     if context.recipe.targets.kind == "exact":
         started = time.perf_counter()
         targets: TeacherTargets = (
@@ -177,7 +228,7 @@ def _learn(
     training: Training,
     targets: TeacherTargets | None = None,
 ) -> None:
-    """Train a student from its start and save it; where it is saved already, do nothing."""
+    """Train a student or a control from its initial weights and save it."""
     model = new_student(context, classroom.teacher, classroom.tokenizer, classroom.blocks)
     check_pair(classroom.teacher, model, same_tokens=classroom.pairs is None)
     task = Task(classroom.blocks, classroom.validation, objective, training, targets)
@@ -186,7 +237,7 @@ def _learn(
 
 
 def _train(context: RunContext, name: str, model: nn.Module, task: Task) -> nn.Module:
-    """Train the model, note what it took, and return it whole."""
+    """Train the model, record its seconds and tokens, and return it gathered on every rank."""
     recipe, training = context.recipe, task.training
     phase = Phase(name, context.folder, recipe_fingerprint(recipe), recipe.seed)
     if recipe.compile:
@@ -198,4 +249,5 @@ def _train(context: RunContext, name: str, model: nn.Module, task: Task) -> nn.M
 
 
 def _record_seconds(context: RunContext, phase: str, seconds: float, **training: int) -> None:
+    """Record a finished phase, on the main rank."""
     run_on_main(lambda: record_seconds(context.folder, phase, seconds, **training))

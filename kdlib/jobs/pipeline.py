@@ -1,7 +1,14 @@
-"""The road of a recipe, from a text to a report: read it from top to bottom.
+"""A run from recipe to report, as a table of contents.
+
+1. Read the text, pick the device, and refuse what cannot work: ``context.py``, ``checks.py``.
+2. Create the run's folder and lock it: ``kdlib/training/run_folder.py``.
+3. Train the teacher, unless the recipe names one that exists: ``phases.py``.
+4. Train the student from its teacher's targets: ``phases.py``, ``students.py``, ``targets.py``.
+5. Train the controls, the same student without a teacher: ``phases.py``.
+6. Measure all models, write the report and the model card: ``measure.py``, ``samples.py``.
 
 Each finished phase leaves a folder or an entry in the run's state, so a run that stops anywhere
-goes on where it was.
+resumes where it was.
 """
 
 from __future__ import annotations
@@ -37,22 +44,22 @@ def distill(
 ) -> dict[str, Any] | None:
     """Distil a student, train its controls, and report.
 
-    Whatever can be refused is refused before the folder is touched. Of several ranks the main one
-    writes to the folder and makes the report; the others end with the training.
+    Whatever can be refused is refused before the folder is touched. Only the main rank writes to
+    the folder and makes the report; the other ranks end with the training.
 
     Args:
-        recipe: what is asked for; or a built-in recipe's name, or a recipe file's path.
-        folder: the run's folder, a new one or, with `resume`, one that is there.
-        name: what the report calls the run; the folder's name where left out.
-        resume: go on with the run in the folder.
+        recipe: a recipe, the name of a built-in one, or the path of a recipe file.
+        folder: the run's folder, a new one or, with `resume`, an existing one.
+        name: what the report calls the run; by default the folder's name.
+        resume: continue the run in the folder.
         overwrite: delete the run in the folder first.
 
     Returns:
-        The report; None where the recipe stops before it, and on all ranks but the main one.
+        The report; None if the recipe stops before it, and on all ranks but the main one.
 
     Raises:
         UserError: for input that cannot be used.
-        Interrupted: after a signal, with a checkpoint written.
+        Interrupted: after a signal, once a checkpoint is written.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(folder)
@@ -67,7 +74,7 @@ def distill(
 
 
 def _open(recipe: Recipe, folder: Path, *, resume: bool) -> RunContext:
-    """Text read, device picked, and everything refused that can be."""
+    """Read the text, pick the device, and refuse what cannot work."""
     if resume:
         require_run(folder)
         refuse_another_recipe(recipe, recipe_of_run(folder))
@@ -77,7 +84,7 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> RunContext:
 
 
 def _run(context: RunContext) -> dict[str, Any] | None:
-    """Every phase that is not done yet, in order."""
+    """Run every phase that is not done yet, in order."""
     recipe, models = context.recipe, context.models
     if recipe.teacher.source == "train" and not models.has("teacher"):
         train_teacher(context)
@@ -87,13 +94,13 @@ def _run(context: RunContext) -> dict[str, Any] | None:
     else:
         _train_learners(context)
         report = measure_run(context) if is_main() else None
-    # All phases are saved, and of a real model the checkpoint is a gigabyte.
+    # All models are saved by now, and the checkpoint of a real model takes a gigabyte.
     run_on_main(lambda: (context.folder / CHECKPOINT).unlink(missing_ok=True))
     return report
 
 
 def _train_learners(context: RunContext) -> None:
-    """The student, then its controls."""
+    """Train the student, then its controls, unless they are finished."""
     models = context.models
     controls = [name for name in wanted_controls(context) if not models.has(name)]
     if models.has("student") and not controls:
@@ -106,12 +113,16 @@ def _train_learners(context: RunContext) -> None:
 
 
 def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """The first stretch of the road alone: the teacher's sparse targets, for runs that follow.
+    """Only make the teacher's sparse targets, for later runs to use.
+
+    Args:
+        recipe: its teacher, text and targets are used.
+        folder: of the cache. What it holds already is kept and completed.
 
     Returns:
-        The manifest of the cache in `folder`.
+        The manifest of the cache.
 
     Raises:
-        UserError: as `distill`; and where the folder holds something else.
+        UserError: as `distill`, and for a folder that holds something else.
     """
     return make_cache(_open(recipe, folder, resume=False), folder)

@@ -1,7 +1,7 @@
-"""Recipes: one tree of dataclasses is the command line's flags, the TOML file and their documentation.
+"""Recipes: one tree of dataclasses defines the flags, the recipe files and their documentation.
 
-A recipe file holds the values that differ from the defaults below; a flag on the command line wins
-over the file. Unknown fields and impossible values are refused by name in either place.
+A recipe file holds the values that differ from the defaults below. A flag on the command line
+overrides the file. Unknown fields and impossible values are refused by name in both.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ class ObjectiveSettings:
             )
 
     def objective(self) -> Objective:
+        """The objective with these settings."""
         build = Objective.from_alpha if self.weighing == "alpha" else Objective.from_lambda
         return build(self.weight, divergence=self.divergence, temperature=self.temperature)
 
@@ -129,7 +130,8 @@ class TargetSettings:
             raise UserError(f"targets.k: {self.k} is not at least 1")
         if self.cache and self.kind == "exact":
             raise UserError(
-                f"targets.cache: exact targets are not read from disk; give targets.kind, one of {', '.join(KINDS)}"
+                "targets.cache: exact targets are not read from disk; give targets.kind, one of"
+                f" {', '.join(KINDS)}"
             )
 
 
@@ -187,6 +189,7 @@ class Recipe:
             )
 
     def _check_student_with_own_tokenizer(self) -> None:
+        """Such a student is a stored model, taught by spans."""
         if self.student.source in ("new", "pruned"):
             raise UserError(
                 f"cross_tokenizer: a {self.student.source} student has the teacher's tokenizer;"
@@ -199,7 +202,7 @@ class Recipe:
             )
 
     def _check_student_of_new_teacher(self) -> None:
-        """What would otherwise be found out after the teacher's training."""
+        """Without these checks, the mistakes would show after the teacher's training."""
         student, blocks = self.student, self.teacher.size.layers
         if student.source == "pruned" and student.pruning.layers > blocks:
             raise UserError(

@@ -1,4 +1,4 @@
-"""How a run's models go on from a text. It takes the models' folders and nothing else of the run."""
+"""Sampled continuations of a text by a run's models. They need the models' folders and no more."""
 
 from __future__ import annotations
 
@@ -21,41 +21,55 @@ PROMPT_TOKENS, NEW_TOKENS, SAMPLES = 24, 48, 3
 
 
 def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
-    """How each of a run's finished models goes on from the prompt.
+    """Let each of a run's finished models continue a prompt.
 
     Args:
-        folder: of the run; its text need not be there any more.
-        prompt: the text to go on from.
+        folder: the run's folder; the run's text need not be there any more.
+        prompt: the text to continue.
         tokens: how many to add, at most.
-        seed: the same seed, the same texts.
+        seed: of the draws; the same seed gives the same texts.
+
+    Returns:
+        Continuation, without the prompt, by name of the model.
 
     Raises:
-        UserError: where the folder is no run, or a model in it cannot be loaded.
+        UserError: for a folder that is no run, and for a model in it that cannot be loaded.
     """
     require_run(folder)
     texts = {}
-    for name, place in RunModels(recipe_of_run(folder), folder).finished.items():
-        tokenizer = load_tokenizer(place)
+    for name, model_folder in RunModels(recipe_of_run(folder), folder).finished.items():
+        tokenizer = load_tokenizer(model_folder)
         ids = tokenizer(prompt, return_tensors="pt").input_ids
-        texts[name] = generate(load_model(place), tokenizer, ids, tokens, seed)
+        texts[name] = generate(load_model(model_folder), tokenizer, ids, tokens, seed)
     return texts
 
 
 def sample_documents(
     models: RunModels, loaded: dict[str, nn.Module], documents: list[Document]
 ) -> list[dict[str, str]]:
-    """How each loaded model goes on from the openings of documents, with the same randomness."""
-    tokenizer, teachers = load_tokenizer(models.tokenizer), load_tokenizer(models.teacher)
+    """Let each loaded model continue the openings of some documents, with the same seed.
+
+    Args:
+        models: the run, for its tokenizers and its seed.
+        loaded: the models, by name.
+        documents: of which the last ``SAMPLES`` are used.
+
+    Returns:
+        For each document the "prompt", and the continuation by name of the model.
+    """
+    tokenizer = load_tokenizer(models.tokenizer)
+    teacher_tokenizer = load_tokenizer(models.teacher)
     samples = []
     for document in documents[-SAMPLES:]:
         opening = tokenizer(document.text, return_tensors="pt").input_ids[:, :PROMPT_TOKENS]
         prompt = str(tokenizer.decode(opening[0]))
         texts = {}
         for name, model in loaded.items():
-            reads, ids = tokenizer, opening
+            model_tokenizer, ids = tokenizer, opening
             if name == "teacher" and models.recipe.student.cross_tokenizer:
-                reads, ids = teachers, teachers(prompt, return_tensors="pt").input_ids
-            texts[name] = generate(model, reads, ids, NEW_TOKENS, models.recipe.seed)
+                model_tokenizer = teacher_tokenizer
+                ids = teacher_tokenizer(prompt, return_tensors="pt").input_ids
+            texts[name] = generate(model, model_tokenizer, ids, NEW_TOKENS, models.recipe.seed)
         samples.append({"prompt": prompt} | texts)
     return samples
 
@@ -63,14 +77,17 @@ def sample_documents(
 def generate(
     model: Any, tokenizer: PreTrainedTokenizerFast, prompt: Tensor, new_tokens: int, seed: int
 ) -> str:
-    """Sample a continuation at temperature 0.8 from the 40 likeliest tokens. Same seed, same text.
+    """Sample a continuation at temperature 0.8 from the 40 likeliest tokens.
 
     Args:
         model: a causal language model.
-        tokenizer: its own.
+        tokenizer: the model's tokenizer.
         prompt: (1, P) token ids.
         new_tokens: how many to add, at most; an end-of-text token ends the text.
-        seed: of the draws.
+        seed: of the draws; the same seed gives the same text.
+
+    Returns:
+        The continuation, without the prompt.
     """
     torch.manual_seed(seed)
     prompt = prompt.to(model.device)

@@ -1,6 +1,6 @@
-"""Where a student starts: from scratch, as a part of its teacher, or as a model of its own.
+"""Initial weights of the student: from scratch, pruned from the teacher, or a stored model's.
 
-The controls start from the very same weights, so whatever a student has from its start, they have.
+The controls start from exactly the same weights, so they share any advantage of the start.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PRUNING = "pruning.json"
-PRUNING_TOKENS = 4096  # that a teacher is measured on before it is cut
+PRUNING_TOKENS = 4096  # that a teacher is measured on before it is pruned
 
 
 def new_student(
     context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase, blocks: Blocks
 ) -> nn.Module:
-    """The student, or the control, before its first step. blocks: its training blocks."""
+    """The student, or a control, before its first step.
+
+    Args:
+        context: the run.
+        teacher: for a pruned student, and for the vocabulary of a new one.
+        tokenizer: of the student.
+        blocks: the student's training blocks, on which a teacher is measured before it is pruned.
+
+    Raises:
+        UserError: for a stored student that cannot be loaded.
+    """
     settings = context.recipe.student
     if settings.source == "pruned":
         return cut_out(teacher, _cut(context, teacher, blocks))
@@ -45,7 +55,10 @@ def new_student(
 
 
 def _cut(context: RunContext, teacher: Any, blocks: Blocks) -> Cut:
-    """Measured once in a run, and written down: for its controls, and for whoever wants to know."""
+    """What to keep of the teacher, measured once per run and written to ``pruning.json``.
+
+    The controls read it from there, so that they are pruned alike.
+    """
     path = context.folder / PRUNING
 
     def measure() -> None:
@@ -59,6 +72,6 @@ def _cut(context: RunContext, teacher: Any, blocks: Blocks) -> Cut:
 
 
 def _sample(blocks: Blocks) -> Tensor:
-    """Evenly spaced blocks; never the last, which is padded."""
+    """Ids of evenly spaced blocks, never the last one, which may be padded."""
     count = max(1, PRUNING_TOKENS // blocks.ids.shape[1])
     return blocks.ids[torch.linspace(0, len(blocks) - 2, min(count, len(blocks) - 1)).long()]

@@ -1,4 +1,4 @@
-"""Which targets a student trains from: the teacher live, its hidden states, a cache, or spans."""
+"""The teacher's targets for a student: exact, live or precomputed; or sparse, from a cache."""
 
 from __future__ import annotations
 
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
 
 
 def exact_targets(context: RunContext, teacher: nn.Module, blocks: Blocks) -> TeacherTargets:
-    """The teacher's whole distributions: computed once where the student sees its text more than
-    once and there is room, else live."""
+    """The teacher's whole distributions.
+
+    They are precomputed, as hidden states, if the student reads its text more than once and they
+    fit into memory; else the teacher runs live, in every step.
+
+    Args:
+        context: the run.
+        teacher: frozen.
+        blocks: the student's training text.
+    """
     place = functools.partial(place_module, accelerator=context.accelerator)
     reader = _reader(context, teacher)
     if _sees_data_twice(context.recipe.student.training, blocks) and can_precompute(reader, blocks):
@@ -40,12 +48,13 @@ def exact_targets(context: RunContext, teacher: nn.Module, blocks: Blocks) -> Te
 
 
 def _sees_data_twice(training: Training, blocks: Blocks) -> bool:
+    """Whether the training takes more than one epoch."""
     return training.steps * training.batch > len(blocks)
 
 
 def _reader(context: RunContext, teacher: nn.Module) -> nn.Module:
-    """The teacher as it is read; a copy where it will be sharded, for students may be cut out of
-    the whole one."""
+    """The teacher for its forward passes: a copy if it will be sharded in place, because students
+    may be pruned from the whole one."""
     reader = copy.deepcopy(teacher) if is_sharding(context.accelerator) else teacher
     if context.recipe.compile:
         compile_layers(reader)
@@ -56,7 +65,18 @@ def _reader(context: RunContext, teacher: nn.Module) -> nn.Module:
 
 
 def make_cache(context: RunContext, folder: Path) -> dict[str, Any]:
-    """Make the cache of the run's sparse targets in `folder`, and return its manifest."""
+    """Make a cache of the run's sparse targets, or complete it.
+
+    Args:
+        context: the run.
+        folder: of the cache.
+
+    Returns:
+        The manifest of the cache.
+
+    Raises:
+        UserError: for a folder that holds something else.
+    """
     models, text = context.models, context.text
     tokenizer = load_tokenizer(models.teacher)
     teacher = freeze(load_model(models.teacher)).to(context.accelerator.device)
@@ -68,7 +88,14 @@ def make_cache(context: RunContext, folder: Path) -> dict[str, Any]:
 def wanted_cache(
     recipe: Recipe, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks
 ) -> CacheContents:
-    """What a cache must hold to serve this recipe."""
+    """What a cache must contain for this recipe.
+
+    Args:
+        recipe: its targets and its temperature are used.
+        teacher: the model whose targets they are.
+        tokenizer: the teacher's.
+        blocks: the student's training text.
+    """
     targets, temperature = recipe.targets, recipe.objective.temperature
     return cache_contents(
         teacher, tokenizer, blocks, targets.kind, targets.k, temperature, targets.seed
@@ -76,19 +103,37 @@ def wanted_cache(
 
 
 def open_cache(context: RunContext, contents: CacheContents, blocks: Blocks) -> CachedTargets:
-    """The run's cache; UserError where it is of something else, damaged or not complete."""
+    """Open the run's cache.
+
+    Args:
+        context: the run.
+        contents: what the cache must contain, from `wanted_cache`.
+        blocks: the student's training text.
+
+    Raises:
+        UserError: for a cache of something else, damaged or incomplete.
+    """
     return CachedTargets(context.models.targets, contents, blocks)
 
 
 def cached_targets(
     context: RunContext, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks
 ) -> tuple[CachedTargets, float]:
-    """Make the cache unless it was given, and open it.
+    """Open the recipe's cache, or make one in the run's folder first.
+
+    Args:
+        context: the run.
+        teacher: frozen.
+        tokenizer: the teacher's.
+        blocks: the student's training text.
 
     Returns:
-        The targets, and the seconds of the teacher's work that are this run's: those of the cache's
-        makers, so that the control of equal time gets its share of them whether or not they were
-        spent today.
+        The targets, and this run's share of the teacher's seconds. They are the seconds that
+        making the cache took, so that the equal-time control is given them whether or not they
+        were spent in this run.
+
+    Raises:
+        UserError: for a cache of something else, damaged or incomplete.
     """
     folder, accelerator = context.models.targets, context.accelerator
     contents = wanted_cache(context.recipe, teacher, tokenizer, blocks)

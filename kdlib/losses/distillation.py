@@ -1,4 +1,4 @@
-"""The objective of a batch from its logits: a sum over the tokens that count, and their number."""
+"""The dense distillation loss: an objective over a batch's logits, summed over counted tokens."""
 
 from __future__ import annotations
 
@@ -26,14 +26,25 @@ def distillation_loss(
 ) -> Loss:
     """The objective summed over aligned positions (see `next_token`).
 
-    student_logits, teacher_logits (..., V); labels, mask, token_weights (...).
-    teacher_logits may be left out where `teacher_weight` is 0, labels where `label_weight` is 0.
-    A position does not count where mask or token weight is 0 or its label is `ignore_index`; its
+    A position does not count if its mask or token weight is 0 or its label is ``ignore_index``; its
     logits may hold anything, even NaN, and receive a gradient of exactly 0. The teacher receives
     none at all. A vocabulary slot that does not exist has logit -inf. Softmaxes are taken in
     float32 or better.
 
-    Raises ValueError for shapes that do not fit and for a missing teacher or missing labels.
+    Args:
+        student_logits: (..., V).
+        teacher_logits: (..., V); optional if ``teacher_weight`` is 0.
+        labels: (...) token ids; optional if ``label_weight`` is 0.
+        mask: (...), 0 for a position that does not count.
+        objective: divergence, temperature and the weights of the two terms.
+        token_weights: (...) weights of the positions; None for 1 everywhere.
+        ignore_index: the label of a position that does not count; None if there is none.
+
+    Returns:
+        The sum over the counted positions, in nats, and their (weighted) number.
+
+    Raises:
+        ValueError: for shapes that do not fit and for a missing teacher or missing labels.
     """
     positions = student_logits.shape[:-1]
     check_inputs(positions, teacher_logits is not None, labels, mask, token_weights, objective)
@@ -70,14 +81,23 @@ def distillation_loss(
 def teacher_divergence(
     teacher_logits: Tensor, student_logits: Tensor, objective: Objective
 ) -> Tensor:
-    """T² * D(P_T, Q_T) per position: (..., V), (..., V) -> (...), nats."""
+    r"""The distillation term of each position, before its weight: :math:`T^2 D(P_T, Q_T)`.
+
+    Args:
+        teacher_logits: (..., V).
+        student_logits: (..., V).
+        objective: divergence and temperature; without the factor :math:`T^2` if it says so.
+
+    Returns:
+        (...), nats.
+    """
     temperature = objective.temperature
     log_p, log_q = (log_softmax(x, temperature) for x in (teacher_logits, student_logits))
     return _scaled_divergence(log_p, log_q, objective)
 
 
 def _scaled_divergence(log_p: Tensor, log_q: Tensor, objective: Objective) -> Tensor:
-    """The divergence of distributions that have their temperature already, with T² where asked."""
+    """The divergence of distributions already at their temperature, times T² if so set."""
     divergence = get_divergence(objective.divergence, **objective.divergence_parameters)
     scale = objective.temperature**2 if objective.scale_by_t_squared else 1.0
     return scale * divergence(log_p, log_q)
@@ -89,7 +109,17 @@ def counted_positions(
     token_weights: Tensor | None,
     ignore_index: int | None,
 ) -> Tensor | None:
-    """Which positions count: a boolean tensor (...), or None where nothing can be left out."""
+    """Which positions count.
+
+    Args:
+        labels: (...) token ids, or None.
+        mask: (...), 0 for a position that does not count, or None.
+        token_weights: (...), 0 for a position that does not count, or None.
+        ignore_index: the label of a position that does not count, or None.
+
+    Returns:
+        (...), boolean; None if nothing can be left out.
+    """
     conditions = []
     if mask is not None:
         conditions.append(mask.bool())
@@ -101,7 +131,7 @@ def counted_positions(
 
 
 def _weights(logits: Tensor, counted: Tensor | None, token_weights: Tensor | None) -> Tensor:
-    """The weight of each position (...): its token weight or 1 where it counts, else 0."""
+    """The weight of each position (...): its token weight (or 1) if it counts, else 0."""
     dtype = accumulation_dtype(logits)
     weights = torch.ones(logits.shape[:-1], dtype=dtype, device=logits.device)
     if token_weights is not None:
@@ -110,7 +140,10 @@ def _weights(logits: Tensor, counted: Tensor | None, token_weights: Tensor | Non
 
 
 def _blank(logits: Tensor, counted: Tensor | None) -> Tensor:
-    """Zeros where nothing counts: there even a NaN must reach neither the sum nor the gradient."""
+    """Logits (..., V), with zeros at positions that do not count.
+
+    Even a NaN there must reach neither the sum nor the gradient.
+    """
     return logits if counted is None else torch.where(counted.unsqueeze(-1), logits, 0.0)
 
 
@@ -122,7 +155,19 @@ def check_inputs(
     token_weights: Tensor | None,
     objective: Objective,
 ) -> None:
-    """Whether all is there that the objective needs, in the shape of the positions: ValueError."""
+    """Check that everything the objective needs is there, in the shape of the positions.
+
+    Args:
+        positions: the shape that the other tensors must have.
+        has_teacher: whether there is anything from a teacher.
+        labels: (...) or None.
+        mask: (...) or None.
+        token_weights: (...) or None.
+        objective: its weights say what is needed.
+
+    Raises:
+        ValueError: for a shape that does not fit and for a missing teacher or missing labels.
+    """
     if not has_teacher and objective.teacher_weight > 0:
         raise ValueError("there is no teacher, but teacher_weight is above 0: pass its logits")
     if labels is None and objective.label_weight > 0:
@@ -136,6 +181,7 @@ def check_inputs(
 
 
 def _check_vocabularies(student: Tensor, teacher: Tensor | None) -> None:
+    """Both must be logits of one shape, over one vocabulary."""
     if teacher is not None and teacher.shape != student.shape:
         raise ValueError(
             f"teacher_logits has shape {tuple(teacher.shape)}, student_logits"

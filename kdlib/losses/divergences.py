@@ -6,14 +6,15 @@ dimensions broadcast. bfloat16 and float16 are computed in float32, float64 stay
 probabilities sum to 1 is not checked: the hot path cannot afford it.
 
 Four promises, each tested:
+
 - P = Q gives exactly 0 (every bit) for every divergence in ``DIVERGENCES``.
 - log 0 = -inf is a legal input: 0 log 0 = 0, and an infinite divergence is +inf, never NaN.
 - A slot whose term is +inf passes no gradient, the others do: one impossible token makes no NaN.
 - Small values are accurate: a KL of 1e-3 over 128,000 tokens to 1 % in float32. (log_softmax
   leaves a sum of probabilities about 1e-6 off 1, and that is the absolute error of a KL.)
 
-TypeError for anything but floating-point tensors; ValueError for shapes that do not fit, an empty
-vocabulary, or a parameter outside its range.
+Every function raises TypeError for anything but floating-point tensors, and ValueError for shapes
+that do not fit, an empty vocabulary, or a parameter outside its range.
 """
 
 import functools
@@ -36,31 +37,57 @@ from kdlib.losses.slots import (
 
 
 def entropy(log_p: Tensor) -> Tensor:
-    """Shannon entropy of P, the least cross-entropy that any student can reach.
+    r"""Shannon entropy of P, the least cross-entropy that any student can reach.
 
-    H(P) = - sum_v p_v log p_v, between 0 (one-hot) and log V (uniform).
-    ``(..., V) -> (...)``, nats. Source: Shannon 1948, section 6.
+    .. math:: H(P) = -\sum_v p_v \log p_v
+
+    Args:
+        log_p: (..., V) log-probabilities.
+
+    Returns:
+        (...), nats, between 0 (one-hot) and log V (uniform).
+
+    Source: Shannon 1948, section 6.
     """
     return cross_entropy(log_p, log_p)
 
 
 def cross_entropy(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Cross-entropy of Q under P: the expected surprise of the student at the teacher's draws.
+    r"""Cross-entropy of Q under P: the student's expected surprise at the teacher's draws.
 
-    CE(P, Q) = - sum_v p_v log q_v = KL(P||Q) + H(P).
-    ``(..., V), (..., V) -> (...)``, nats; not 0 at P = Q but H(P). +inf where Q = 0 < P.
-    Gradient in log Q: -p, the same as that of forward_kl. Source: Hinton et al. 2015, section 2.
+    .. math::
+        \mathrm{CE}(P, Q) = -\sum_v p_v \log q_v = \mathrm{KL}(P \,\Vert\, Q) + H(P)
+
+    Gradient in :math:`\log q_v`: :math:`-p_v`, the same as that of `forward_kl`.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), nats; at P = Q it is H(P), not 0. +inf where Q = 0 < P.
+
+    Source: Hinton et al. 2015, section 2.
     """
     return sum_over_slots(log_p, log_q, lambda a, b: -a.exp() * b, INF)
 
 
 def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Forward KL, KL(P||Q): the student must cover all that the teacher does.
+    r"""Forward KL: the student must cover all that the teacher does.
 
-    KL(P||Q) = sum_v p_v (log p_v - log q_v).
-    ``(..., V), (..., V) -> (...)``, nats; +inf where Q = 0 < P.
-    Gradient in log Q: -p; in the student's logits: q - p. In log P it is differentiable once (a
-    second derivative is a RuntimeError), in log Q any number of times.
+    .. math:: \mathrm{KL}(P \,\Vert\, Q) = \sum_v p_v (\log p_v - \log q_v)
+
+    Gradient in :math:`\log q_v`: :math:`-p_v`; in the student's logits: :math:`q_v - p_v`. It is
+    differentiable once in log P, any number of times in log Q.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), nats; +inf where Q = 0 < P.
+
+    Raises:
+        RuntimeError: for a second derivative in log P.
+
     Source: Kullback and Leibler 1951.
     """
     divergence: Tensor = ForwardKL.apply(  # type: ignore[no-untyped-call]  # torch gives it none
@@ -70,41 +97,81 @@ def forward_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def reverse_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Reverse KL, KL(Q||P): the student must stay where the teacher is.
+    r"""Reverse KL: the student must stay where the teacher is.
 
-    KL(Q||P) = sum_v q_v (log q_v - log p_v).
-    ``(..., V), (..., V) -> (...)``, nats; +inf where P = 0 < Q.
-    Gradient in the student's logits: q (log q - log p - KL). Differentiable once (see forward_kl).
+    .. math:: \mathrm{KL}(Q \,\Vert\, P) = \sum_v q_v (\log q_v - \log p_v)
+
+    Gradient in the student's logits: :math:`q_v (\log q_v - \log p_v - \mathrm{KL})`.
+    Differentiable once in log Q (see `forward_kl`).
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), nats; +inf where P = 0 < Q.
+
     Source: Gu et al. 2024 (MiniLLM).
     """
     return forward_kl(log_q, log_p)
 
 
 def symmetric_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Half of Jeffreys' divergence: the mean of the two KLs.
+    r"""Half of Jeffreys' divergence: the mean of the two KLs.
 
-    (KL(P||Q) + KL(Q||P)) / 2. ``(..., V), (..., V) -> (...)``, nats; +inf where one of P and Q
-    is 0 and the other is not. Differentiable once (see forward_kl). Source: Jeffreys 1946.
+    .. math::
+        \tfrac12 \bigl(\mathrm{KL}(P \,\Vert\, Q) + \mathrm{KL}(Q \,\Vert\, P)\bigr)
+
+    Differentiable once (see `forward_kl`).
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), nats; +inf where one of P and Q is 0 and the other is not.
+
+    Source: Jeffreys 1946.
     """
     return (forward_kl(log_p, log_q) + reverse_kl(log_p, log_q)) / 2
 
 
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Jensen-Shannon divergence: symmetric, finite for any zeros, at most log 2.
+    r"""Jensen-Shannon divergence: symmetric, finite for any zeros, at most log 2.
 
-    (KL(P||M) + KL(Q||M)) / 2, M = (P + Q) / 2.
-    ``(..., V), (..., V) -> (...)``, nats. Source: Lin 1991.
+    .. math::
+        \tfrac12 \bigl(\mathrm{KL}(P \,\Vert\, M) + \mathrm{KL}(Q \,\Vert\, M)\bigr),
+        \quad M = \tfrac12 (P + Q)
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), nats.
+
+    Source: Lin 1991.
     """
     return generalized_jsd(log_p, log_q, 0.5)
 
 
 def generalized_jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
-    """Generalised Jensen-Shannon divergence, with weight beta on the teacher.
+    r"""Generalised Jensen-Shannon divergence, with weight beta on the teacher.
 
-    beta KL(P||M) + (1 - beta) KL(Q||M), M = beta P + (1 - beta) Q.
-    ``(..., V), (..., V) -> (...)``, nats; finite for any zeros. beta in [0, 1], else ValueError.
-    Continuous in beta, hence 0 at both ends. Other libraries jump to KL(P||Q) at 0 and to KL(Q||P)
-    at 1: the limits of this divergence divided by beta, and by 1 - beta, not its own.
+    .. math::
+        \beta \, \mathrm{KL}(P \,\Vert\, M) + (1 - \beta) \, \mathrm{KL}(Q \,\Vert\, M),
+        \quad M = \beta P + (1 - \beta) Q
+
+    Continuous in beta, hence 0 at both ends. Other libraries jump to KL(P‖Q) at 0 and to KL(Q‖P)
+    at 1: these are the limits of this divergence divided by beta, and by 1 - beta, not its own.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+        beta: in [0, 1].
+
+    Returns:
+        (...), nats; finite for any zeros.
+
+    Raises:
+        ValueError: for a beta out of range.
+
     Source: Lin 1991; Agarwal et al. 2024 (GKD).
     """
     _check_range("beta", beta, 0, 1)
@@ -119,11 +186,23 @@ def generalized_jsd(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
 
 
 def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
-    """Skew KL: forward KL to a student into which a share alpha of the teacher was mixed.
+    r"""Skew KL: forward KL to a student into which a share alpha of the teacher is mixed.
 
-    KL(P || alpha P + (1 - alpha) Q): forward KL at alpha = 0, falling to 0 at alpha = 1.
-    ``(..., V), (..., V) -> (...)``, nats; at most -log alpha, whatever the zeros.
-    alpha in [0, 1], else ValueError. Source: Lee 1999; Ko et al. 2024 (DistiLLM).
+    .. math:: \mathrm{KL}(P \,\Vert\, \alpha P + (1 - \alpha) Q)
+
+    The forward KL at alpha = 0, falling to 0 at alpha = 1.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+        alpha: in [0, 1].
+
+    Returns:
+        (...), nats; at most -log alpha, whatever the zeros.
+
+    Raises:
+        ValueError: for an alpha out of range.
+
+    Source: Lee 1999; Ko et al. 2024 (DistiLLM).
     """
     _check_range("alpha", alpha, 0, 1)
 
@@ -134,24 +213,49 @@ def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 
 
 def skew_reverse_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
-    """Skew reverse KL: reverse KL to a teacher into which a share alpha of the student was mixed.
+    r"""Skew reverse KL: reverse KL to a teacher with a share alpha of the student mixed in.
 
-    KL(Q || alpha Q + (1 - alpha) P): reverse KL at alpha = 0, falling to 0 at alpha = 1.
-    ``(..., V), (..., V) -> (...)``, nats; at most -log alpha, whatever the zeros.
-    alpha in [0, 1], else ValueError. Source: Ko et al. 2024 (DistiLLM).
+    .. math:: \mathrm{KL}(Q \,\Vert\, \alpha Q + (1 - \alpha) P)
+
+    The reverse KL at alpha = 0, falling to 0 at alpha = 1.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+        alpha: in [0, 1].
+
+    Returns:
+        (...), nats; at most -log alpha, whatever the zeros.
+
+    Raises:
+        ValueError: for an alpha out of range.
+
+    Source: Ko et al. 2024 (DistiLLM).
     """
     return skew_kl(log_q, log_p, alpha)
 
 
 def alpha_beta(log_p: Tensor, log_q: Tensor, alpha: float, beta: float) -> Tensor:
-    """Alpha-beta divergence: one family from forward KL (1, 0) to reverse KL (0, 1).
+    r"""Alpha-beta divergence: one family from forward KL (1, 0) to reverse KL (0, 1).
 
-    -1 / (alpha beta) sum_v [p^alpha q^beta - (alpha / s) p^s - (beta / s) q^s], s = alpha + beta,
-    with its limits at alpha = 0, beta = 0 and s = 0; sum (log p - log q)^2 / 2 at (0, 0).
-    ``(..., V), (..., V) -> (...)``, nats where s = 1. alpha, beta in [-100, 100] with s >= 0, else
-    ValueError (s < 0 lets the unlikeliest tokens rule). Q = 0 < P is +inf unless beta > 0, s > 0;
-    P = 0 < Q is +inf unless alpha > 0, s > 0; a slot that both exclude counts 0. A term with a
-    negative parameter may overflow: it is then +inf with a gradient that is not finite.
+    .. math::
+        -\frac{1}{\alpha \beta} \sum_v \Bigl[ p_v^\alpha q_v^\beta
+        - \frac{\alpha}{s} p_v^s - \frac{\beta}{s} q_v^s \Bigr], \quad s = \alpha + \beta
+
+    At alpha = 0, beta = 0 and s = 0 it takes its limits; at (0, 0) this is
+    :math:`\tfrac12 \sum_v (\log p_v - \log q_v)^2`.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+        alpha, beta: in [-100, 100], with s >= 0.
+
+    Returns:
+        (...), nats if s = 1. A slot with Q = 0 < P is +inf unless beta > 0 and s > 0; one with
+        P = 0 < Q is +inf unless alpha > 0 and s > 0; one that both exclude counts 0. A term with a
+        negative parameter may overflow; it is then +inf with a gradient that is not finite.
+
+    Raises:
+        ValueError: for a parameter out of range; s < 0 would let the unlikeliest tokens dominate.
+
     Source: Cichocki, Cruces and Amari 2011; Wang et al. 2025 (ABKD).
     """
     _check_range("alpha", alpha, -100, 100)
@@ -166,11 +270,20 @@ def alpha_beta(log_p: Tensor, log_q: Tensor, alpha: float, beta: float) -> Tenso
 
 
 def total_variation(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Total variation: the largest difference in probability over all events.
+    r"""Total variation: the largest difference in probability over all events.
 
-    sum_v |p_v - q_v| / 2. ``(..., V), (..., V) -> (...)``, in [0, 1], without a unit.
-    The gradient at a tie p_v = q_v is 0. At temperature T value and gradient are of the order 1/T,
-    those of the other divergences 1/T^2: multiplied by T^2, as in distillation, they grow like T.
+    .. math:: \tfrac12 \sum_v |p_v - q_v|
+
+    The gradient at a tie :math:`p_v = q_v` is 0. At temperature T value and gradient are of the
+    order 1/T, those of the other divergences :math:`1/T^2`: multiplied by :math:`T^2`, as in
+    distillation, they grow like T.
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), in [0, 1], without a unit.
+
     Source: Wen et al. 2023 (f-distillation).
     """
     log_p, log_q = same_dtype_and_shape(log_p, log_q)
@@ -178,10 +291,17 @@ def total_variation(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def hellinger_squared(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Squared Hellinger distance.
+    r"""Squared Hellinger distance.
 
-    sum_v (sqrt(p_v) - sqrt(q_v))^2 / 2.
-    ``(..., V), (..., V) -> (...)``, in [0, 1] without a unit. Source: Hellinger 1909.
+    .. math:: \tfrac12 \sum_v (\sqrt{p_v} - \sqrt{q_v})^2
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+
+    Returns:
+        (...), in [0, 1], without a unit.
+
+    Source: Hellinger 1909.
     """
     log_p, log_q = same_dtype_and_shape(log_p, log_q)
     # The same number as 1 - sum sqrt(p q), which loses all its digits near P = Q.
@@ -189,14 +309,28 @@ def hellinger_squared(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def adaptive_kl(log_p: Tensor, log_q: Tensor, mu: float = 0.5) -> Tensor:
-    """Adaptive KL: the more P and Q differ in P's head, the more of forward KL; else reverse KL.
+    r"""Adaptive KL: the more P and Q differ in P's head, the more of forward KL; else reverse KL.
 
-    w KL(P||Q) + (1 - w) KL(Q||P), w = g_head / (g_head + g_tail), g = sum |p - q| over each part.
-    The head is the smallest set of P's likeliest tokens with mass >= mu; ties go by index. (The
-    authors' code leaves the token that crosses mu to the tail, unless it is the first.)
-    ``(..., V), (..., V) -> (...)``, nats. mu in [0, 1], else ValueError. The weights pass no
-    gradient; a KL whose weight rounds to 0 counts 0 even if infinite. Differentiable once (see
-    forward_kl). Source: Wu et al. 2024.
+    .. math::
+        w \, \mathrm{KL}(P \,\Vert\, Q) + (1 - w) \, \mathrm{KL}(Q \,\Vert\, P),
+        \quad w = \frac{g_\text{head}}{g_\text{head} + g_\text{tail}}
+
+    Each g is the sum of :math:`|p_v - q_v|` over its part of the vocabulary. The head is the
+    smallest set of P's likeliest tokens with mass >= mu; ties go by index. (The authors' code
+    leaves the token that crosses mu to the tail, unless it is the first.) The weights pass no
+    gradient. Differentiable once (see `forward_kl`).
+
+    Args:
+        log_p, log_q: (..., V) log-probabilities of teacher and student.
+        mu: in [0, 1].
+
+    Returns:
+        (...), nats; a KL whose weight rounds to 0 counts 0 even if infinite.
+
+    Raises:
+        ValueError: for a mu out of range.
+
+    Source: Wu et al. 2024.
     """
     _check_range("mu", mu, 0, 1)
     log_p, log_q = same_dtype_and_shape(log_p, log_q)
@@ -221,8 +355,15 @@ DIVERGENCES: dict[str, Callable[..., Tensor]] = {function.__name__: function for
 def get_divergence(name: str, **parameters: float) -> Callable[[Tensor, Tensor], Tensor]:
     """The divergence called ``name`` with its parameters set: a function of (log_p, log_q) alone.
 
-    ``get_divergence("skew_kl", alpha=0.1)``. ValueError, now and not in training, for an unknown
-    name, a parameter that is missing or unknown, and a value out of range.
+    Example: ``get_divergence("skew_kl", alpha=0.1)``.
+
+    Args:
+        name: a name in ``DIVERGENCES``.
+        **parameters: all that the divergence takes beside log_p and log_q.
+
+    Raises:
+        ValueError: now, and not in training, for an unknown name, a parameter that is missing or
+            unknown, and a value out of range.
     """
     if name not in DIVERGENCES:
         raise ValueError(f"divergence must be one of {', '.join(DIVERGENCES)}, got {name!r}")

@@ -1,8 +1,9 @@
-"""From logits to a loss: next-token alignment, masks, temperature and the weight of the teacher.
+"""What the student minimises, and the form every loss has: a sum over tokens and their count.
 
-The loss of a batch is a *sum* over its counted tokens together with their number, never a mean.
-Whoever trains adds up the sums and the counts of all micro-batches and processes and divides once.
-So no way of splitting, padding or packing the same tokens changes the gradient.
+`Objective` holds the weights of labels and teacher, the divergence and its temperature. `Loss` is
+always a *sum* over the counted tokens together with their number, never a mean. Training adds up
+the sums and the counts of all micro-batches and ranks and divides once, so no way of splitting,
+padding or packing the same tokens changes the gradient.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from kdlib.losses.divergences import get_divergence
 class Loss(NamedTuple):
     """A sum over tokens, the (weighted) number of tokens it runs over, and its unweighted parts.
 
-    total: scalar, nats; the quantity to minimise.  count: scalar.
-    parts: detached scalars in nats: "cross_entropy" and "distillation" (with its T² where it has
-    one), each before its weight.
+    Attributes:
+        total: scalar, nats; the quantity to minimise.
+        count: scalar, tokens.
+        parts: detached scalars, nats: "cross_entropy" and "distillation" (with its factor T²,
+            if the objective has one), each before its weight.
     """
 
     total: Tensor
@@ -35,19 +38,33 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class Objective:
-    """What the student minimises, per token:
+    r"""What the student minimises, per token.
 
-        label_weight * CE(label, Q)  +  teacher_weight * T² * D(P_T, Q_T)
+    .. math:: w_\text{label} \, \mathrm{CE}(\text{label}, Q) + w_\text{teacher} \, T^2 D(P_T, Q_T)
 
-    P_T and Q_T are teacher and student at temperature T. The factor T² keeps the size of the
-    distillation gradient as T grows (Hinton, Vinyals, Dean 2015, section 2).
+    :math:`P_T` and :math:`Q_T` are teacher and student at temperature T. The factor :math:`T^2`
+    keeps the size of the distillation gradient as T grows.
 
     In float32 it also magnifies the rounding of the value: with 32,000 words a value of 9 is off by
     1e-4 at T = 10, by 0.01 at T = 100 and by about 1 at T = 1000, its gradient by 1e-4 of itself at
-    most. Take float64 for such temperatures. total_variation falls like 1/T only, so that with T² it
-    grows like T: set scale_by_t_squared=False for it.
+    most. Use float64 for such temperatures. `total_variation` falls only like 1/T, so with
+    :math:`T^2` it grows like T: set ``scale_by_t_squared=False`` for it.
 
-    Two ways to weigh are in use; build either with `from_lambda` or `from_alpha`.
+    Two ways to weigh the terms are in use: `from_lambda` and `from_alpha` build them.
+
+    Attributes:
+        label_weight: of the cross-entropy, in [0, inf).
+        teacher_weight: of the divergence, in [0, inf).
+        divergence: a name in ``DIVERGENCES``.
+        divergence_parameters: the parameters of the divergence, by name.
+        temperature: T, in (0, inf).
+        scale_by_t_squared: whether the divergence is multiplied by :math:`T^2`.
+
+    Raises:
+        ValueError: for a weight or a temperature out of range, for two weights of 0, and for a
+            divergence or parameters that `get_divergence` refuses.
+
+    Source: Hinton, Vinyals, Dean 2015, section 2.
     """
 
     label_weight: float = 0.0
@@ -70,9 +87,16 @@ class Objective:
 
     @classmethod
     def from_lambda(cls, lambda_: float, **settings: Any) -> Objective:
-        """CE + lambda * KD: the source's combined objective, turned round so that it is minimised.
+        r"""The source's combined objective, with its sign reversed so that it is minimised.
 
-        lambda in [0, inf).  lambda = 0 is training without a teacher.
+        .. math:: \mathrm{CE} + \lambda \, \mathrm{KD}
+
+        Args:
+            lambda_: in [0, inf); 0 is training without a teacher.
+            **settings: the other attributes.
+
+        Raises:
+            ValueError: for a lambda out of range.
         """
         if not 0 <= lambda_ < float("inf"):
             raise ValueError(f"lambda_ is {lambda_}; it must be finite and at least 0")
@@ -80,27 +104,53 @@ class Objective:
 
     @classmethod
     def from_alpha(cls, alpha: float, **settings: Any) -> Objective:
-        """(1 - alpha) * CE + alpha * KD, alpha in [0, 1].  alpha = 1 is pure distillation."""
+        r"""A weighted mean of cross-entropy and distillation.
+
+        .. math:: (1 - \alpha) \, \mathrm{CE} + \alpha \, \mathrm{KD}
+
+        Args:
+            alpha: in [0, 1]; 1 is pure distillation.
+            **settings: the other attributes.
+
+        Raises:
+            ValueError: for an alpha out of range.
+        """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}; it must lie in [0, 1]")
         return cls(label_weight=1.0 - alpha, teacher_weight=alpha, **settings)
 
 
 def alpha_of_lambda(lambda_: float) -> float:
-    """alpha = lambda / (1 + lambda): the same minimiser; the loss is (1 + lambda) times smaller."""
+    r"""The alpha with the same minimiser: :math:`\alpha = \lambda / (1 + \lambda)`.
+
+    The loss becomes :math:`1 + \lambda` times smaller.
+
+    Args:
+        lambda_: in [0, inf].
+
+    Returns:
+        alpha, in [0, 1].
+
+    Raises:
+        ValueError: for a negative lambda or NaN.
+    """
     if not lambda_ >= 0:
         raise ValueError(f"lambda_ is {lambda_}; it must be at least 0")
     return 1.0 if lambda_ == float("inf") else lambda_ / (1 + lambda_)
 
 
 def lambda_of_alpha(alpha: float) -> float:
-    """lambda = alpha / (1 - alpha); infinite at alpha = 1, where the labels have no say."""
+    r"""The lambda with the same minimiser: :math:`\lambda = \alpha / (1 - \alpha)`.
+
+    Args:
+        alpha: in [0, 1].
+
+    Returns:
+        lambda, in [0, inf]; infinite at alpha = 1, where the labels do not count.
+
+    Raises:
+        ValueError: for an alpha out of range.
+    """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; it must lie in [0, 1]")
     return float("inf") if alpha == 1 else alpha / (1 - alpha)
-
-
-# --- Closed forms -------------------------------------------------------------------------------
-
-
-# --- Checks and masks ---------------------------------------------------------------------------

@@ -1,15 +1,17 @@
-"""What to keep of a teacher when its whole distribution is too much: a few tokens of each row.
+"""What to keep of a teacher whose whole distribution is too much to store: a few tokens per row.
+
+There are three kinds::
 
     kind        keeps                                  what its loss estimates
-    top_k       the k likeliest, scaled to sum to 1    the KL to another teacher, one without a tail:
-                                                       biased, and no number of steps repairs it
-    with_tail   the k likeliest, the rest as one lump  the KL after a merger of all other tokens:
-                                                       never negative, never more than the full KL
+    top_k       the k likeliest, scaled to sum to 1    the KL to another teacher, one without a
+                                                       tail: biased, however long one trains
+    with_tail   the k likeliest, the rest as one lump  the KL after all other tokens are merged:
+                                                       never negative, never above the full KL
     sampled     tokens drawn from the teacher          the full KL: value and gradient are right on
                                                        average, and noisy
 
-Each becomes `SparseTargets`, whose loss needs the student's log-probabilities at the kept tokens and
-a log-sum-exp; no dense row of the teacher is ever rebuilt.
+Each becomes `SparseTargets`, whose loss needs the student's log-probabilities at the kept tokens
+and a log-sum-exp; no dense row of the teacher is ever rebuilt.
 """
 
 from __future__ import annotations
@@ -24,11 +26,17 @@ from kdlib.losses.divergences import entropy
 
 
 class SparseTargets(NamedTuple):
-    """For each position: weights on a few tokens, and the part of the loss that no student changes.
+    r"""Weights on a few tokens of each position, and the part of the loss that no student changes.
 
-    ids (..., k) integers, where a token may stand in several slots; weights (..., k) >= 0, and 0 in a
-    slot that is not used, whose id means nothing. constant (...), nats: the loss is constant - sum_i weights_i log q(ids_i) [- tail log of
-    q's mass on all other tokens]. tail (...): the teacher's mass on those, or None.
+    .. math:: c - \sum_i w_i \log q(v_i) \;\Bigl[ - \, t \log \sum_{v \notin \{v_i\}} q_v \Bigr]
+
+    The bracket is there only with a tail.
+
+    Attributes:
+        ids: (..., k) integers :math:`v_i`; a token may be in several slots.
+        weights: (..., k), :math:`w_i \ge 0`; 0 in an unused slot, whose id means nothing.
+        constant: (...), c in nats.
+        tail: (...), t, the teacher's mass on all other tokens; or None.
     """
 
     ids: Tensor
@@ -37,25 +45,41 @@ class SparseTargets(NamedTuple):
     tail: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> SparseTargets:
-        """The same change to every tensor."""
+        """Apply the same change to every tensor."""
         changed: list[Any] = [None if t is None else change(t) for t in self]
         return SparseTargets(*changed)
 
     def to(self, dtype: torch.dtype) -> SparseTargets:
-        """Weights in this dtype, ids as an index."""
+        """Convert all but the ids to this dtype, and the ids to an index (int64)."""
+        # The ids come from the original: float32 is exact only up to 2^24, bfloat16 up to 256.
         rounded = self.map(lambda t: t.to(dtype))
         return rounded._replace(ids=self.ids.long())
 
     def others(self, log_q: Tensor) -> Tensor:
-        """log of Q's mass on all tokens but the kept ones: (..., V) -> (...)."""
+        """The log of Q's mass on all tokens but the kept ones.
+
+        Args:
+            log_q: (..., V) log-probabilities of the student.
+
+        Returns:
+            (...), nats.
+        """
+        # Not log(1 - the kept mass): near 1 that difference loses all its digits.
         return log_q.scatter(-1, self.ids.long(), -torch.inf).logsumexp(-1)
 
     def divergence(self, log_q: Tensor) -> Tensor:
-        """(..., V) -> (...), nats: what the kind estimates, for the student Q.
+        """What the kind estimates, for the student Q.
 
-        +inf where Q excludes a kept token. Gradient in the student's logits: (mass of the weights) q
-        minus the weights at their tokens; with a tail, that of KL after the merger.
+        Gradient in the student's logits: the sum of the weights times q, minus the weights at their
+        tokens; with a tail, the gradient of the KL after the merger.
+
+        Args:
+            log_q: (..., V) log-probabilities of the student.
+
+        Returns:
+            (...), nats; +inf where Q excludes a kept token.
         """
+        # An unused slot's id may be a token that the student excludes: 0 * inf would be NaN.
         kept = log_q.gather(-1, self.ids.long()).masked_fill(self.weights == 0, 0)
         loss = self.constant - (self.weights * kept).sum(-1)
         if self.tail is None:
@@ -64,35 +88,58 @@ class SparseTargets(NamedTuple):
 
 
 def top_k(log_p: Tensor, k: int) -> SparseTargets:
-    """The k likeliest tokens of log_p (..., V), renormalised.
+    """The k likeliest tokens, renormalised.
 
-    The student is taught that all other tokens are impossible: it becomes too sure of itself.
-    ValueError unless 1 <= k <= V.
+    The student is taught that all other tokens are impossible, so it becomes overconfident.
+
+    Args:
+        log_p: (..., V) log-probabilities of the teacher.
+        k: tokens to keep, 1 <= k <= V.
+
+    Raises:
+        ValueError: for a k out of range.
     """
     kept, ids = _likeliest(log_p, k)
     return renormalised(ids, kept)
 
 
 def with_tail(log_p: Tensor, k: int) -> SparseTargets:
-    """The k likeliest tokens of log_p (..., V), and all others as one outcome.
+    """The k likeliest tokens, and all others as one outcome.
 
-    Its loss is the KL between the two distributions after that merger, and merging outcomes can only
-    lower a KL (the data-processing inequality). How mass is shared out within the tail is not
-    taught. ValueError unless 1 <= k < V.
+    Its loss is the KL between the two distributions after that merger, and merging outcomes can
+    only lower a KL (the data-processing inequality). How the mass is distributed within the tail is
+    not taught.
+
+    Args:
+        log_p: (..., V) log-probabilities of the teacher.
+        k: tokens to keep, 1 <= k < V.
+
+    Raises:
+        ValueError: for a k out of range.
     """
     if k == log_p.shape[-1]:
         raise ValueError(f"k is {k}, the whole vocabulary: there is no tail; use top_k")
     kept, ids = _likeliest(log_p, k)
+    # Summed over the tail itself: 1 - the kept mass would be rounding error where the tail is thin.
     return lumped(ids, kept, log_p.scatter(-1, ids, -torch.inf).logsumexp(-1))
 
 
 def sampled(log_p: Tensor, k: int, generator: torch.Generator | None = None) -> SparseTargets:
-    """k tokens drawn from P (..., V) with replacement, in rising order, each of weight 1 / k.
+    r"""Tokens drawn from P with replacement, in rising order, each of weight 1/k.
 
-    The weights at v add up to p_v on average, so value and gradient have the full KL's expectation
-    for every student; the variance falls as 1 / k. The constant is the exact -H(P), so the loss of
-    one batch may be negative. Source: Anshumann et al. 2025 (sparse logit sampling), with P itself
-    as proposal. ValueError unless k >= 1.
+    The weights at v add up to :math:`p_v` on average, so value and gradient equal those of the full
+    KL in expectation, for every student; the variance falls as 1/k. The constant is the exact
+    :math:`-H(P)`, so the loss of one batch may be negative.
+
+    Args:
+        log_p: (..., V) log-probabilities of the teacher.
+        k: draws per position, at least 1.
+        generator: the source of randomness; None for PyTorch's own.
+
+    Raises:
+        ValueError: for a k below 1.
+
+    Source: Anshumann et al. 2025 (sparse logit sampling), with P itself as proposal.
     """
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
@@ -102,28 +149,42 @@ def sampled(log_p: Tensor, k: int, generator: torch.Generator | None = None) -> 
     return equally_weighted(ids, -entropy(log_p))
 
 
-# --- From what is kept to targets -----------------------------------------------------------------
-
-
 def renormalised(ids: Tensor, log_weights: Tensor) -> SparseTargets:
-    """The kept tokens as a whole distribution."""
+    """Targets of the kind `top_k`: the kept tokens as a distribution of their own.
+
+    Args:
+        ids: (..., k) tokens.
+        log_weights: (..., k) their log-probabilities, up to a constant per row.
+    """
     log_w = log_weights.log_softmax(-1)
     return SparseTargets(ids, log_w.exp(), -entropy(log_w))
 
 
 def lumped(ids: Tensor, log_weights: Tensor, log_tail: Tensor) -> SparseTargets:
-    """The kept tokens and one outcome for all others, of log-probability log_tail (...)."""
+    """Targets of the kind `with_tail`: the kept tokens, and one outcome for all others.
+
+    Args:
+        ids: (..., k) tokens.
+        log_weights: (..., k) their log-probabilities.
+        log_tail: (...) log-probability of all other tokens together.
+    """
     merged = torch.cat((log_weights, log_tail.unsqueeze(-1)), -1)
     return SparseTargets(ids, log_weights.exp(), -entropy(merged), log_tail.exp())
 
 
 def equally_weighted(ids: Tensor, constant: Tensor) -> SparseTargets:
-    """Drawn tokens, each with its share of the draws."""
+    """Targets of the kind `sampled`: drawn tokens, each with an equal share of the draws.
+
+    Args:
+        ids: (..., k) tokens; one drawn twice is there twice.
+        constant: (...), nats.
+    """
     weights = constant.new_full(ids.shape, 1 / ids.shape[-1])
     return SparseTargets(ids, weights, constant)
 
 
 def _likeliest(log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Log-probabilities and ids (..., k) of the k likeliest tokens; ValueError for a bad k."""
     if not 1 <= k <= log_p.shape[-1]:
         raise ValueError(f"k is {k}; it must lie between 1 and the vocabulary's {log_p.shape[-1]}")
     return log_p.topk(k, dim=-1)

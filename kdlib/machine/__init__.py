@@ -1,1 +1,1 @@
-"""Where does it run? Devices, processes, sharding, signals, progress."""
+"""Where does it run? Devices, ranks, sharding, signals and progress."""

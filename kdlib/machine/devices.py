@@ -1,4 +1,4 @@
-"""Which device and precision a run uses, and how much memory it took."""
+"""The device and precision of a run, compilation, and what a report says about the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
 
 
 def pick_device(wanted: str) -> str:
-    """The device meant by 'auto', or the wanted one if it is there."""
+    """The device to use.
+
+    Args:
+        wanted: "cpu", "cuda", "mps", or "auto" for a GPU if there is one.
+
+    Raises:
+        UserError: for a device that this machine does not have.
+    """
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -37,10 +44,17 @@ def pick_device(wanted: str) -> str:
 
 
 def pick_precision(wanted: str, device: str) -> str:
-    """bf16 where its matrix products are the faster ones.
+    """The precision of the matrix products: bf16 where that is faster, else fp32.
 
-    On a processor that means AMX tiles: plain AVX512-bf16 was measured slower than float32 at the
-    sizes of these recipes, because every product first converts its inputs.
+    On a CPU, faster means AMX tiles: plain AVX512-bf16 was measured to be slower than float32 at
+    the sizes of these recipes, because every product first converts its inputs.
+
+    Args:
+        wanted: "bf16", "fp32" or "auto".
+        device: "cpu", "cuda" or "mps".
+
+    Raises:
+        UserError: for bf16 on mps.
     """
     if wanted == "bf16" and device == "mps":
         raise UserError("precision: bf16 is not supported on mps; use --precision fp32")
@@ -55,10 +69,15 @@ def pick_precision(wanted: str, device: str) -> str:
 
 
 def make_accelerator(device: str, precision: str, sharding: str = "none") -> Accelerator:
-    """One process or several, as they were started; `sharding` "full" spreads weights over several.
+    """Set up device, mixed precision and ranks, as many as were started.
 
-    fp32 means float32 in every product: TF32 keeps 10 bits of a number, so it stays off. Who wants
-    speed takes bf16, which is named for what it is.
+    fp32 means float32 in every product: TF32 keeps 10 bits of the mantissa, so it stays off. For
+    speed, use bf16, which says what it is.
+
+    Args:
+        device: "cpu", or a GPU that `pick_device` has found.
+        precision: "bf16" or "fp32".
+        sharding: "full" shards the weights if there are several ranks; "none" keeps a copy on each.
     """
     shards = sharding == "full" and int(os.environ.get("WORLD_SIZE", "1")) > 1
     accelerator = Accelerator(
@@ -73,8 +92,15 @@ def make_accelerator(device: str, precision: str, sharding: str = "none") -> Acc
 
 
 def compile_layers(model: nn.Module, **options: Any) -> None:
-    """torch.compile each transformer block in place. Blocks are alike, so it costs one compilation,
-    and neither names of weights nor sharding nor the loss are touched."""
+    """Compile each transformer block in place.
+
+    The blocks are alike, so one compilation serves all. Names of weights, sharding and the loss
+    are not affected.
+
+    Args:
+        model: a transformers model; one that does not name its blocks stays as it is.
+        **options: of ``torch.compile``.
+    """
     names = set(getattr(model, "_no_split_modules", None) or ())
     for part in model.modules():
         if type(part).__name__ in names:
@@ -82,6 +108,7 @@ def compile_layers(model: nn.Module, **options: Any) -> None:
 
 
 def library_versions() -> dict[str, str]:
+    """Versions of Python, kdlib and the libraries that its numbers depend on."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in ("kdlib", *LIBRARIES)},
@@ -89,6 +116,7 @@ def library_versions() -> dict[str, str]:
 
 
 def describe_machine(accelerator: Accelerator, precision: str) -> dict[str, Any]:
+    """What a report says about the machine: device, processor, threads and precision."""
     return {
         "device": str(accelerator.device),
         "processor": processor_name(),
@@ -98,7 +126,7 @@ def describe_machine(accelerator: Accelerator, precision: str) -> dict[str, Any]
 
 
 def processor_name() -> str:
-    """The processor's name, as far as the system tells."""
+    """Name of the CPU, as far as the system tells."""
     try:
         with open("/proc/cpuinfo") as file:
             names = [
@@ -110,14 +138,14 @@ def processor_name() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident memory that this process has had."""
+    """Peak resident memory of this process, in bytes."""
     if sys.platform == "win32":
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
     import resource
 
-    # On Linux getrusage also remembers the process that started this one; its own status does not.
+    # On Linux, getrusage includes the process that started this one; /proc/self/status does not.
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))

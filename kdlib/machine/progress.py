@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where somebody looks at it, a line now and then in a log file."""
+"""Progress of long work: a bar in a terminal, an occasional line in a log file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from kdlib.machine.distributed import is_main
 
 
 def progress_bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") -> tqdm[Any]:
-    # Left out where a bar is wanted, so that TQDM_DISABLE has its say.
+    """Progress bar of a phase, on the main rank only.
+
+    Args:
+        phase: what is in progress.
+        total: number of units.
+        done: units done before the bar starts, in a resumed phase.
+        unit: what is counted.
+    """
+    # Not given where a bar is wanted, so that TQDM_DISABLE still works.
     silence: dict[str, Any] = {} if is_main() else {"disable": True}
     return tqdm(
         desc=phase,

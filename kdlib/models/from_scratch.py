@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from kdlib.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The shape of a Llama model built from scratch."""
+    """The shape of a Llama model built from scratch.
+
+    Raises:
+        UserError: for sizes below 1, heads that do not divide the width into even numbers, and a
+            standard deviation outside (0, 1).
+    """
 
     width: int
     """Width of the residual stream."""
@@ -41,19 +42,32 @@ class ModelSize:
 
     @property
     def mlp_width(self) -> int:
-        """8/3 of the width (a gated MLP has three matrices where a plain one of 4x has two),
-        rounded down to a multiple of 32 for the matrix units."""
+        """Width of the gated MLP: 8/3 of the model's, rounded down to a multiple of 32.
+
+        A gated MLP has three matrices, so it has the parameters of a plain one with two matrices
+        and 4 times the width. Matrix units prefer the multiple.
+        """
         return max(32, self.width * 8 // 3 // 32 * 32)
 
 
 def new_model(
     size: ModelSize, vocabulary: int, context: int, seed: int, end_of_text: int = 0
 ) -> nn.Module:
-    """A freshly initialised Llama with tied embeddings, in float32; the same seed, the same weights.
+    """A freshly initialised Llama with tied embeddings, in float32.
 
-    end_of_text: the token where a generated text stops.
+    The same seed gives the same weights; torch's own random state is left as it was.
+
+    Args:
+        size: width, blocks and heads.
+        vocabulary: output slots.
+        context: the longest text in tokens.
+        seed: of the initial weights.
+        end_of_text: id of the token at which generated text stops.
+
+    Returns:
+        A ``LlamaForCausalLM`` of transformers, on the CPU.
     """
-    # The first import of transformers reseeds torch, so it too stands inside.
+    # The first import of transformers reseeds torch, so it belongs inside too.
     with torch.random.fork_rng(devices=[]):
         from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -75,5 +89,5 @@ def new_model(
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Parameters, a tied matrix counted once."""
+    """Number of parameters; a tied matrix counts once."""
     return sum(p.numel() for p in model.parameters())

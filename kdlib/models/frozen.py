@@ -1,27 +1,39 @@
-"""A teacher that is frozen, and a student that shares nothing with it."""
+"""A frozen teacher, and the check that a student shares nothing with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from kdlib.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
 
 def freeze(teacher: nn.Module) -> nn.Module:
-    """Eval mode and no gradients. `eval()` alone would still build a graph for backward."""
+    """Put the teacher into eval mode and switch its gradients off, in place.
+
+    ``eval()`` alone would still build a graph for the backward pass.
+
+    Args:
+        teacher: any module.
+
+    Returns:
+        The same module.
+    """
     return teacher.eval().requires_grad_(False)
 
 
 def check_pair(teacher: nn.Module, student: nn.Module, *, same_tokens: bool = True) -> None:
-    """Refuse a pair that would train without complaint and teach nothing.
+    """Refuse a pair that would train without an error and learn nothing from it.
 
-    Raises UserError where the teacher is in training mode or would receive gradients, where the two
-    share parameters, and where their vocabularies differ in size.
+    Args:
+        teacher: a model of transformers, frozen.
+        student: a model of transformers.
+        same_tokens: whether both must have vocabularies of one size.
+
+    Raises:
+        UserError: for a teacher in training mode or with parameters that require gradients, for
+            parameters that both share, and for vocabularies that differ in size.
     """
     if teacher.training:
         raise UserError("teacher: it is in training mode, so dropout would blur it; call freeze()")

@@ -1,7 +1,8 @@
 """Where a model's logits come from: its last hidden states and, nearly always, one matrix product.
 
-A loss that knows the product need not store the logits (see `linear`), and a teacher that is asked
-twice need only remember its hidden states (see `teachers`).
+A loss that knows the product need not store the logits (see `kdlib.losses.fused.loss`), and for a
+teacher that is read more than once it is enough to keep the hidden states (see
+`kdlib.teachers.live`).
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ PROBE_TOKENS = 8
 
 
 def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
-    """(B, S) -> (B, S, H), after the last norm.
+    """A model's hidden states after its last norm.
 
-    No attention mask is passed anywhere: blocks are padded on the right only, and a causal model
-    never looks right.
+    No attention mask is passed: blocks are padded on the right only, and a causal model never looks
+    to the right.
+
+    Args:
+        model: a causal language model of transformers.
+        ids: (B, S) token ids.
+
+    Returns:
+        (B, S, H) hidden states.
     """
-    base: Any = model.base_model  # of transformers: torch knows it as a module or a tensor
+    base: Any = model.base_model  # torch types a module's attributes as Tensor | Module
     with _one_text_a_row():
         hidden: Tensor = base(input_ids=ids, use_cache=False).last_hidden_state
     return hidden
@@ -34,30 +42,39 @@ def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _one_text_a_row() -> Iterator[None]:
-    """Without a mask, transformers looks into the positions for several texts packed into a row:
-    one look in each pass, for which a GPU has to be waited for. Blocks are never packed."""
+    """Switch off transformers' search for several texts packed into one row.
+
+    Without a mask, it searches the positions in every pass, and the CPU has to wait for the GPU's
+    answer. Positions of our blocks never restart, so there is nothing to find.
+    """
     masking: Any = sys.modules.get("transformers.masking_utils")
-    look = getattr(masking, "find_packed_sequence_indices", None)
-    if look is None:
+    search = getattr(masking, "find_packed_sequence_indices", None)
+    if search is None:
         yield
         return
     masking.find_packed_sequence_indices = lambda position_ids: None
     try:
         yield
     finally:
-        masking.find_packed_sequence_indices = look
+        masking.find_packed_sequence_indices = search
 
 
 @torch.no_grad()
 def linear_head(model: nn.Module) -> Head | None:
-    """The head of a causal language model; None where its logits are not the head's.
+    """The head of a causal language model, if its logits are exactly the head's product.
 
-    Some architectures scale their logits or cap them. So the claim is tried on a few tokens, and
-    holds only if every bit agrees.
+    Some architectures scale or cap their logits. So the head is tried on a few tokens, and accepted
+    only if every bit agrees with the model's own logits.
+
+    Args:
+        model: any module; its training mode is restored.
+
+    Returns:
+        The head, or None where the logits are not one matrix product of the last hidden states.
     """
     output_of: Any = getattr(model, "get_output_embeddings", None)
     if output_of is None:
-        return None  # any module that maps ids to logits may learn, only not by this road
+        return None  # any module that maps ids to logits can be trained, only without its head
     output = output_of()
     if output is None:
         return None
@@ -72,20 +89,27 @@ def linear_head(model: nn.Module) -> Head | None:
 
 
 class ModelWithHead(nn.Module):
-    """A causal language model with its last step apart, for what learns and for what is read."""
+    """A causal language model together with its head: the base for students and teachers.
+
+    Attributes:
+        model: the causal language model.
+    """
 
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
         head = linear_head(model)
-        self._head = None if head is None else replace(head, weight=None, bias=None)  # type: ignore[arg-type]  # put in for each pass
-        # Accelerate asks the outermost module which parts it shards one by one.
+        # Without its weights: they may be sharded later, so they are put in at each access.
+        self._head = None if head is None else replace(head, weight=None, bias=None)  # type: ignore[arg-type]
+        # Accelerate asks the outermost module which parts to shard one by one.
         self._no_split_modules = getattr(model, "_no_split_modules", None)
 
     @property
     def head(self) -> Head | None:
-        """See `linear_head`. With the weights of this moment: where a model is sharded, whole ones
-        are put in place for each pass."""
+        """The head as `linear_head` found it, with the model's current weights.
+
+        A sharded model has its whole weights only during a forward pass: read the head within one.
+        """
         if self._head is None:
             return None
         model: Any = self.model

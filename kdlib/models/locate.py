@@ -1,4 +1,4 @@
-"""Where a model is that a recipe names: shipped, fetched, in a folder, or on the hub."""
+"""Find the model that a recipe names: shipped, fetched, in a folder, or on the hub."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.tx
 
 
 def find_model(source: str) -> Path:
-    """The folder of the model `source`: 'pocket', a name of `kdlib fetch`, a FOLDER, or OWNER/NAME
-    on the hub, where @REVISION may follow.
+    """The folder of a model.
 
-    A folder need not exist: whoever loads it says what is wrong with it. Raises UserError for a
-    model that is not fetched yet or that the hub does not give.
+    A path is returned as it is, even if there is no such folder: loading it reports what is wrong.
+
+    Args:
+        source: ``pocket``, a model of ``kdlib fetch``, the path of a folder, or ``OWNER/NAME`` on
+            the hub, with or without ``@REVISION``. An existing folder comes before the hub.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        UserError: for a model that has not been fetched yet or that the hub does not provide.
     """
     if source == "pocket":
         return POCKET_TEACHER
@@ -32,7 +40,7 @@ def find_model(source: str) -> Path:
 
 
 def _from_hub(source: str) -> Path:
-    """Downloaded into the hub's own cache, or found there."""
+    """Download the model into the hub's own cache, unless it is there already."""
     from huggingface_hub import snapshot_download
 
     name, _, revision = source.partition("@")

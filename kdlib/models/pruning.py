@@ -1,10 +1,10 @@
 """A student cut out of its teacher: the blocks that do most, with the teacher's own weights.
 
-Which blocks, is measured: a block whose output is nearly its input can go. Blocks at even distances
-are no good choice (the first and the last do far more than those between). Influence ranks well and
-cannot settle near ties: of SmolLM2's blocks 2 and 5, alike in influence, one is worth 0.9 nats and
-the other 0.1. So those near the line are tried. Where the MLPs are narrowed too, they keep the
-neurons that add most to the hidden states.
+Which blocks do most is measured: a block whose output is nearly its input can go. Evenly spaced
+blocks are a poor choice: the first and the last do far more than those between. Influence ranks
+blocks well but cannot settle near ties: SmolLM2's blocks 2 and 5 have much the same influence, yet
+one is worth 0.9 nats and the other 0.1. So blocks near the cut-off are tried out. If the MLPs are
+narrowed too, they keep the neurons that add most to the hidden states.
 
 Sources: Men et al. 2024, ShortGPT (block influence, equation 1; least influence goes first);
 Muralidharan et al. 2024, Minitron (blocks by the loss without them, MLP neurons by activation;
@@ -28,13 +28,13 @@ from kdlib.errors import UserError
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.softmax import log_softmax
 
-MULTIPLE = 32  # of an MLP's width, for the matrix units
-# A model parks attention on the first tokens of a row (Xiao et al. 2024, attention sinks): their
-# hidden states are huge and alike, whatever the text.
+MULTIPLE = 32  # an MLP's width is rounded to this, for the matrix units
+# Positions left out at the start of a row. Models park attention on the first tokens (Xiao et al.
+# 2024, attention sinks): their hidden states are huge and alike, whatever the text.
 SINKS = 4
-NEAR = 4  # ranks on each side of the line between kept and dropped, within which blocks are tried
-TRIAL_ROWS = 2  # of ids, that they are tried on
-# The matrices of a gated MLP, and which of their dimensions counts the neurons.
+NEAR = 4  # ranks on each side of the line between kept and dropped whose blocks are tried out
+TRIAL_ROWS = 2  # rows of ids on which they are tried
+# The matrices of a gated MLP, and the dimension of each that counts the neurons.
 MLP = {"gate_proj": 0, "up_proj": 0, "down_proj": 1}
 # (module, positional arguments, named arguments, output) -> None, or another output in its place
 Hook = Callable[[nn.Module, Any, Any, Any], Any]
@@ -42,7 +42,11 @@ Hook = Callable[[nn.Module, Any, Any, Any], Any]
 
 @dataclass(frozen=True)
 class Pruning:
-    """How much of the teacher a student keeps that is cut out of it."""
+    """How much of its teacher a student keeps when it is cut out of it.
+
+    Raises:
+        UserError: for less than one block, or a share outside (0, 1].
+    """
 
     layers: int = 12
     """Transformer blocks kept: those with most influence."""
@@ -57,8 +61,13 @@ class Pruning:
 
 
 class Cut(NamedTuple):
-    """What is kept: the blocks' numbers, each one's neurons (None where all), and why: the
-    influence of every block of the teacher."""
+    """What a student keeps of its teacher, and why.
+
+    Attributes:
+        layers: numbers of the kept blocks, in rising order.
+        neurons: for each kept block, the numbers of its kept MLP neurons; None where all are kept.
+        influence: of every block of the teacher (see `block_influence`).
+    """
 
     layers: list[int]
     neurons: list[list[int]] | None
@@ -66,7 +75,12 @@ class Cut(NamedTuple):
 
 
 def check_pruning(teacher: nn.Module, pruning: Pruning) -> None:
-    """Refuse, before anything is computed, what cannot be cut out of this teacher."""
+    """Refuse, before anything is computed, what cannot be cut out of this teacher.
+
+    Raises:
+        UserError: for more blocks than the teacher has, a teacher without a plain list of blocks,
+            and, where MLPs are narrowed, MLPs without a ``down_proj``.
+    """
     _, blocks = _blocks(teacher)
     if pruning.layers > len(blocks):
         raise UserError(
@@ -79,7 +93,13 @@ def check_pruning(teacher: nn.Module, pruning: Pruning) -> None:
 
 @torch.no_grad()
 def choose_cut(teacher: nn.Module, ids: Tensor, pruning: Pruning) -> Cut:
-    """Measure the teacher on token blocks ids (B, S) and choose what to keep."""
+    """Measure the teacher and choose what to keep.
+
+    Args:
+        teacher: a model that passes `check_pruning`; it is left as it was.
+        ids: (B, S) token blocks to measure it on, on its device.
+        pruning: how much to keep.
+    """
     _, blocks = _blocks(teacher)
     influence = block_influence(teacher, ids)
     strongest = sorted(range(len(blocks)), key=lambda number: -influence[number])
@@ -88,44 +108,60 @@ def choose_cut(teacher: nn.Module, ids: Tensor, pruning: Pruning) -> Cut:
     if pruning.mlp_share < 1:
         size = neuron_size(teacher, ids)
         width = kept_width(len(size[0]), pruning.mlp_share)
+        # In the teacher's order, so that a cut that keeps every neuron gives the teacher's bits.
         neurons = [size[number].topk(width).indices.sort().values.tolist() for number in layers]
     return Cut(layers, neurons, influence)
 
 
 def kept_width(width: int, share: float) -> int:
-    """Neurons kept of an MLP: the share, rounded to a multiple that matrix units like."""
+    """Neurons kept of an MLP: the share, rounded to a multiple of 32, at most the whole width."""
     return min(width, max(MULTIPLE, round(share * width / MULTIPLE) * MULTIPLE))
 
 
 def block_influence(teacher: nn.Module, ids: Tensor) -> list[float]:
-    """1 - E[cos(x, y)] of every block, x its input and y its output at a position: in [0, 2].
+    r"""Influence of every block: how far its output points away from its input.
 
-    A block near 0 only passes on what it is given. ShortGPT, equation 1, over all positions of
-    the rows of ids (B, S) but the first few.
+    .. math:: 1 - \mathrm{E}[\cos(x, y)]
+
+    with :math:`x` the block's input and :math:`y` its output at a position. A block near 0 merely
+    passes its input on.
+
+    Args:
+        teacher: a causal language model of transformers.
+        ids: (B, S) token blocks; the mean is over all positions of a row but the first few.
+
+    Returns:
+        One number per block, in [0, 2].
+
+    Source: Men et al. 2024, ShortGPT (equation 1).
     """
     _, blocks = _blocks(teacher)
     influence: list[float] = []
 
-    def look(block: nn.Module, positional: Any, named: Any, output: Any) -> None:
+    def record(block: nn.Module, positional: Any, named: Any, output: Any) -> None:
+        # Architectures differ: hidden states come by position or by name, alone or in a tuple.
         before = positional[0] if positional else named["hidden_states"]
         after = output if torch.is_tensor(output) else output[0]
+        # float32: the influence of a weak block would be lost in a half-precision cosine.
         cosine = F.cosine_similarity(before.float(), after.float(), dim=-1)
         influence.append(1 - cosine[..., SINKS:].mean().item())
 
-    _watch(teacher, ids, blocks, look)
+    _watch(teacher, ids, blocks, record)
     return influence
 
 
 def _settle_near_ties(teacher: Any, ids: Tensor, strongest: list[int], count: int) -> list[int]:
-    """The `count` first of `strongest`, but near that line blocks go by what they are worth.
+    """The first `count` blocks of `strongest`, except that those near the line are tried out.
 
-    One after the other, that one is dropped without which the model stays nearest to the teacher.
+    One after another, the block is dropped without which the model stays closest to the teacher.
     """
+    # As many candidates above the line as below it, so exactly `near` of them have to go.
     near = min(NEAR, count, len(strongest) - count)
     kept, candidates = set(strongest[: count + near]), set(strongest[count - near : count + near])
     log_p = log_softmax(teacher(input_ids=ids).logits)
 
     def loss_without(number: int) -> float:
+        # Together with all that have gone already: what a block is worth depends on the others.
         dropped = set(strongest) - kept | {number}
         return forward_kl(log_p, _log_probabilities_without(teacher, ids, dropped)).mean().item()
 
@@ -135,11 +171,12 @@ def _settle_near_ties(teacher: Any, ids: Tensor, strongest: list[int], count: in
 
 
 def _log_probabilities_without(teacher: Any, ids: Tensor, dropped: set[int]) -> Tensor:
-    """(B, S, V), where the dropped blocks hand on what they are given."""
+    """Log-probabilities (B, S, V) of the teacher with the dropped blocks skipped."""
     _, blocks = _blocks(teacher)
 
     def skip(block: nn.Module, positional: Any, named: Any, output: Any) -> Any:
         before = positional[0] if positional else named["hidden_states"]
+        # A hook's result replaces the output, so no weights are copied for a trial.
         return before if torch.is_tensor(output) else (before, *output[1:])
 
     with _hooks((blocks[number] for number in dropped), skip):
@@ -147,29 +184,47 @@ def _log_probabilities_without(teacher: Any, ids: Tensor, dropped: set[int]) -> 
 
 
 def neuron_size(teacher: nn.Module, ids: Tensor) -> list[Tensor]:
-    """What each MLP neuron adds to the hidden states, per block: E|activation| times the norm of
-    its column in the matrix that leads back."""
+    r"""How much each MLP neuron adds to the hidden states.
+
+    .. math:: \mathrm{E}[|a_i|] \, \Vert w_i \Vert
+
+    with :math:`a_i` the neuron's activation and :math:`w_i` its column in ``down_proj``, the matrix
+    that leads back to the hidden states.
+
+    Args:
+        teacher: a causal language model of transformers with gated MLPs.
+        ids: (B, S) token blocks; the mean is over all their positions.
+
+    Returns:
+        For each block a tensor (number of neurons), on the CPU.
+    """
     _, blocks = _blocks(teacher)
     sizes: list[Tensor] = []
 
-    def look(down: Any, positional: Any, named: Any, output: Any) -> None:
+    def record(down: Any, positional: Any, named: Any, output: Any) -> None:
+        # The input of down_proj is the activation; only its mean is kept, not (B, S, neurons).
         activation = positional[0].float().abs().flatten(0, -2).mean(0)
         sizes.append((activation * down.weight.float().norm(dim=0)).cpu())
 
-    _watch(teacher, ids, _down_projections(blocks), look)
+    _watch(teacher, ids, _down_projections(blocks), record)
     return sizes
 
 
 def cut_out(teacher: nn.Module, cut: Cut) -> nn.Module:
-    """A model of the teacher's kind with the kept blocks and neurons; the weights are copies."""
+    """A model of the teacher's class with the kept blocks and neurons, on the CPU.
+
+    Its weights are copies; the teacher is left as it was.
+    """
     path, _ = _blocks(teacher)
     config: Any = copy.deepcopy(teacher.config)
     config.num_hidden_layers = len(cut.layers)
+    # Sliding or full attention is set per block, and must move with the block.
     if getattr(config, "layer_types", None):
         config.layer_types = [config.layer_types[number] for number in cut.layers]
     if cut.neurons:
         config.intermediate_size = len(cut.neurons[0])
-    with torch.random.fork_rng(devices=[]):  # the initial weights are overwritten
+    # The initial weights are overwritten, but drawing them would shift the caller's random state.
+    with torch.random.fork_rng(devices=[]):
         student = type(teacher)(config)
     source = teacher.state_dict()
     student.load_state_dict(
@@ -179,16 +234,17 @@ def cut_out(teacher: nn.Module, cut: Cut) -> nn.Module:
 
 
 def _weight(name: str, path: str, source: dict[str, Tensor], cut: Cut) -> Tensor:
-    """The student's weight of this name: the teacher's, from the block that this one was there."""
-    found = re.match(rf"{re.escape(path)}\.(\d+)\.", name)
-    if found is None:
+    """The student's weight of this name, taken from the teacher's block that it came from."""
+    match = re.match(rf"{re.escape(path)}\.(\d+)\.", name)
+    if match is None:
         return source[name]
-    number, rest = int(found.group(1)), name[found.end() :]
+    number, rest = int(match.group(1)), name[match.end() :]
     weight = source[f"{path}.{cut.layers[number]}.{rest}"]
     neurons = cut.neurons[number] if cut.neurons else None
     parts = rest.split(".")
     dimension = MLP.get(parts[-2]) if parts[0] == "mlp" else None
-    if neurons is None or dimension is None or dimension >= weight.ndim:  # the last: a bias
+    # down_proj has one bias per hidden dimension, not per neuron: dimension 1 of a vector.
+    if neurons is None or dimension is None or dimension >= weight.ndim:
         return weight
     return weight.index_select(dimension, torch.tensor(neurons, device=weight.device))
 
@@ -197,36 +253,39 @@ def _weight(name: str, path: str, source: dict[str, Tensor], cut: Cut) -> Tensor
 
 
 def _blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    """The list of transformer blocks and its name in the model."""
+    """The list of transformer blocks, preceded by its name in the model."""
     config: Any = model.config
-    found = [
+    # By length, not by name: "model.layers" in Llama is "transformer.h" in GPT-2. Deeper lists,
+    # such as the experts within a block, may happen to have the same length.
+    candidates = [
         (name, module)
         for name, module in model.named_modules()
         if isinstance(module, nn.ModuleList)
         and len(module) == config.num_hidden_layers
         and name.count(".") <= 1
     ]
-    if len(found) != 1:
+    if len(candidates) != 1:
         raise UserError(
             f"student: {type(model).__name__} has no plain list of blocks to cut out of;"
             " use --student new or a model folder"
         )
-    return found[0]
+    return candidates[0]
 
 
 def _down_projections(blocks: nn.ModuleList) -> list[Any]:
-    found = [getattr(getattr(block, "mlp", None), "down_proj", None) for block in blocks]
-    if any(not isinstance(down, nn.Linear) for down in found):
+    projections = [getattr(getattr(block, "mlp", None), "down_proj", None) for block in blocks]
+    if any(not isinstance(down, nn.Linear) for down in projections):
         raise UserError(
             "student.pruning.mlp_share: the teacher's MLPs are not gated ones with a down_proj;"
             " use --student.pruning.mlp-share 1"
         )
-    return found
+    return projections
 
 
-def _watch(model: Any, ids: Tensor, modules: Iterable[nn.Module], look: Hook) -> None:
-    """One pass over ids, calling look(module, positional, named, output) at each of the modules."""
-    with _hooks(modules, look):
+def _watch(model: Any, ids: Tensor, modules: Iterable[nn.Module], hook: Hook) -> None:
+    """One pass over ids, calling hook(module, positional, named, output) at each of the modules."""
+    with _hooks(modules, hook):
+        # The base alone: logits (B, S, V) would take far more memory, and nothing here needs them.
         model.base_model(input_ids=ids, use_cache=False)
 
 

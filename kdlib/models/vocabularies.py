@@ -1,8 +1,8 @@
-"""Which token an output slot means: the same one in teacher and student, and one that exists.
+"""What an output slot means: the same token in teacher and student, and one that exists.
 
-A distribution is compared slot by slot, so slot 17 must mean the same in both models. And a model
-may have more slots than its tokenizer has tokens, added to make a matrix's size round. Such a slot
-is no token: it gets probability 0 (logit -inf), which is done by cutting it off.
+Distributions are compared slot by slot, so slot 17 must mean the same token in both models. And a
+model may have more slots than its tokenizer has tokens, added to round up a matrix's size. Such a
+slot is no token: its probability must be 0 (logit -inf), so it is cut off.
 """
 
 from __future__ import annotations
@@ -17,24 +17,38 @@ from kdlib.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Says the same in both tokenizers only if their merges and their splitting rules agree too.
+# Text that is cut up alike only if merges and splitting rules agree too: contractions, digits,
+# whitespace, capitals, accents, characters of several bytes.
 PROBE = "It's 1790:\n\n\tthe State of the UNION, naïve co-operation…  4,096 words"
 
 
 def check_same_tokens(
     teacher_tokenizer: PreTrainedTokenizerBase, student_tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    """Compare the token-to-id maps, and how a probe is cut up. Equal sizes prove nothing: two
-    tokenizers of 32,000 entries may agree on hardly one. Raises UserError with the reason."""
+    """Check that two tokenizers agree: in their token-to-id maps and in how they cut up a probe.
+
+    Equal sizes prove nothing: two tokenizers of 32,000 entries may agree on hardly one.
+
+    Args:
+        teacher_tokenizer: tokenizer of the teacher.
+        student_tokenizer: tokenizer of the student.
+
+    Raises:
+        UserError: for tokenizers that differ, with the reason.
+    """
     teacher, student = teacher_tokenizer.get_vocab(), student_tokenizer.get_vocab()
+    # Over both key sets: one tokenizer may know all tokens of the other and some more.
     differing = [t for t in teacher.keys() | student.keys() if teacher.get(t) != student.get(t)]
     if differing:
         example = min(differing)
         raise UserError(
             f"student: its tokenizer differs from the teacher's in {len(differing)} entries"
             f" (for example {example!r}: {teacher.get(example)} and {student.get(example)});"
-            f" a student must use the teacher's tokenizer{_classes(teacher_tokenizer, student_tokenizer)}"
+            " a student must use the teacher's tokenizer"
+            f"{_classes(teacher_tokenizer, student_tokenizer)}"
         )
+    # Equal maps are not enough: with other merges the same text becomes other tokens, so the ids of
+    # one tokenizer would be text that the other model has never seen cut up like this.
     cuts = [
         t(PROBE, add_special_tokens=False).input_ids for t in (teacher_tokenizer, student_tokenizer)
     ]
@@ -42,12 +56,14 @@ def check_same_tokens(
         raise UserError(
             "student: its tokenizer has the teacher's entries but cuts text up otherwise"
             f" ({len(cuts[1])} tokens where the teacher's makes {len(cuts[0])});"
-            f" a student must use the teacher's tokenizer{_classes(teacher_tokenizer, student_tokenizer)}"
+            " a student must use the teacher's tokenizer"
+            f"{_classes(teacher_tokenizer, student_tokenizer)}"
         )
 
 
 def _classes(teacher: object, student: object) -> str:
-    """Of equal files transformers may make different tokenizers: it picks a class by the model."""
+    """The two classes, if they differ: transformers picks a tokenizer's class by the model, so it
+    may make different tokenizers of equal files."""
     names = [type(tokenizer).__name__ for tokenizer in (teacher, student)]
     if names[0] == names[1]:
         return ""
@@ -55,14 +71,26 @@ def _classes(teacher: object, student: object) -> str:
 
 
 def token_slots(tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many output slots a model needs for this tokenizer: the highest id, and one."""
+    """How many output slots a model needs for this tokenizer: the highest id plus one."""
+    # Not len(tokenizer): ids may have gaps, and a slot below the highest id cannot be cut off.
     highest: int = max(tokenizer.get_vocab().values())
     return highest + 1
 
 
 def surplus_slots(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many output slots stand beyond the tokenizer. UserError where there are too few."""
-    config: Any = model.config  # of transformers: torch knows it as a module or a tensor
+    """How many output slots a model has beyond its tokenizer's tokens.
+
+    Args:
+        model: a model of transformers.
+        tokenizer: its tokenizer.
+
+    Returns:
+        The number of slots above the tokenizer's highest id.
+
+    Raises:
+        UserError: for a model with fewer slots than the tokenizer needs.
+    """
+    config: Any = model.config  # torch types a module's attributes as Tensor | Module
     slots, needed = int(config.vocab_size), token_slots(tokenizer)
     if slots < needed:
         raise UserError(
@@ -73,9 +101,22 @@ def surplus_slots(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def trim_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
-    """Cut the slots beyond the tokenizer off, in place: the softmax over the rest is exactly what
-    logits of -inf in those slots would give."""
+    r"""Cut off the slots beyond the tokenizer, in place.
+
+    The softmax over the rest is exactly what logits of :math:`-\infty` in those slots would give.
+
+    Args:
+        model: a model of transformers.
+        tokenizer: its tokenizer.
+
+    Returns:
+        The same model.
+
+    Raises:
+        UserError: for a model with fewer slots than the tokenizer needs.
+    """
     if surplus_slots(model, tokenizer):
+        # Resizing replaces parameters: a frozen teacher must not come back trainable.
         trainable = [p.requires_grad for p in model.parameters()]
         model.resize_token_embeddings(token_slots(tokenizer))
         for parameter, was_trainable in zip(model.parameters(), trainable):
@@ -85,7 +126,19 @@ def trim_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
 
 @torch.no_grad()
 def surplus_mass(model: nn.Module, tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> float:
-    """The probability, on average over ids (B, S), that the model gives to what is no token."""
+    """The probability that the model gives to slots that are no token.
+
+    Args:
+        model: a model of transformers, not trimmed.
+        tokenizer: its tokenizer.
+        ids: (B, S) token ids, on the model's device.
+
+    Returns:
+        The mean over all positions, in [0, 1].
+
+    Raises:
+        UserError: for a model with fewer slots than the tokenizer needs.
+    """
     if not surplus_slots(model, tokenizer):
         return 0.0
     probabilities = model(input_ids=ids).logits.float().softmax(-1)

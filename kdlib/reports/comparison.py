@@ -1,4 +1,4 @@
-"""Several runs' students side by side, as their reports have them."""
+"""The students of several runs side by side, read from their reports."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ Cell = Callable[[dict[str, Any]], str]
 
 
 def compare_runs(folders: Sequence[Path]) -> str:
-    """A column a run: its student's rows of the report, what it gained, its objective and its time,
-    and every other setting in which the runs differ.
+    """Table of several runs, one column each.
 
-    Says so where the runs were not measured on the same text or have different teachers: then their
-    numbers do not compare. UserError for a folder without a report.
+    The rows are the student's rows of the report, its advantage and the gap it closed, objective,
+    seed and time, and every other setting in which the runs differ. If the runs were measured on
+    different texts or have different teachers, a line below says that their numbers cannot be
+    compared.
+
+    Args:
+        folders: of finished runs.
+
+    Returns:
+        The table as plain text.
+
+    Raises:
+        UserError: for a folder that is no run, and for a report that is missing, damaged or of
+            another version.
     """
     reports = [_read(folder) for folder in folders]
     lines = [["", *(folder.name for folder in folders)]]
@@ -31,10 +42,12 @@ def compare_runs(folders: Sequence[Path]) -> str:
 
 
 def _of_student(key: str, write: Callable[[float], str]) -> Cell:
+    """The cell for one of the student's numbers."""
     return lambda report: _or_dash(report["student"], key, write)
 
 
 def _rows() -> dict[str, Cell]:
+    """Label -> how to read the cell from a report."""
     rows: dict[str, Cell] = {}
     for key, label, unit, _, write in ROWS:
         rows[f"{label}, {unit}" if unit else label] = _of_student(key, write)
@@ -54,30 +67,34 @@ def _rows() -> dict[str, Cell]:
 
 
 def _differing_settings(reports: list[dict[str, Any]]) -> list[list[str]]:
-    settings = [dict(leaves(report["recipe"])) for report in reports]
-    names = dict.fromkeys(name for one in settings for name in one)
-    table = [[name, *(str(one.get(name, "-")) for one in settings)] for name in names]
+    """Lines for the settings that differ, without those that have a row of their own."""
+    recipes = [dict(leaves(report["recipe"])) for report in reports]
+    names = dict.fromkeys(name for recipe in recipes for name in recipe)
+    table = [[name, *(str(recipe.get(name, "-")) for recipe in recipes)] for name in names]
     shown = ("objective.", "seed")
     return [row for row in table if len(set(row[1:])) > 1 and not row[0].startswith(shown)]
 
 
 def _or_dash(entry: dict[str, Any], key: str, write: Callable[[float], str]) -> str:
+    """The value as text, or a dash if it is absent."""
     return write(entry[key]) if key in entry else "-"
 
 
 def _warnings(reports: list[dict[str, Any]]) -> list[str]:
+    """Why the numbers of these runs cannot be compared, if they cannot."""
     parts: dict[str, Callable[[dict[str, Any]], object]] = {
         "test texts": lambda r: (r["data"]["text"], r["data"]["test"]),
         "teachers": lambda r: r["teacher"]["cross_entropy"],
     }
     return [
         f"The {name} of these runs differ: their numbers do not compare."
-        for name, of in parts.items()
-        if any(of(report) != of(reports[0]) for report in reports)
+        for name, read in parts.items()
+        if any(read(report) != read(reports[0]) for report in reports)
     ]
 
 
 def _read(folder: Path) -> dict[str, Any]:
+    """Read a run's report, or refuse it by name."""
     require_run(folder)
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))

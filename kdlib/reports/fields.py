@@ -1,7 +1,7 @@
-"""What a report must hold: every number with its unit and its meaning.
+"""What a report contains: every number with its unit and its meaning, and the check of a report.
 
-`FIELDS` is the one place that says so. It documents the numbers, fixes the order of the keys, says
-which must be there, and becomes the glossary of the report's page.
+`FIELDS` is the single source. It documents the numbers, fixes the order of the keys, says which are
+required, and becomes the glossary on the report's page.
 """
 
 from __future__ import annotations
@@ -16,19 +16,27 @@ LEARNERS = ("student", *CONTROLS)
 MODELS = ("teacher", *LEARNERS)
 SPLITS = ("training", "student_training", "validation", "test")
 GROUPS = {"MODEL": MODELS, "LEARNER": LEARNERS, "CONTROL": CONTROLS, "SPLIT": SPLITS}
-# Whole parts only: a part that is there must be complete.
+# Only whole parts may be absent: a part that is present must be complete.
 MAY_BE_ABSENT = {*CONTROLS, "gap_closed"}
-# What compares two distributions over the same tokens, slot by slot.
+# These compare two distributions over the same tokens, slot by slot.
 NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
 
 
 class Field(NamedTuple):
+    """One documented key of a report.
+
+    Attributes:
+        unit: its unit, as the glossary shows it.
+        meaning: what it is, in a sentence of the glossary.
+        optional: whether a complete report may lack it.
+    """
+
     unit: str
     meaning: str
     optional: bool = False
 
 
-# MODEL, LEARNER, CONTROL and SPLIT stand for each name of their group, * for whatever follows.
+# MODEL, LEARNER, CONTROL and SPLIT stand for every name of their group, * for any keys below.
 # fmt: off
 FIELDS = {
     "format": Field("text", "version of this file's layout"),
@@ -86,7 +94,7 @@ FIELDS = {
 
 
 def _paths() -> dict[str, str]:
-    """Each documented path with the names of its group filled in -> its key in FIELDS."""
+    """Every documented path, with the names of its group filled in -> its key in FIELDS."""
     paths = {}
     for key in FIELDS:
         group = next((part for part in key.split(".") if part in GROUPS), "")
@@ -99,13 +107,28 @@ PATHS = _paths()
 
 
 def field_of(path: str) -> str | None:
-    """The key of FIELDS that documents the dotted `path`, or None."""
+    """The key of `FIELDS` that documents a path.
+
+    Args:
+        path: keys joined by dots, such as "student.cross_entropy".
+
+    Returns:
+        The key, or None if the path is not documented.
+    """
     whole_part = path.split(".")[0] + ".*"
     return whole_part if whole_part in FIELDS else PATHS.get(path)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every leaf with its dotted path; items of a list share the list's path."""
+    """Every leaf of a tree, with its path.
+
+    Args:
+        value: nested dictionaries and lists.
+        path: the path of `value` itself.
+
+    Yields:
+        Path (keys joined by dots) and leaf; the items of a list share the list's path.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{path}.{key}" if path else str(key))
@@ -117,7 +140,15 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def validate(report: dict[str, Any]) -> None:
-    """Raise ValueError, naming the key, for a missing, unknown or non-finite number."""
+    """Check that a report is complete and documented.
+
+    Args:
+        report: as `report.json` will hold it.
+
+    Raises:
+        ValueError: naming the key, for another format, for a missing, undocumented or non-finite
+            number, for a null outside an empty calibration bin, and for any other type.
+    """
     if report.get("format") != FORMAT:
         raise ValueError(f"format: {report.get('format')!r} is not {FORMAT!r}")
     present = {f"{part}.*" for part in report}
@@ -140,6 +171,7 @@ def validate(report: dict[str, Any]) -> None:
 
 
 def _required(report: dict[str, Any]) -> Iterator[str]:
+    """The paths that this report must have, given its recipe and the parts that it has."""
     absent = {part for part in MAY_BE_ABSENT if part not in report}
     if report["recipe"].get("student", {}).get("cross_tokenizer"):
         absent |= NEED_ONE_TOKENIZER
@@ -149,7 +181,15 @@ def _required(report: dict[str, Any]) -> Iterator[str]:
 
 
 def in_order(value: Any, path: str = "") -> Any:
-    """The same report with its keys in the order of FIELDS; the recipe's stay as they are."""
+    """Sort the keys of a report.
+
+    Args:
+        value: the report, or a part of it.
+        path: the path of that part, ending in a dot.
+
+    Returns:
+        The same content with its keys in the order of `FIELDS`; those of the recipe keep theirs.
+    """
     if isinstance(value, list):
         return [in_order(item, path) for item in value]
     if not isinstance(value, dict):
@@ -159,6 +199,6 @@ def in_order(value: Any, path: str = "") -> Any:
 
 
 def _place(path: str) -> int:
-    """Where FIELDS first speaks of `path` or of something below it."""
+    """Position in FIELDS of `path` or of the first path below it."""
     below = (place for place, known in enumerate(PATHS) if f"{known}.".startswith(f"{path}."))
     return next(below, len(PATHS))

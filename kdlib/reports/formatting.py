@@ -1,4 +1,4 @@
-"""Numbers as people read them: shares, sizes, durations, and plain tables of them."""
+"""Numbers as text for people: shares, sizes and durations, and plain-text tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 
 def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage: 0.5 is "50 %"."""
     return f"{100 * share:.{digits}f} %"
 
 
@@ -19,10 +20,12 @@ def short(number: float) -> str:
 
 
 def size(number: float) -> str:
+    """A number of bytes: 999 B, 12.4 kB, 5.24 MB."""
     return f"{short(number)}B" if number >= 999.5 else f"{number:.0f} B"
 
 
 def duration(seconds: float) -> str:
+    """A time in two units at most: 9.9 s, 59 s, 3 min 05 s, 2 h 07 min."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -34,11 +37,16 @@ def duration(seconds: float) -> str:
 
 
 def number(digits: int) -> Callable[[float], str]:
+    """A function that writes a number with this many decimals."""
     return lambda value: f"{value:.{digits}f}"
 
 
 def align(lines: list[list[str]]) -> str:
-    """Cells as a table in plain text: labels to the left, values to the right; no empty lines."""
+    """Lay out a table in plain text: the first column left-aligned, the others right-aligned.
+
+    Args:
+        lines: of the same number of cells; a line of empty cells is dropped.
+    """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
     for label, *values in lines:

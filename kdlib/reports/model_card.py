@@ -1,4 +1,4 @@
-"""The student's model card: what it is, what it was made of, what it can do, and what it may not claim."""
+"""The student's model card: what it is, what it learned from, what was measured, its licences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from kdlib.reports.formatting import short
 from kdlib.reports.page import terminal_table
 
 TEACHER_LICENCES = {
-    "pocket": "The teacher ships with kdlib under the MIT licence; it learned from the same public text.",
+    "pocket": "The teacher ships with kdlib under the MIT licence; it learned from the same public"
+    " text.",
     "smollm2": "The teacher is SmolLM2-135M-Instruct, under the Apache-2.0 licence, which asks for"
     " its notice to be kept.",
     "train": "The teacher was trained by the same run, from the same text.",
@@ -24,7 +25,8 @@ SEEN_OF_TEACHER = {
     "exact": "It saw the teacher's whole distributions.",
     "sampled": "Of each of the teacher's distributions it saw {k} draws.",
     "top_k": "Of each of the teacher's distributions it saw the {k} likeliest tokens.",
-    "with_tail": "Of each of the teacher's distributions it saw the {k} likeliest tokens, the rest as one.",
+    "with_tail": "Of each of the teacher's distributions it saw the {k} likeliest tokens, the rest"
+    " as one.",
 }
 SPANS_OF_TEACHER = (
     "It saw how likely the teacher finds spans of the text, which both divide into tokens."
@@ -76,11 +78,17 @@ was done about what it should not say.
 
 
 def write_model_card(report: dict[str, Any], folder: Path) -> None:
-    """Write `README.md` beside the student's weights."""
+    """Write ``README.md`` beside the student's weights.
+
+    Args:
+        report: the run's report.
+        folder: of the student.
+    """
     write_atomically(folder / "README.md", model_card(report))
 
 
 def model_card(report: dict[str, Any]) -> str:
+    """The model card of a report's student, as Markdown with front matter."""
     recipe, text, data = report["recipe"], report["data"]["text"], report["data"]
     source = recipe["teacher"]["source"]
     return CARD.format(
@@ -109,6 +117,7 @@ def _documents(count: int) -> str:
 
 
 def _objective(settings: dict[str, Any]) -> str:
+    """The objective as a formula in words."""
     weight, alpha = settings["weight"], settings["weighing"] == "alpha"
     if weight == 0:
         return "CE alone, so nothing of the teacher"
@@ -116,10 +125,14 @@ def _objective(settings: dict[str, Any]) -> str:
         formula = "KD alone"
     else:
         formula = f"{1 - weight:g} CE + {weight:g} KD" if alpha else f"CE + {weight:g} KD"
-    return f"{formula}, where KD is the {settings['divergence']} at temperature {settings['temperature']:g}"
+    return (
+        f"{formula}, where KD is the {settings['divergence']} at temperature"
+        f" {settings['temperature']:g}"
+    )
 
 
 def _seen_of_teacher(recipe: dict[str, Any]) -> str:
+    """How much of the teacher's distributions the student saw."""
     if recipe["objective"]["weight"] == 0:
         return ""
     if recipe["student"]["cross_tokenizer"]:
@@ -128,5 +141,11 @@ def _seen_of_teacher(recipe: dict[str, Any]) -> str:
 
 
 def licences(source: str, text: str) -> str:
+    """What is known about the licences.
+
+    Args:
+        source: ``teacher.source`` of the recipe.
+        text: ``data.text`` of the recipe.
+    """
     teacher = TEACHER_LICENCES.get(source, UNKNOWN.format("teacher"))
     return f"{teacher} {TEXT_LICENCES.get(text, UNKNOWN.format('text'))}"

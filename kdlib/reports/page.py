@@ -30,7 +30,15 @@ ROWS = (  # key, label, unit, better direction, how to write it
 
 
 def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[list[str]]]:
-    """The models that the report has, and for each row of ROWS their values as text."""
+    """The numbers of a report as text.
+
+    Args:
+        report: a run's report.
+        absent: written for a number that a model does not have.
+
+    Returns:
+        The names of the models in the report, and for each row of `ROWS` their values.
+    """
     names = [name for name in MODELS if name in report]
     rows = [
         [write(report[name][key]) if key in report[name] else absent for name in names]
@@ -40,7 +48,7 @@ def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[lis
 
 
 def terminal_table(report: dict[str, Any]) -> str:
-    """The models side by side, then the verdict, in plain text; the table takes 80 columns."""
+    """The models side by side, then the verdict, as plain text. The table is 80 columns wide."""
     names, rows = table(report, absent="-")
     heads = [plots.LOOKS[name].label.partition(", ") for name in names]
     labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
@@ -49,17 +57,16 @@ def terminal_table(report: dict[str, Any]) -> str:
     return "\n".join([align(lines), "", *verdict(report)])
 
 
-# ---------------------------------------------------------------- what it says
-
-
-# ---------------------------------------------------------------- files
-
-
 def write_report(report: dict[str, Any], metrics: list[dict[str, Any]], folder: Path) -> None:
-    """Write `report.json` and `report.html` into `folder`.
+    """Write ``report.json`` and ``report.html``.
 
-    metrics: the rows of `metrics.jsonl`, for the loss curves. Raises ValueError as `validate` does,
-    before anything is written.
+    Args:
+        report: a complete report.
+        metrics: the rows of ``metrics.jsonl``, for the loss curves.
+        folder: the run's folder.
+
+    Raises:
+        ValueError: as `validate` does, before anything is written.
     """
     validate(report)
     page = render_html(report, metrics)
@@ -69,7 +76,15 @@ def write_report(report: dict[str, Any], metrics: list[dict[str, Any]], folder: 
 
 
 def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
-    """One self-contained page: nothing to fetch, no script, every text of the run escaped."""
+    """The report as one self-contained page: no external files, no script, all text escaped.
+
+    Args:
+        report: a complete report.
+        metrics: the rows of ``metrics.jsonl``, for the loss curves.
+
+    Returns:
+        The HTML.
+    """
     from jinja2 import Environment, StrictUndefined
 
     jinja = Environment(
@@ -93,7 +108,7 @@ def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
 
 
 def _gap(report: dict[str, Any]) -> dict[str, Any] | None:
-    """The closed share of the gap, where there is a gap."""
+    """The share of the gap that is closed, if there is a gap."""
     control = report.get("control_equal_steps")
     is_one = control and report["teacher"]["cross_entropy"] < control["cross_entropy"]
     return report.get("gap_closed") if is_one else None
@@ -102,6 +117,7 @@ def _gap(report: dict[str, Any]) -> dict[str, Any] | None:
 def _figures(
     report: dict[str, Any], names: list[str], metrics: list[dict[str, Any]]
 ) -> dict[str, str]:
+    """Name -> SVG markup of every figure of the page."""
     gap = _gap(report)
     figures = {
         "comparison": plots.cross_entropy_comparison(
@@ -114,5 +130,5 @@ def _figures(
     }
     if any(row["phase"] in names for row in metrics):
         figures["losses"] = plots.loss_curves(metrics)
-    # What stands between the tags is matplotlib's own output; the template inserts it as it is.
+    # The markup comes from matplotlib, so the template inserts it without escaping.
     return {name: plots.svg(figure) for name, figure in figures.items()}

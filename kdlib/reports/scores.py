@@ -21,15 +21,24 @@ from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.softmax import log_softmax
 from kdlib.machine.progress import progress_bar
 
-TOKENS = 512  # read at a time: a dozen matrices of this many times V numbers are in use
+TOKENS = 512  # read at a time: about a dozen matrices (TOKENS, V) are in memory at once
 CALIBRATION_BINS = 15
 
 
 class BlockSums(NamedTuple):
-    """One model's sums over the counted tokens of each block: (blocks,), float64.
+    """One model's sums over the counted tokens of each block, float64.
 
-    nll, forward_kl, reverse_kl in nats; top1, top5 in tokens; bins (blocks, 3, CALIBRATION_BINS):
-    tokens, summed confidence and correct answers by confidence.
+    Attributes:
+        tokens: (blocks,) counted tokens.
+        nll: (blocks,) negative log-likelihood of the text, nats.
+        forward_kl: (blocks,) KL(teacher || model), nats.
+        reverse_kl: (blocks,) KL(model || teacher), nats.
+        top1: (blocks,) tokens where the model's likeliest token is the teacher's.
+        top5: (blocks,) tokens, each weighted by the share of the teacher's five likeliest tokens
+            that are among the model's five.
+        bins: (blocks, 3, CALIBRATION_BINS) tokens, summed confidence and correct answers, by
+            confidence.
+        seconds: (blocks,) seconds of the model's forward pass.
     """
 
     tokens: np.ndarray
@@ -46,7 +55,17 @@ class BlockSums(NamedTuple):
 def score_models(
     models: dict[str, nn.Module], teacher: str, blocks: Blocks, accelerator: Accelerator
 ) -> dict[str, BlockSums]:
-    """Run every model over the blocks side by side; `teacher` names the one to compare with."""
+    """Run every model over the blocks, side by side.
+
+    Args:
+        models: by name; all read the same tokens.
+        teacher: name of the model that the others are compared with.
+        blocks: the test text.
+        accelerator: device and mixed precision.
+
+    Returns:
+        The sums of each model, by name.
+    """
     for model in models.values():
         model.to(accelerator.device).eval()
     rows: dict[str, list[BlockSums]] = {name: [] for name in models}
@@ -70,7 +89,7 @@ def score_models(
 
 
 def _timed_logits(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> tuple[Tensor, float]:
-    """(B, S, V) logits and the seconds that they took."""
+    """Logits (B, S, V), and the seconds of the forward pass."""
     _wait_for(accelerator)
     started = time.perf_counter()
     with accelerator.autocast():
@@ -80,13 +99,16 @@ def _timed_logits(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> tu
 
 
 def _wait_for(accelerator: Accelerator) -> None:
+    """Wait until a GPU has finished, so that the clock measures its work."""
     if accelerator.device.type != "cpu":
         torch.accelerator.synchronize()
 
 
 class _TokenScores(NamedTuple):
-    """Of each token (B, S), where the model ran: shared counts the teacher's five likeliest tokens
-    among the model's five."""
+    """Quantities of each token (B, S), on the model's device.
+
+    shared: how many of the teacher's five likeliest tokens are among the model's five.
+    """
 
     nll: Tensor
     forward_kl: Tensor
@@ -100,6 +122,7 @@ class _TokenScores(NamedTuple):
 def _token_scores(
     log_p: Tensor, teachers_five: Tensor, log_q: Tensor, labels: Tensor
 ) -> _TokenScores:
+    """Score one model's log-probabilities (B, S, V) against the teacher's and the labels (B, S)."""
     top = log_q.topk(5)
     guess = top.indices[..., 0]
     return _TokenScores(
@@ -114,8 +137,8 @@ def _token_scores(
 
 
 def _block_sums(scores: _TokenScores, counted: Tensor, seconds: float) -> BlockSums:
-    """Summed in float64, on the processor: not every GPU knows that format."""
-    scores = _TokenScores(*(score_models.cpu() for score_models in scores))
+    """Sum over the tokens of each block in float64, on the CPU: not every GPU has float64."""
+    scores = _TokenScores(*(quantity.cpu() for quantity in scores))
     weight = counted.cpu().double()
     per_token = (*scores[:4], scores.shared.double() / 5)
     sums = [(weight * quantity.double()).sum(-1).numpy() for quantity in per_token]
@@ -126,6 +149,7 @@ def _block_sums(scores: _TokenScores, counted: Tensor, seconds: float) -> BlockS
 
 
 def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Tensor:
+    """Tokens, summed confidence and correct answers: (B, S) each -> (B, 3, CALIBRATION_BINS)."""
     index = (confidence * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
     bins = torch.zeros(len(weight), 3, CALIBRATION_BINS, dtype=torch.float64)
     for row, quantity in enumerate((weight, weight * confidence, weight * correct)):
@@ -137,7 +161,17 @@ def _calibration_bins(confidence: Tensor, correct: Tensor, weight: Tensor) -> Te
 
 
 def summarise_scores(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict[str, Any]:
-    """The measured quantities of one model, named as in the report."""
+    r"""The measured quantities of one model, named as in the report.
+
+    With :math:`N` counted tokens, :math:`\mathrm{CE} = \sum \mathrm{nll} / N` is the cross-entropy,
+    :math:`e^{\mathrm{CE}}` the perplexity, and
+    :math:`\sum \mathrm{nll} / (\ln 2 \cdot \text{bytes})` are the bits per byte.
+
+    Args:
+        sums: the model's sums per block.
+        text_bytes: UTF-8 bytes of the text that the counted tokens spell.
+        is_teacher: leave out the comparison with the teacher.
+    """
     tokens = sums.tokens.sum()
     cross_entropy = sums.nll.sum() / tokens
     summary = {
@@ -159,13 +193,24 @@ def summarise_scores(sums: BlockSums, text_bytes: int, is_teacher: bool) -> dict
 
 
 def expected_calibration_error(bins: np.ndarray) -> float:
-    """ECE: the mean over tokens of |accuracy - confidence| of the token's bin (Guo et al. 2017,
-    equation 3). bins (3, B): tokens, summed confidence, correct answers."""
+    r"""Expected calibration error: the mean distance of confidence and accuracy over the bins.
+
+    .. math:: \mathrm{ECE} = \sum_b \frac{n_b}{N} \left| \mathrm{acc}_b - \mathrm{conf}_b \right|
+
+    Args:
+        bins: (3, B) tokens, summed confidence and correct answers of each bin.
+
+    Returns:
+        A share in [0, 1].
+
+    Source: Guo et al. 2017 (equation 3).
+    """
     tokens, confidence, correct = bins
     return float(np.abs(correct - confidence).sum() / tokens.sum())
 
 
 def _calibration(bins: np.ndarray) -> dict[str, Any]:
+    """The calibration curve; None in an empty bin."""
     tokens, confidence, correct = bins
     filled = tokens > 0
 

@@ -1,4 +1,4 @@
-"""What a report says, in one to three sentences drawn from its intervals."""
+"""The verdict of a report: one to three sentences, decided by its intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from kdlib.reports.formatting import percent
 
 
 def verdict(report: dict[str, Any]) -> list[str]:
-    """One to three sentences, the headline first, drawn from the intervals and not from the hope."""
+    """What a run shows, in one to three sentences, the headline first.
+
+    A difference counts only if its 95 % interval excludes 0.
+
+    Args:
+        report: a run's report.
+    """
     student, teacher = report["student"]["cross_entropy"], report["teacher"]["cross_entropy"]
     against = [_against(name, report["advantage"][name]) for name in CONTROLS if name in report]
     if not against:
@@ -23,6 +29,7 @@ def verdict(report: dict[str, Any]) -> list[str]:
 
 
 def _gap_sentence(report: dict[str, Any]) -> str:
+    """How much of the gap from the equal-steps control to the teacher is closed."""
     teacher, control = (
         report[name]["cross_entropy"] for name in ("teacher", "control_equal_steps")
     )
@@ -46,6 +53,7 @@ def _gap_sentence(report: dict[str, Any]) -> str:
 
 
 def _against(name: str, advantage: dict[str, Any]) -> str:
+    """Whether the student is ahead of a control or behind it."""
     rival = "equal-steps control" if name == "control_equal_steps" else "equal-time control"
     value, low, high = (advantage[key] for key in ("value", "low", "high"))
     if low <= 0 <= high:

@@ -1,11 +1,14 @@
-"""A teacher's sparse targets on disk: made once, read by every epoch and every run that follows.
+"""The format of a cache of a teacher's sparse targets: manifest, shards, and how blocks are found.
+
+A cache is written once (`cache_writer`) and read by every epoch and every later run
+(`cache_reader`)::
 
     FOLDER/manifest.json        what the targets are, of which teacher, and which shards there are
     FOLDER/<hash>.safetensors   a shard: the packed targets of some blocks of text, and their keys
 
-A block is found by its key, a hash of its tokens, never by its place in a data set: text in another
-order cannot be given the targets of other text. A maker that stops loses at most one shard, and goes
-on where it was.
+A block is found by its key, a hash of its tokens, never by its position in a data set: text in
+another order cannot get the targets of other text. A writer that is stopped loses at most one
+shard, and continues where it was.
 """
 
 from __future__ import annotations
@@ -27,27 +30,32 @@ from kdlib.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-
 FORMAT = 1
-
-
 MANIFEST = "manifest.json"
-
-
-KEY_BYTES = 16
+KEY_BYTES = 16  # 128 bits: two blocks of a data set never share a key by chance
 
 
 @dataclass(frozen=True)
 class CacheContents:
-    """What a cache holds. Whoever wants anything else is refused, by the field that differs."""
+    """What a cache holds. A cache with other contents is refused; the error names the field.
 
-    teacher: str  # hash of its weights
-    tokenizer: str  # its hash
-    kind: str  # one of `targets.KINDS`
-    k: int  # tokens kept of each distribution, or drawn from it
-    temperature: float  # of the teacher's softmax
-    positions: int  # predicted tokens in a block
-    seed: int  # of the draws
+    Attributes:
+        teacher: hash of the teacher's weights.
+        tokenizer: hash of its tokenizer.
+        kind: a key of ``kdlib.losses.sparse.KINDS``.
+        k: tokens kept of each distribution, or drawn from it.
+        temperature: of the teacher's softmax.
+        positions: predicted tokens in a block.
+        seed: of the draws.
+    """
+
+    teacher: str
+    tokenizer: str
+    kind: str
+    k: int
+    temperature: float
+    positions: int
+    seed: int
 
 
 def cache_contents(
@@ -59,12 +67,26 @@ def cache_contents(
     temperature: float,
     seed: int,
 ) -> CacheContents:
-    """What a cache of this teacher's targets for such blocks holds. UserError for a k of the likeliest
-    tokens that the vocabulary does not have."""
+    """What a cache of this teacher's targets holds.
+
+    Args:
+        teacher: the teacher; its weights are hashed.
+        tokenizer: its tokenizer; hashed too.
+        blocks: token blocks of the length that the targets are for.
+        kind: a key of ``kdlib.losses.sparse.KINDS``.
+        k: tokens kept of each distribution, or drawn from it.
+        temperature: of the teacher's softmax.
+        seed: of the draws.
+
+    Raises:
+        UserError: for more likeliest tokens than the vocabulary has (draws may be any number).
+    """
     _check_k(teacher, kind, k)
+    # The weights, not the folder's name: another checkpoint under the same path is another teacher.
     weights = hashlib.sha256()
     for name, parameter in sorted(teacher.named_parameters()):
         weights.update(name.encode())
+        # As bytes: NumPy knows no bfloat16.
         weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     tokens = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
     positions = blocks.ids.shape[1] - 1
@@ -75,6 +97,7 @@ def cache_contents(
 
 def _check_k(teacher: nn.Module, kind: str, k: int) -> None:
     config: Any = teacher.config
+    # A tail needs at least one token outside the k; draws repeat, so there is no limit to them.
     most = {"sampled": k, "top_k": config.vocab_size, "with_tail": config.vocab_size - 1}[kind]
     if k > most:
         raise UserError(
@@ -83,7 +106,17 @@ def _check_k(teacher: nn.Module, kind: str, k: int) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a cache; UserError where there is none that this version can read."""
+    """Read the manifest of a cache.
+
+    Args:
+        folder: the cache.
+
+    Returns:
+        The manifest as a dictionary.
+
+    Raises:
+        UserError: for a folder that is no cache, a damaged manifest, or another format.
+    """
     path = folder / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
@@ -98,7 +131,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 class Place(NamedTuple):
-    """Where a block's targets stand: a slice of a shard's payload, mapped into memory."""
+    """Where a block's targets are: a slice of a shard's payload, mapped into memory.
+
+    Attributes:
+        payload: the shard's payload, a lazily read slice of safetensors.
+        start: the first byte.
+        end: the byte after the last.
+    """
 
     payload: Any
     start: int
@@ -106,10 +145,18 @@ class Place(NamedTuple):
 
 
 def index_blocks(folder: Path, manifest: dict[str, Any]) -> dict[bytes, Place]:
+    """Where each block's targets are, by the block's key.
+
+    Args:
+        folder: the cache.
+        manifest: its manifest, which may leave shards out.
+    """
     index = {}
+    # Each shard is opened once, whatever the number of blocks; payloads stay on disk until read.
     for shard in manifest["shards"]:
         opened = safe_open(folder / shard["file"], framework="pt")
         keys, ends = opened.get_tensor("keys").numpy().tobytes(), opened.get_tensor("ends").tolist()
+        # Only ends are stored: a block's bytes begin where those of the one before it end.
         for row, (start, end) in enumerate(zip([0, *ends], ends)):
             key = keys[row * KEY_BYTES : (row + 1) * KEY_BYTES]
             index[key] = Place(opened.get_slice("payload"), start, end)
@@ -117,24 +164,53 @@ def index_blocks(folder: Path, manifest: dict[str, Any]) -> dict[bytes, Place]:
 
 
 def block_keys(blocks: Blocks) -> list[bytes]:
+    """The key of each block (see `hash_rows`)."""
     return hash_rows(blocks.ids)
 
 
 def hash_rows(ids: Tensor) -> list[bytes]:
+    """A hash of each row of token ids (N, S), ``KEY_BYTES`` long; the same for every integer dtype.
+
+    Args:
+        ids: (N, S) token ids, on any device.
+    """
+    # int32 whatever the dtype: the bytes that are hashed must depend on the tokens alone.
     rows = ids.cpu().int().numpy()
     return [hashlib.blake2b(row.tobytes(), digest_size=KEY_BYTES).digest() for row in rows]
 
 
 def select_blocks(blocks: Blocks, rows: Tensor) -> Blocks:
+    """The blocks of these row numbers; ``bytes`` still counts the text of all of them.
+
+    Args:
+        blocks: the blocks to select from.
+        rows: (n,) int64 row numbers.
+    """
     return dataclasses.replace(blocks, ids=blocks.ids[rows], mask=blocks.mask[rows])
 
 
 def is_intact(folder: Path, shard: dict[str, Any]) -> bool:
+    """Whether a shard's file exists and has the checksum in its manifest entry.
+
+    Args:
+        folder: the cache.
+        shard: the shard's entry in the manifest.
+    """
     path = folder / shard["file"]
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == str(shard["sha256"])
 
 
 def refuse_other_contents(folder: Path, manifest: dict[str, Any], wanted: CacheContents) -> None:
+    """Refuse a cache that holds anything but the wanted contents.
+
+    Args:
+        folder: the cache, for the message.
+        manifest: its manifest.
+        wanted: what it must hold.
+
+    Raises:
+        UserError: for the first field that differs.
+    """
     for name, value in dataclasses.asdict(wanted).items():
         held = manifest["contents"].get(name)
         if held != value:

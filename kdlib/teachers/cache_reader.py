@@ -1,4 +1,4 @@
-"""Training from a cache: the targets of a batch, read ahead of the step that needs them."""
+"""Reading a cache of sparse targets in training: a batch's targets, prefetched before its step."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ from kdlib.teachers.targets import TeacherTargets
 
 
 class CachedTargets(TeacherTargets):
-    """targets(rows, ids) -> SparseTargets (B, T, k) for the blocks of these row numbers.
+    """The sparse targets of a cache: ``targets(rows, ids)`` gives those of the blocks ``rows``.
+
+    Args:
+        folder: the cache.
+        contents: what it must hold.
+        blocks: the blocks that row numbers refer to; others in the cache are ignored.
+
+    Attributes:
+        reads_ahead: true, `prefetch` reads in the background.
 
     Raises:
-        UserError: where the cache is of something else, is not complete, is damaged, or lacks one
-            of the blocks.
+        UserError: for a cache of something else, one that is not complete or damaged, or one that
+            lacks any of the blocks.
     """
 
     reads_ahead = True
@@ -39,6 +47,7 @@ class CachedTargets(TeacherTargets):
         refuse_other_contents(folder, manifest, contents)
         if not manifest["complete"]:
             raise UserError(f"cache: {folder} is not complete; finish it with `kdlib cache`")
+        # Verified before the first step: damage must not end a run after hours of training.
         for shard in manifest["shards"]:
             if not is_intact(folder, shard):
                 raise UserError(
@@ -49,22 +58,41 @@ class CachedTargets(TeacherTargets):
         places = [index.get(key) for key in block_keys(blocks)]
         if None in places:
             raise UserError(
-                f"cache: {folder} lacks {places.count(None)} of the {len(places)} blocks of this text;"
+                f"cache: {folder} lacks {places.count(None)} of the {len(places)} blocks"
+                " of this text;"
                 " `kdlib cache` adds them"
             )
         self._contents = contents
         self._places = [place for place in places if place is not None]
+        # One thread: it hides the reading behind the step, and keeps the processor for training.
         self._pool = ThreadPoolExecutor(1, "kdlib-cache")
-        self._coming: dict[int, Future[SparseTargets]] = {}
+        self._pending: dict[int, Future[SparseTargets]] = {}
 
     def prefetch(self, rows: Tensor) -> None:
+        """Begin to read the targets of these blocks in the background.
+
+        Args:
+            rows: (B,) numbers of the blocks.
+        """
         for row in rows.tolist():
-            if row not in self._coming:
-                self._coming[row] = self._pool.submit(self._read, row)
+            if row not in self._pending:
+                self._pending[row] = self._pool.submit(self._read, row)
 
     def __call__(self, rows: Tensor, ids: Tensor) -> SparseTargets:
-        coming = [self._coming.pop(row, None) for row in rows.tolist()]
-        read = [c.result() if c else self._read(row) for c, row in zip(coming, rows.tolist())]
+        """The sparse targets of a batch.
+
+        Args:
+            rows: (B,) numbers of the blocks.
+            ids: (B, S) their tokens; only the device is used.
+
+        Returns:
+            Targets (B, S - 1, k) on the device of ``ids``.
+        """
+        # Popped, so that memory holds no more than the prefetched batches. A row that was not
+        # prefetched, or that the batch holds twice, is read here.
+        pending = [self._pending.pop(row, None) for row in rows.tolist()]
+        read = [p.result() if p else self._read(row) for p, row in zip(pending, rows.tolist())]
+        # Field by field over the batch; a kind without a tail has None there in every row.
         stacked: list[Any] = [None if f[0] is None else torch.stack(f) for f in zip(*read)]
         return SparseTargets(*stacked).map(lambda t: t.to(ids.device, non_blocking=True))
 

@@ -1,4 +1,4 @@
-"""Making a cache of a teacher's sparse targets, shard by shard; a maker that was stopped goes on."""
+"""Writing a cache of a teacher's sparse targets, shard by shard; a stopped writer can continue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -34,15 +34,9 @@ from kdlib.teachers.cache_format import (
 )
 from kdlib.teachers.packing import pack
 
-if TYPE_CHECKING:
-    pass
-
-
-# What a maker that is killed can lose: minutes, of a big teacher on a processor.
+# The most that a killed writer loses: minutes of work, with a big teacher on a CPU.
 SHARD_TOKENS = 2**16
-
-
-PASS_TOKENS = 1024  # that the teacher reads at once
+PASS_TOKENS = 1024  # tokens in one forward pass of the teacher
 
 
 def write_cache(
@@ -52,43 +46,63 @@ def write_cache(
     blocks: Blocks,
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
 ) -> dict[str, Any]:
-    """Make the cache, or what is missing of it, and return its manifest.
+    """Make the cache, or what is missing of it.
 
-    The draws for a block follow from the seed and its tokens, not from what was made before it.
-    UserError where the folder holds other targets or something that is no cache.
+    The draws for a block depend on the seed and its tokens alone, not on what was made before it.
+
+    Args:
+        folder: the cache; it is made where it does not exist.
+        contents: what it holds (see `cache_contents`).
+        teacher: a frozen causal language model of transformers, on its device.
+        blocks: the blocks to make targets for; those in the cache already are skipped.
+        autocast: makes the context of a forward pass, for mixed precision.
+
+    Returns:
+        The manifest of the complete cache.
+
+    Raises:
+        UserError: for a folder with other targets, with something that is no cache, or in use by
+            another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         manifest = _manifest_to_continue(folder, contents)
-        rows, made = (
+        # By key: a block that the text holds twice is computed and stored once.
+        rows, cached = (
             {key: row for row, key in enumerate(block_keys(blocks))},
             index_blocks(folder, manifest),
         )
-        missing = [row for key, row in rows.items() if key not in made]
+        missing = [row for key, row in rows.items() if key not in cached]
         with progress_bar(
             "teacher targets", len(rows), done=len(rows) - len(missing), unit="block"
         ) as progress:
-            for some in _groups(torch.tensor(missing, dtype=torch.long), SHARD_TOKENS, contents):
+            missing_rows = torch.tensor(missing, dtype=torch.long)
+            for shard_rows in _groups(missing_rows, SHARD_TOKENS, contents):
                 started, packed = time.perf_counter(), []
-                for group in _groups(some, PASS_TOKENS, contents):
+                for group in _groups(shard_rows, PASS_TOKENS, contents):
                     with autocast():
                         packed += _packed(teacher, blocks.ids[group], contents)
                     progress.update(len(group))
-                shard = _write_shard(folder, select_blocks(blocks, some), packed)
+                # The shard first, then the manifest naming it: a writer killed in between leaves
+                # a file that nothing refers to, never a manifest without its file.
+                shard = _write_shard(folder, select_blocks(blocks, shard_rows), packed)
                 shard["seconds"] = round(time.perf_counter() - started, 3)
                 _write_manifest(folder, manifest, [*manifest["shards"], shard], complete=False)
+        # Only now: a reader refuses a cache that a killed writer left incomplete.
         return _write_manifest(folder, manifest, manifest["shards"], complete=True)
 
 
 def _groups(rows: Tensor, tokens: int, contents: CacheContents) -> tuple[Tensor, ...]:
-    """The rows in groups of about so many tokens."""
+    """Split the rows into groups of at most `tokens` tokens, but of one row at least."""
+    # An empty tensor would be split into one empty group, which would become an empty shard.
     return rows.split(max(1, tokens // contents.positions)) if len(rows) else ()
 
 
 @torch.no_grad()
 def _packed(teacher: nn.Module, ids: Tensor, contents: CacheContents) -> list[bytes]:
-    """The targets of a few blocks (B, T + 1)."""
+    """The packed targets of a few blocks (B, T + 1), T positions each."""
     device: Any = teacher.device
+    # The last position predicts a token beyond the block, so its logits are dropped.
     logits = teacher(input_ids=ids.to(device), use_cache=False).logits[:, :-1]
     log_p = log_softmax(logits, contents.temperature)
     return [
@@ -97,17 +111,22 @@ def _packed(teacher: nn.Module, ids: Tensor, contents: CacheContents) -> list[by
 
 
 def _keep(log_p: Tensor, key: bytes, contents: CacheContents) -> SparseTargets:
+    """Keep k tokens of each position of a block, log_p (T, V); `key` is the block's."""
     if contents.kind != "sampled":
         return KINDS[contents.kind](log_p, contents.k)
+    # A generator per block: the draws must not depend on which blocks were processed before.
+    # Seven bytes: the seed must fit into torch's signed 64 bits.
     seed = hashlib.blake2b(key + str(contents.seed).encode(), digest_size=7).digest()
     generator = torch.Generator(log_p.device).manual_seed(int.from_bytes(seed))
     return KINDS["sampled"](log_p, contents.k, generator)
 
 
 def _manifest_to_continue(folder: Path, contents: CacheContents) -> dict[str, Any]:
-    """A new one, or the one that is there, without shards that have been lost or damaged."""
-    drafts_of_a_maker_killed_early = (path.name.startswith(".") for path in folder.iterdir())
-    if all(drafts_of_a_maker_killed_early):
+    """A new manifest, or the folder's own without shards that are lost or damaged."""
+    # A writer killed at its very first file leaves only a hidden draft; anything else in a folder
+    # without a manifest belongs to someone and is not touched.
+    are_drafts = (path.name.startswith(".") for path in folder.iterdir())
+    if all(are_drafts):
         new = {"format": FORMAT, "contents": dataclasses.asdict(contents)}
         return _write_manifest(folder, new, [], complete=False)
     manifest = read_manifest(folder)
@@ -116,7 +135,7 @@ def _manifest_to_continue(folder: Path, contents: CacheContents) -> dict[str, An
 
 
 def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str, Any]:
-    """Write the file and return its entry in the manifest."""
+    """Write a shard's file and return its entry in the manifest."""
     data = save(
         {
             "keys": torch.frombuffer(bytearray(b"".join(block_keys(blocks))), dtype=torch.uint8),
@@ -124,6 +143,7 @@ def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str,
             "payload": torch.frombuffer(bytearray(b"".join(packed)), dtype=torch.uint8),
         }
     )
+    # Named by its content: a new shard cannot overwrite another one.
     digest = hashlib.sha256(data).hexdigest()
     name = f"{digest[:16]}.safetensors"
     write_atomically(folder / name, data)
@@ -139,7 +159,8 @@ def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str,
 def _write_manifest(
     folder: Path, manifest: dict[str, Any], shards: list[dict[str, Any]], complete: bool
 ) -> dict[str, Any]:
-    """With the shards' sums: real tokens, what one takes on disk, seconds of the teacher's work."""
+    """Write the manifest, with sums over the shards: tokens without padding, bytes per token,
+    seconds of the teacher's work."""
     size, tokens, seconds = (
         sum(s[name] for s in shards) for name in ("bytes", "tokens", "seconds")
     )

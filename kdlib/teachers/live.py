@@ -1,8 +1,8 @@
-"""What a teacher says about a batch: read anew each time, or its hidden states computed once.
+"""Targets from the teacher itself: a forward pass per batch, or hidden states computed once.
 
-A student that sees its data several times asks the same teacher the same question several times.
-The last hidden states are far smaller than the logits (width against vocabulary), and one matrix
-product turns them into exactly the same logits: so they are what is kept.
+A student that sees its data several times needs the same targets several times. The last hidden
+states are far smaller than the logits (width against vocabulary), and one matrix product turns them
+into exactly the same logits: so the hidden states are what is kept.
 """
 
 from __future__ import annotations
@@ -18,22 +18,39 @@ from kdlib.machine.progress import progress_bar
 from kdlib.models.heads import ModelWithHead, last_hidden_states, linear_head
 from kdlib.teachers.targets import TeacherTargets
 
-# Puts a module where it works: on one device, or sharded over all of them.
+# Moves a module to where it runs: to one device, or sharded over all of them.
 Placement = Callable[[nn.Module], nn.Module]
 
 MEMORY_LIMIT_BYTES = 2**30
-TOKENS = 1024  # in one pass: more of them leave the cache, and were slower
+TOKENS = 1024  # in one pass; larger passes overflow the processor's cache, and were slower
 
 
 def stay_in_place(module: nn.Module) -> nn.Module:
+    """The placement that leaves a module where it is."""
     return module
 
 
 class HiddenStateReader(ModelWithHead):
-    """A teacher whose forward pass is its targets for a batch: ids (B, S) -> targets (B, S, ...)."""
+    """A teacher whose forward pass returns its targets for a batch.
+
+    Args:
+        model: the teacher, a causal language model of transformers.
+
+    Attributes:
+        model: the teacher.
+    """
 
     @torch.no_grad()
     def forward(self, ids: Tensor) -> Targets:
+        """The teacher's targets for a batch, without gradients.
+
+        Args:
+            ids: (B, S) token ids.
+
+        Returns:
+            Hidden states (B, S, H) with the head; logits (B, S, V) where the teacher has no linear
+            head.
+        """
         head = self.head
         if head is None:
             logits: Tensor = self.model(input_ids=ids).logits
@@ -42,24 +59,43 @@ class HiddenStateReader(ModelWithHead):
 
 
 class LiveTargets(TeacherTargets):
-    """The teacher's forward pass for every batch."""
+    """Targets by a forward pass of the teacher for every batch.
+
+    Args:
+        teacher: a frozen causal language model of transformers.
+        place: moves the teacher to its device, or shards it.
+    """
 
     def __init__(self, teacher: nn.Module, place: Placement = stay_in_place):
         self._reader = place(HiddenStateReader(teacher))
 
     def __call__(self, rows: Tensor, ids: Tensor) -> Targets:
+        """The targets of a batch.
+
+        Args:
+            rows: not used.
+            ids: (B, S) token ids, on the teacher's device.
+
+        Returns:
+            Targets (B, S, ...), as `HiddenStateReader` makes them.
+        """
         targets: Targets = self._reader(ids)
         return targets
 
 
 class PrecomputedTargets(TeacherTargets):
-    """One pass over all blocks now; afterwards a batch costs one matrix product.
+    """Targets from one pass over all blocks at the start; then a batch costs one matrix product.
 
-    Blocks pass in a fixed order and in groups of a fixed size, so that a resumed run computes the
-    same bits: a matrix product of other sizes rounds otherwise.
+    Blocks are processed in a fixed order and in groups of a fixed size, so that a resumed run
+    computes the same bits: matrix products of other sizes round differently.
+
+    Args:
+        teacher: a frozen causal language model of transformers.
+        blocks: the blocks that row numbers refer to.
+        place: moves the teacher to its device, or shards it.
 
     Raises:
-        ValueError: where the teacher's logits are not one product of its hidden states (see
+        ValueError: for a teacher whose logits are not one product of its hidden states (see
             `can_precompute`).
     """
 
@@ -79,10 +115,26 @@ class PrecomputedTargets(TeacherTargets):
         self._hidden = hidden
 
     def __call__(self, rows: Tensor, ids: Tensor) -> HiddenTargets:
-        return HiddenTargets(self._hidden[rows.to(ids.device, non_blocking=True)], self._head)
+        """The targets of a batch.
+
+        Args:
+            rows: (B,) numbers of the blocks.
+            ids: (B, S) their tokens; not used.
+
+        Returns:
+            Hidden states (B, S, H) and the head.
+        """
+        return HiddenTargets(
+            self._hidden[rows.to(self._hidden.device, non_blocking=True)], self._head
+        )
 
 
 def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:
-    """Whether the hidden states determine the logits by one product, and fit into memory."""
+    """Whether the teacher's logits are one product of its hidden states, and these fit into memory.
+
+    Args:
+        teacher: a causal language model of transformers.
+        blocks: the blocks whose hidden states would be kept, in float32.
+    """
     head = linear_head(teacher)
     return head is not None and blocks.ids.numel() * head.width * 4 <= MEMORY_LIMIT_BYTES

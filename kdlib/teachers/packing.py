@@ -1,9 +1,9 @@
 """A block's sparse targets as bytes, and back.
 
-Ids in rising order are stored as their steps, a bit says where a step is 0, and numbers of several
-bytes are split into planes: first bytes together, then second bytes, and so on. High bytes are
-nearly all alike, so that zlib shrinks them to little. Fifty draws of a token, 400 bytes as indices,
-take about thirty.
+Ids are sorted and stored as differences; one bit per id says whether its difference is 0. Numbers
+of several bytes are split into planes: all first bytes together, then all second bytes, and so on.
+High bytes are nearly all alike, so zlib shrinks them to almost nothing. The fifty draws of one
+position, 400 bytes as int64 ids, take about thirty.
 """
 
 from __future__ import annotations
@@ -19,23 +19,43 @@ STEP, VALUE = np.dtype("<u4"), np.dtype("<f2")
 
 
 def pack(targets: SparseTargets, kind: str) -> bytes:
-    """ids (T, k) of one block; and what its kind cannot do without, in float16.
+    """Pack the targets of one block: ids exactly, and in float16 what cannot be derived.
 
-    sampled: the constant (T); its weights are all alike. top_k, with_tail: the weights (T, k), from
-    which constant and tail follow.
+    For ``sampled`` that is the constant (T), since all weights are equal; for ``top_k`` and
+    ``with_tail`` the weights (T, k), from which constant and tail follow.
+
+    Args:
+        targets: ids (T, k) and their weights, for the T positions of one block.
+        kind: a key of ``kdlib.losses.sparse.KINDS``.
+
+    Returns:
+        Compressed bytes; they hold neither T, k nor the kind.
     """
+    # Sorted, so that differences are small and non-negative; slots have no order that matters.
     order = targets.ids.argsort(-1)
     ids = targets.ids.gather(-1, order).cpu().numpy()
     steps = np.diff(ids, axis=-1, prepend=0)
     values = targets.constant if kind == "sampled" else targets.weights.gather(-1, order)
+    # Repeated draws give many zeros, which cost one bit here instead of four bytes.
     moved = steps != 0
     planes = _planes(steps[moved], STEP) + _planes(values.cpu().numpy(), VALUE)
     return zlib.compress(np.packbits(moved, axis=-1).tobytes() + planes)
 
 
 def unpack(data: bytes, kind: str, positions: int, k: int) -> SparseTargets:
-    """(T, k) targets in float32, from what `pack` made of them."""
+    """The targets that `pack` packed.
+
+    Args:
+        data: what `pack` returned.
+        kind: the kind that it was given.
+        positions: T, positions in the block.
+        k: slots of each position.
+
+    Returns:
+        Targets (T, k) in float32.
+    """
     planes = np.frombuffer(zlib.decompress(data), np.uint8)
+    # `packbits` fills each row of k bits up to whole bytes.
     bits, planes = np.split(planes, [positions * -(-k // 8)])
     moved = np.unpackbits(bits.reshape(positions, -1), axis=-1, count=k).astype(bool)
     moves, planes = np.split(planes, [STEP.itemsize * int(moved.sum())])
@@ -47,16 +67,21 @@ def unpack(data: bytes, kind: str, positions: int, k: int) -> SparseTargets:
         return equally_weighted(ids, values)
     weights = values.view(positions, k)
     if kind == "top_k":
+        # Renormalised: weights rounded to float16 do not add up to exactly 1.
         return renormalised(ids, weights.log())
-    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)  # rounding can lift it above 1
+    # Weights rounded to float16 can add up to more than 1: a negative tail would have no logarithm.
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
+    # Once more in float32: the sum after the division may still be a rounding above 1.
     rest = (1 - weights.sum(-1)).clamp(min=0)
     return lumped(ids, weights.log(), rest.log())
 
 
 def _planes(numbers: np.ndarray, dtype: np.dtype) -> bytes:
+    """The numbers' bytes in this dtype: all first bytes, then all second ones, and so on."""
     single = numbers.astype(dtype).reshape(-1, 1).view(np.uint8)
     return np.ascontiguousarray(single.T).tobytes()
 
 
 def _from_planes(planes: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The numbers of this dtype whose bytes `_planes` split."""
     return np.ascontiguousarray(planes.reshape(dtype.itemsize, -1).T).view(dtype).ravel()

@@ -1,20 +1,26 @@
-"""A student with another tokenizer than its teacher: both are asked how likely the same text is.
+r"""Spans: targets for a student whose tokenizer is not its teacher's.
 
-Their distributions over tokens cannot be compared, but both cut the same text up. Wherever the two
-cuts meet, a span of text ends that is whole in both, and each model gives it a likelihood: that of
-its tokens, merged. The student is taught the teacher's, span by span:
+The two models' distributions over tokens cannot be compared, but both tokenizers cut up the same
+text. Wherever the two cuts meet, a span of text ends that is whole in both, and each model gives it
+a likelihood: the product over its tokens. The student learns the teacher's, span by span:
 
-    D = sum over spans of KL(Bernoulli(p^(1/T)) || Bernoulli(q^(1/T))),   p = P(span | text before)
+.. math:: D = \sum_\mathrm{spans} \mathrm{KL}\big(\mathrm{Bernoulli}(p^{1/T}) \,\Vert\,
+   \mathrm{Bernoulli}(q^{1/T})\big), \qquad p = P(\mathrm{span} \mid \mathrm{text\ before})
+
+This file aligns the spans, pairs the blocks and computes the teacher's likelihoods; the loss is in
+`kdlib.losses.spans`.
+
+What it cannot do:
+
+- Of the teacher's distribution, the student learns only the likelihood of the actual text; of
+  everything that could stand there instead, only the sum. Distillation with one tokenizer teaches
+  far more per token, and without labels beside it a student learns less than from labels alone.
+- A span's likelihood is that of the one cut that the tokenizer makes, not the sum over all cuts,
+  and where a token ends already tells what cannot follow.
+- KL and agreement between the two models cannot be measured: compare them in bits per byte.
 
 Source: Minixhofer, Vulic, Ponti 2025, Universal Cross-Tokenizer Distillation via Approximate
 Likelihood Matching (the binarised f-divergence between likelihoods of aligned chunks).
-
-What it cannot do. Of the teacher's distribution only the likelihood of the text that stands there
-is taught; of all that might have stood there, only the sum: a distillation with one tokenizer
-teaches far more per token, and without labels beside it a student learns less than from labels
-alone. A span has its likelihood under the one cut that a tokenizer makes, not
-summed over all cuts, and where a token ends already tells what cannot follow. And KL and agreement
-between the two models cannot be measured: compare them in bits per byte.
 """
 
 from __future__ import annotations
@@ -38,11 +44,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Offsets = list[tuple[int, int]]
-ROWS = 4  # of the teacher's, in one pass
+ROWS = 4  # blocks in one forward pass of the teacher
 
 
 class PairedBlocks(NamedTuple):
-    """The same pieces of text as blocks for both models, and the spans of their tokens (N, S)."""
+    """The same N pieces of text as blocks for both models, and the span of each of their tokens.
+
+    Attributes:
+        student: the pieces as blocks of the student's tokens.
+        teacher: the pieces as blocks of the teacher's tokens.
+        student_spans: (N, S) int64, the number within its row of each token's span; ``NO_SPAN`` for
+            the first token and for padding.
+        teacher_spans: (N, S) int64, the same for the teacher's tokens.
+    """
 
     student: Blocks
     teacher: Blocks
@@ -50,26 +64,39 @@ class PairedBlocks(NamedTuple):
     teacher_spans: Tensor
 
 
-# --- Aligning -----------------------------------------------------------------------------------
+# --- Aligning the two cuts of a text ------------------------------------------------------------
 
 
 def align_spans(teacher: Offsets, student: Offsets) -> tuple[list[int], list[int]]:
-    """The number of each token's span, for two cuts of one text given as (begin, end) characters.
+    """Number the spans of a text that two tokenizers have cut up.
 
-    Spans are as short as they can be: each ends where a token of either ends. A character that a
-    cut divides into several tokens ends with the last of them.
+    Spans are as short as possible: each ends as soon as tokens of both cuts end at one place. A
+    character that a cut divides into several tokens ends with the last of them.
+
+    Args:
+        teacher: (begin, end) of each of the teacher's tokens, in characters.
+        student: the same for the student's tokens.
+
+    Returns:
+        For teacher and student, the number of each token's span, in rising order. Tokens at the end
+        that are in no span are left out.
     """
     common = sorted(_ends(teacher) & _ends(student))
     numbers = [[bisect_left(common, end) for _, end in cut] for cut in (teacher, student)]
-    # Behind the last common end stands what one of the two leaves out.
-    whole = [[number for number in of if number < len(common)] for of in numbers]
+    # After the last common end comes text that one of the two cuts leaves out: no span of both.
+    whole = [[number for number in spans if number < len(common)] for spans in numbers]
     return whole[0], whole[1]
 
 
 def _ends(cut: Offsets) -> set[int]:
-    """Where a token ends and the next one does not reach back behind it."""
+    """Where tokens end, except where the next token begins before that end."""
+    # Byte-level tokens of one character all carry that character's offsets, so that all but the
+    # last seem to end where the character is not yet complete.
     following = [begin for begin, _ in cut[1:]] + [cut[-1][1]] if cut else []
     return {end for (_, end), begin in zip(cut, following, strict=True) if begin >= end}
+
+
+# --- Blocks for both models ---------------------------------------------------------------------
 
 
 def pair_blocks(
@@ -78,9 +105,22 @@ def pair_blocks(
     student: PreTrainedTokenizerBase,
     length: int,
 ) -> PairedBlocks:
-    """Cut documents into pieces at the ends of spans, at most `length` tokens long in either cut.
+    """Cut documents into pieces that end with a span, and make blocks of them for both models.
 
-    Each piece stands after the end-of-text token of its tokenizer, and is padded behind.
+    Each piece follows the end-of-text token of its tokenizer, and is padded at the end. A span that
+    is longer than a block is left out.
+
+    Args:
+        documents: the texts.
+        teacher: the teacher's tokenizer.
+        student: the student's tokenizer.
+        length: the most tokens of a piece, in either cut.
+
+    Returns:
+        Blocks of ``length + 1`` tokens for both models, and their spans.
+
+    Raises:
+        UserError: for a text of less than two blocks.
     """
     pieces = [
         piece
@@ -97,6 +137,8 @@ def pair_blocks(
 
 
 class _Row(NamedTuple):
+    """A piece of text in one cut: its token ids, and the number of each token's span."""
+
     ids: list[int]
     spans: list[int]
 
@@ -104,38 +146,44 @@ class _Row(NamedTuple):
 def _pieces(
     text: str, teacher: PreTrainedTokenizerBase, student: PreTrainedTokenizerBase, length: int
 ) -> Iterator[tuple[_Row, _Row]]:
-    """As many spans as fit, again and again. A span that is longer than a block is left out."""
+    """Pieces of as many spans as fit, without spans that are longer than a block."""
     cuts = [t.backend_tokenizer.encode(text, add_special_tokens=False) for t in (teacher, student)]
     numbers = align_spans(cuts[0].offsets, cuts[1].offsets)
-    done = [0, 0]
-    while done[0] < len(numbers[0]):
-        first = numbers[0][done[0]]
-        last = min(_last_span(of, at, length) for of, at in zip(numbers, done, strict=True))
-        ends = [bisect_left(of, max(first, last) + 1) for of in numbers]
+    starts = [0, 0]
+    while starts[0] < len(numbers[0]):
+        first = numbers[0][starts[0]]
+        # The same spans for both models, so the cut with more tokens sets the limit.
+        last = min(
+            _last_span(spans, start, length) for spans, start in zip(numbers, starts, strict=True)
+        )
+        # At least one span further, even if it does not fit: otherwise this would never end.
+        ends = [bisect_left(spans, max(first, last) + 1) for spans in numbers]
         if last >= first:
             yield tuple(  # type: ignore[misc]
-                _Row(cut.ids[at:end], [span - first for span in of[at:end]])
-                for cut, of, at, end in zip(cuts, numbers, done, ends, strict=True)
+                _Row(cut.ids[start:end], [span - first for span in spans[start:end]])
+                for cut, spans, start, end in zip(cuts, numbers, starts, ends, strict=True)
             )
-        done = ends
+        starts = ends
 
 
-def _last_span(numbers: list[int], at: int, length: int) -> int:
-    """The last span that ends within `length` tokens from `at`."""
-    behind = at + length
-    return numbers[-1] if behind >= len(numbers) else numbers[behind] - 1
+def _last_span(numbers: list[int], start: int, length: int) -> int:
+    """The last span that ends within `length` tokens from `start`."""
+    next_token_at = start + length
+    # The span of the first token that does not fit is incomplete: the one before it is the last.
+    return numbers[-1] if next_token_at >= len(numbers) else numbers[next_token_at] - 1
 
 
 def _stack(
     rows: tuple[_Row, ...], end_of_text: int, length: int, size: int
 ) -> tuple[Blocks, Tensor]:
+    """One model's pieces as blocks (N, length + 1), and the spans of their tokens."""
     ids = torch.full((len(rows), length + 1), end_of_text)
     spans = torch.full_like(ids, NO_SPAN)
     for number, row in enumerate(rows):
         ids[number, 1 : len(row.ids) + 1] = torch.tensor(row.ids)
         spans[number, 1 : len(row.ids) + 1] = torch.tensor(row.spans)
     mask = (spans != NO_SPAN).long()
-    mask[:, 0] = 1
+    mask[:, 0] = 1  # in no span, but a real token: the model reads it
     return Blocks(ids, mask, size), spans
 
 
@@ -143,13 +191,19 @@ def _stack(
 
 
 class SpanLikelihoods(TeacherTargets):
-    """One pass of the teacher now; then the targets of a batch are looked up by its row numbers."""
+    """Span targets: one pass of the teacher at the start, then a look-up by row number.
+
+    Args:
+        teacher: a frozen causal language model of transformers, on its device.
+        pairs: the blocks that row numbers refer to.
+    """
 
     @torch.no_grad()
     def __init__(self, teacher: nn.Module, pairs: PairedBlocks):
         device = next(teacher.parameters()).device
         spans = int(pairs.teacher_spans.max()) + 1
         self._student_spans = pairs.student_spans
+        # One number per span instead of V per token: the whole text fits into memory.
         self._log_p = torch.empty(len(pairs.teacher), spans)
         starts = range(0, len(self._log_p), ROWS)
         with progress_bar("teacher pass", len(starts)) as progress:
@@ -165,6 +219,16 @@ class SpanLikelihoods(TeacherTargets):
                 progress.update()
 
     def __call__(self, rows: Tensor, ids: Tensor) -> SpanTargets:
+        """The targets of a batch.
+
+        Args:
+            rows: (B,) numbers of the blocks.
+            ids: (B, S) the student's tokens; only the device is used.
+
+        Returns:
+            The spans (B, S) of the student's tokens and the teacher's log-likelihoods (B, K) of
+            the spans, in nats.
+        """
         rows = rows.cpu()
         return SpanTargets(
             self._student_spans[rows].to(ids.device), self._log_p[rows].to(ids.device)

@@ -1,4 +1,4 @@
-"""What every source of a teacher's targets can do, whether it reads the teacher or a disk."""
+"""The interface of every source of a teacher's targets, be it the teacher itself or a disk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kdlib.losses.spans import SpanTargets
 
 
 class TeacherTargets(ABC):
-    """targets(rows, ids) -> what the teacher says about the blocks of these row numbers.
+    """What a teacher says about blocks: ``targets(rows, ids)``, by their row numbers.
 
     Attributes:
-        reads_ahead: whether `prefetch` does anything; a loop need not ask otherwise.
+        reads_ahead: whether `prefetch` does anything; if not, a loop need not call it.
     """
 
     reads_ahead = False
@@ -25,12 +25,16 @@ class TeacherTargets(ABC):
 
         Args:
             rows: (B,) numbers of the blocks.
-            ids: (B, S) their tokens, on the device that the targets are wanted on.
+            ids: (B, S) their tokens, on the device where the targets are wanted.
 
         Returns:
             Targets of the same (B, S), in a form that the loss takes.
         """
 
     def prefetch(self, rows: Tensor) -> None:
-        """Begin to read what the next step will ask for."""
+        """Begin to read the targets of the next step.
+
+        Args:
+            rows: (B,) numbers of the blocks.
+        """
         return None

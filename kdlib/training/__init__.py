@@ -1,1 +1,1 @@
-"""What happens in a step, and what does a run leave in its folder?"""
+"""What does a training step do, and what does a run leave in its folder?"""

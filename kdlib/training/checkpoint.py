@@ -1,8 +1,9 @@
-"""The checkpoint of a training phase, in one safetensors file: weights, optimiser, randomness, position.
+"""The checkpoint of a training phase: weights, optimizer state, random state and position.
 
-One file, so that one atomic rename keeps all of it in step: weights of step 300 beside an optimiser
-of step 200 would train on without a word, to other numbers. Nothing is pickled, for a pickle runs
-code when it is read. Tensors are written whole, so what one world size wrote, another can read.
+All of it is one safetensors file, so that one atomic rename keeps the parts consistent: weights of
+step 300 with an optimizer state of step 200 would train on silently, to different numbers. Nothing
+is pickled, because reading a pickle can run code. Tensors are gathered before they are written, so
+a checkpoint does not depend on the world size that wrote it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ FORMAT = "kdlib-checkpoint-3"
 
 
 class Position(NamedTuple):
-    """Where a phase stands: optimiser steps done and seconds spent on them."""
+    """How far a training phase has come.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: wall-clock seconds spent on them.
+    """
 
     step: int
     seconds: float
@@ -36,18 +42,19 @@ class Position(NamedTuple):
 def save_checkpoint(
     phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position
 ) -> None:
-    """Write the phase's checkpoint. Every rank calls, the main one writes.
+    """Write the phase's checkpoint. Every rank must call; only the main rank writes.
 
     Args:
-        phase: whose it is; only this phase of this run may load it again.
-        model: as it is trained, sharded or not.
-        optimizer: of the same parameters.
-        position: the steps that are in it.
+        phase: the phase that it belongs to; only this phase of this run may load it again.
+        model: the model in training, sharded or not.
+        optimizer: the optimizer of the same parameters.
+        position: the steps that are in the weights.
 
     Raises:
-        UserError: where the disk refuses; the checkpoint before stays.
+        UserError: if the file cannot be written; the previous checkpoint stays.
     """
-    # Before the main rank is alone: to gather a sharded tensor takes all of them.
+    # Gathering a sharded tensor is a collective: a rank that returned earlier would hang the rest.
+    # A tied matrix is listed once, and must be: safetensors refuses tensors that share memory.
     tensors = {f"model.{name}": gather_tensor(p) for name, p in model.named_parameters()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {
@@ -55,7 +62,7 @@ def save_checkpoint(
         }
     if not is_main():
         return
-    # Dropout draws from it: without it a resumed run would be another run.
+    # Dropout draws from it: without it a resumed run would take different steps.
     tensors["rng.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -68,14 +75,16 @@ def save_checkpoint(
     }
     path = phase.checkpoint
     draft = path.with_name(f".{path.name}.draft")
+    # Write beside it and rename: a crash while writing leaves the previous checkpoint intact.
     with disk_errors_named(path):
         save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
         os.replace(draft, path)
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    """Hash of names and contents: a flipped bit is a readable file with other numbers."""
+    """Checksum of names and contents: a file with a flipped bit can still be read."""
     digest = hashlib.sha256()
+    # Sorted, because safetensors reorders tensors; as bytes, because NumPy has no bfloat16.
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -85,18 +94,19 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
 def load_checkpoint(
     phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> Position | None:
-    """Put model, optimiser and randomness back as the phase's checkpoint has them.
+    """Restore model, optimizer state and random state from the phase's checkpoint.
 
     Args:
-        phase: whose checkpoint is wanted.
-        model: of the shapes that were saved; its parameters are overwritten.
-        optimizer: of the same parameters; its state is overwritten.
+        phase: the phase to restore.
+        model: a model of the saved shapes; its parameters are overwritten.
+        optimizer: the optimizer of the same parameters; its state is overwritten.
 
     Returns:
-        Where the phase stands; None where it has no checkpoint.
+        How far the phase has come; None if it has no checkpoint.
 
     Raises:
-        UserError: for a file that is damaged, of another format, or another run's.
+        UserError: for a file that is damaged, of another format, of another run or of another
+            model.
     """
     path = phase.checkpoint
     if not path.exists():
@@ -104,7 +114,8 @@ def load_checkpoint(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  a file, no dict
+            # The file is no dict: it has keys() but cannot be iterated over.
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"checkpoint: {path} is damaged ({error}); delete it to redo the phase"
@@ -116,7 +127,8 @@ def load_checkpoint(
     if metadata["run"] != phase.run:
         raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
     if metadata["phase"] != phase.name:
-        return None  # of the phase before, which is finished: this one starts from its beginning
+        return None  # left by the previous phase, which is finished: this one starts at step 0
+    # Compared before a parameter is overwritten: a damaged file never gets into the model.
     if metadata["sha256"] != _digest(tensors):
         raise UserError(
             f"checkpoint: {path} is damaged (its hash differs); delete it to redo the phase"
@@ -131,6 +143,7 @@ def load_checkpoint(
 
 @torch.no_grad()
 def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Overwrite every parameter, sharded as it is now."""
     for name, parameter in model.named_parameters():
         saved = tensors.get(f"model.{name}")
         if saved is None or saved.shape != parameter.shape:
@@ -139,16 +152,19 @@ def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Pat
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Overwrite the optimizer state, sharded as the parameters are now."""
+    # The state is numbered across the parameter groups, in this order.
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
             parameter = parameters[int(index)]
-            fits = tensor.shape == parameter.shape  # all but the number of steps
+            fits = tensor.shape == parameter.shape  # a moment; AdamW's step count is a scalar
             state.setdefault(int(index), {})[key] = (
                 shard_like(tensor, parameter) if fits else tensor
             )
+    # The settings stay those of the recipe; the loop sets the learning rate before every step.
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
     )

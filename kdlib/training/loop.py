@@ -1,7 +1,8 @@
-"""The training loop: one for teachers, students and controls.
+"""The training loop, the same for teachers, students and controls, and the validation loss.
 
-Everything that a step does follows from its number: its learning rate, its rows of the data, its
-randomness. So a run that goes on from step 300 takes the same steps as one that never stopped.
+A step is determined by its number, which gives its learning rate and its blocks, and by the random
+state, which the checkpoint holds. So a run that resumes at step 300 takes the same steps as one
+that never stopped.
 """
 
 from __future__ import annotations
@@ -38,21 +39,21 @@ VALIDATION_BLOCKS = 48
 
 @lost_ranks_named("the last checkpoint is kept: go on with --resume")
 def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) -> Position:
-    """Train a model in place, from the phase's checkpoint if there is one. Every rank calls.
+    """Train a model in place, from the phase's checkpoint if there is one. Every rank must call.
 
     Args:
         model: a causal language model; it is moved to the device.
-        task: what it is trained on.
-        phase: whose checkpoint and log these are.
-        accelerator: device, precision and ranks.
+        task: text, objective, settings and the teacher's targets.
+        phase: the phase that the checkpoint and the log lines belong to.
+        accelerator: device, mixed precision and ranks.
 
     Returns:
-        Where the training ended: steps, and the seconds that they took.
+        The steps done and the seconds that they took.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM to any rank, with a checkpoint written.
-        Diverged: when a loss is not finite; the last good checkpoint is kept.
-        ProcessLost: when another rank has ended; the last checkpoint is kept.
+        Interrupted: after SIGINT or SIGTERM to any rank, once a checkpoint is written.
+        Diverged: if a loss is not finite; the last good checkpoint is kept.
+        ProcessLost: if another rank has ended; the last checkpoint is kept.
     """
     training = task.training
     context, position = _start(model, task, phase, accelerator)
@@ -68,8 +69,8 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
-            # Ranks must stop after the same step, so they ask each other, and once: a signal that
-            # comes after the question waits for the next step.
+            # All ranks must stop after the same step, so they agree once per step: a signal that
+            # arrives after the all-reduce waits for the next step.
             stopping = any_rank(stop.is_set)
             saving = last or stopping or done % training.checkpoint_every == 0
             if saving or done % LOG_EVERY == 0:
@@ -82,7 +83,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
                     window.restart_clock()
                 if is_main():
                     Metrics(phase.folder).append(phase=phase.name, **row)
-            if saving:  # after the window has been looked at: a checkpoint never holds a NaN loss
+            if saving:  # after the check of the window: a checkpoint never holds a NaN loss
                 save_checkpoint(phase, model, context.optimizer, window.position)
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
@@ -93,7 +94,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
 def _start(
     model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator
 ) -> tuple[StepContext, Position]:
-    """Model and optimiser on the device, as the checkpoint has them, if there is one."""
+    """Put model and optimizer on the device and restore the checkpoint, if there is one."""
     if not is_sharding(accelerator):
         model.to(accelerator.device)
     optimizer = make_optimizer(model.train(), task.training)
@@ -106,11 +107,12 @@ def _start(
 
 
 def _rows(task: Task, step: int, seed: int) -> Tensor:
+    """Row numbers (batch,) of the global batch of a step."""
     return rows_of_step(step, len(task.blocks), task.training.batch, seed)
 
 
 def _prefetch(context: StepContext, step: int, seed: int) -> None:
-    """Let a disk be read while the processor works on the step before."""
+    """Start reading the targets of the next step from disk while this step is computed."""
     task = context.task
     targets = task.targets
     if targets is not None and targets.reads_ahead and step < task.training.steps:
@@ -118,6 +120,7 @@ def _prefetch(context: StepContext, step: int, seed: int) -> None:
 
 
 def _show(progress: Any, row: dict[str, Any]) -> None:
+    """Put loss and speed beside the progress bar."""
     progress.set_postfix(
         loss=f"{row['loss']:.3f}",
         tokens_per_s=f"{row['tokens_per_second']:.0f}",
@@ -127,7 +130,16 @@ def _show(progress: Any, row: dict[str, Any]) -> None:
 
 @torch.no_grad()
 def validation_loss(student: nn.Module, blocks: Blocks, accelerator: Accelerator) -> float:
-    """Cross-entropy in nats per token over evenly spaced validation blocks."""
+    """Cross-entropy over evenly spaced validation blocks; every rank computes all of it.
+
+    Args:
+        student: a `StudentWithLoss`, wrapped or not; it is left in training mode.
+        blocks: the validation text, of which at most ``VALIDATION_BLOCKS`` blocks are read.
+        accelerator: device and mixed precision.
+
+    Returns:
+        The mean cross-entropy in nats per token.
+    """
     rows = torch.linspace(0, len(blocks) - 1, min(VALIDATION_BLOCKS, len(blocks))).long()
     objective = Objective.from_lambda(0.0)
     student.eval()

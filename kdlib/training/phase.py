@@ -11,7 +11,14 @@ from kdlib.training.run_folder import CHECKPOINT
 
 @dataclass(frozen=True)
 class Phase:
-    """One training phase of a run: its name, its run's folder and fingerprint, and its seed."""
+    """One training phase of a run.
+
+    Attributes:
+        name: of the model that it trains, such as "teacher" or "student".
+        folder: the run's folder.
+        run: fingerprint of the run's recipe; a checkpoint of another run is refused.
+        seed: the seed of data order and dropout.
+    """
 
     name: str
     folder: Path
@@ -20,13 +27,13 @@ class Phase:
 
     @property
     def checkpoint(self) -> Path:
-        """A run trains one model at a time, so it has one checkpoint."""
+        """The checkpoint file. A run trains one model at a time, so all phases share one file."""
         return self.folder / CHECKPOINT
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the loop to stop, and a checkpoint is on disk: Ctrl-C with nothing lost."""
+    """A signal stopped the loop, and a checkpoint is on disk: Ctrl-C with nothing lost."""
 
 
 class Diverged(UserError):
-    """The loss is no longer a number."""
+    """The loss is no longer finite."""

@@ -1,12 +1,15 @@
-"""A run's folder on disk: claimed by one process, written so that nothing is ever half there.
+"""A run's folder on disk. One process at a time may use it, and no file is ever half written.
 
-recipe.toml                  what was asked for
-state.json                   which phases are done, and what they took
-metrics.jsonl                the course of every training phase
-checkpoint.safetensors       the training phase under way
-targets/                     sparse targets of the teacher, where the recipe asks for them
-teacher/ student/ control_equal_steps/ control_equal_time/    finished models
-report.json  report.html     the result
+::
+
+    recipe.toml                  the settings of the run
+    state.json                   seconds and tokens of the finished phases
+    metrics.jsonl                the log of every training phase
+    checkpoint.safetensors       the training phase in progress
+    pruning.json                 what a pruned student keeps of its teacher
+    targets/                     sparse targets of the teacher, if the recipe uses them
+    teacher/ student/ control_equal_steps/ control_equal_time/    finished models
+    report.json  report.html     the result
 """
 
 from __future__ import annotations
@@ -25,11 +28,23 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, finished or not."""
     return (folder / RECIPE).is_file() and (folder / STATE).is_file()
 
 
 def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
-    """Make the folder of a new run, or refuse it. Only a run that nobody is using is overwritten."""
+    """Create the folder of a new run.
+
+    Args:
+        folder: must not exist or be empty, unless `overwrite` is set.
+        name: what the report calls the run.
+        recipe: the recipe as TOML.
+        overwrite: delete the run that is in the folder, if no other process is using it.
+
+    Raises:
+        UserError: for a file, for a folder that holds anything but a run to overwrite, for a run
+            in use, and for a folder that cannot be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):
@@ -52,13 +67,25 @@ def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> Non
 
 
 def require_run(folder: Path) -> None:
-    """Refuse a folder that holds no run."""
+    """Refuse a folder that holds no run.
+
+    Raises:
+        UserError: for such a folder.
+    """
     if not is_run(folder):
         raise UserError(f"{folder} is not the folder of a run; `kdlib distill` makes one")
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What the run's finished phases have recorded."""
+    """Read what the finished phases of the run have recorded.
+
+    Returns:
+        The run's "name"; "seconds" by phase; "training", the steps and tokens of each training
+        phase; and "targets", if there is a cache of them.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
     path = folder / STATE
     try:
         state: dict[str, Any] = json.loads(path.read_text())
@@ -68,11 +95,22 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the run's state atomically."""
     write_atomically(folder / STATE, json.dumps(state, indent=2) + "\n")
 
 
 def record_seconds(folder: Path, phase: str, seconds: float, **training: int) -> dict[str, Any]:
-    """Note what a finished phase took, and for a training phase what went into it."""
+    """Record a finished phase in the run's state.
+
+    Args:
+        folder: the run's folder.
+        phase: name of the phase.
+        seconds: wall-clock seconds that it took.
+        **training: for a training phase, its ``steps`` and ``training_tokens``.
+
+    Returns:
+        The new state.
+    """
     state = read_state(folder)
     state["seconds"][phase] = seconds
     if training:
@@ -82,22 +120,29 @@ def record_seconds(folder: Path, phase: str, seconds: float, **training: int) ->
 
 
 def record_targets(folder: Path, bytes_per_token: float, readings_saved: int) -> None:
-    """Note what the cache of the teacher's targets took and what it spared."""
+    """Record the size of the cached targets and the forward passes that they saved.
+
+    Args:
+        folder: the run's folder.
+        bytes_per_token: bytes on disk per token.
+        readings_saved: blocks that the teacher did not have to read again.
+    """
     state = read_state(folder)
     state["targets"] = {"bytes_per_token": bytes_per_token, "readings_saved": readings_saved}
     write_state(folder, state)
 
 
 class Metrics:
-    """`metrics.jsonl`: one line per logged step of each training phase.
+    """``metrics.jsonl``: one line per logged step of each training phase.
 
-    Going on from a checkpoint first drops what was logged after it, so that no step stands twice.
+    Resuming from a checkpoint first drops the lines logged after it, so no step appears twice.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / METRICS
 
     def rows(self) -> list[dict[str, Any]]:
+        """All complete lines, in the order in which they were logged."""
         if not self.path.exists():
             return []
         rows = []
@@ -107,9 +152,11 @@ class Metrics:
         return rows
 
     def rewind(self, phase: str, step: int) -> None:
+        """Drop the lines of this phase after `step`; those of other phases stay."""
         kept = [r for r in self.rows() if r["phase"] != phase or r["step"] <= step]
         write_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def append(self, **row: Any) -> None:
+        """Add one line."""
         with open(self.path, "a") as file:
             file.write(json.dumps(row) + "\n")

@@ -1,4 +1,4 @@
-"""The settings of a training, and what follows from a step's number: learning rate and blocks."""
+"""The settings of a training, its optimizer, and the learning rate and blocks of each step."""
 
 from __future__ import annotations
 
@@ -56,12 +56,29 @@ class Training:
             raise UserError(f"warmup: {self.warmup} is a share of the steps; use [0, 1)")
         if self.batch % self.gradient_accumulation:
             raise UserError(
-                f"gradient_accumulation: {self.gradient_accumulation} does not divide a batch of {self.batch} blocks"
+                f"gradient_accumulation: {self.gradient_accumulation} does not divide a batch of"
+                f" {self.batch} blocks"
             )
 
 
 def learning_rate(step: int, training: Training) -> float:
-    """Linear warm-up from 0, then a cosine down to FINAL_LEARNING_RATE of the highest."""
+    r"""Learning rate of a step: linear warm-up from 0, then cosine decay.
+
+    With :math:`S` steps, of which :math:`W` are warm-up, the highest rate :math:`\eta` and
+    :math:`f` = ``FINAL_LEARNING_RATE``, step :math:`s = 0, 1, \dots` has the rate
+
+    .. math::
+
+        \eta_s = \begin{cases}
+            \eta \, (s + 1) / W & s < W \\
+            \eta \left(f + (1 - f) \, \frac{1}{2}
+                \left(1 + \cos \pi \frac{s - W}{S - W}\right)\right) & s \ge W
+        \end{cases}
+
+    Args:
+        step: number of the step, from 0.
+        training: number of steps, share of warm-up and highest rate.
+    """
     warmup = round(training.warmup * training.steps)
     if step < warmup:
         return training.learning_rate * (step + 1) / warmup
@@ -71,7 +88,17 @@ def learning_rate(step: int, training: Training) -> float:
 
 
 def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
-    """Which blocks the step reads: the data shuffled anew for every epoch, epochs end to end."""
+    """Which blocks a step reads. The data are shuffled anew for every epoch, epochs end to end.
+
+    Args:
+        step: number of the step, from 0.
+        blocks: number of blocks in the data.
+        batch: blocks per step, over all ranks; it may be more than one epoch.
+        seed: seed of the shuffles.
+
+    Returns:
+        (batch,) row numbers, the same on every rank.
+    """
     positions = torch.arange(step * batch, (step + 1) * batch)
     epochs = positions // blocks
     return torch.cat(
@@ -83,12 +110,18 @@ def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
 
 
 def _shuffled(blocks: int, seed: int, epoch: int) -> Tensor:
+    """The order (blocks,) in which an epoch reads the data."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(blocks, generator=generator)
 
 
 def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
-    """AdamW; gains and biases are not decayed."""
+    """AdamW over the trainable parameters. Gains and biases have no weight decay.
+
+    Args:
+        model: the model to train.
+        training: learning rate and weight decay.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": training.weight_decay},
@@ -98,5 +131,6 @@ def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set the learning rate of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = value

@@ -1,8 +1,8 @@
-"""One optimiser step over a global batch: gradient accumulation, all ranks, one division.
+"""One optimiser step over a global batch: gradient accumulation over micro-batches and ranks.
 
-The gradient of a step must not depend on how its batch is divided. A loss is therefore a sum, and
-the one division is by the number of predicted tokens in the *global* batch: over all micro-batches
-and all ranks. A mean per micro-batch would weigh a short one like a long one.
+The gradient of a step must not depend on how its batch is split. A loss is therefore a sum, and
+it is divided once, by the number of predicted tokens in the *global* batch: over all micro-batches
+and all ranks. A mean per micro-batch would weight a short one like a long one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from kdlib.training.task import Task
 class StepContext:
     """What every step of a training shares.
 
-    Args:
-        student: a `StudentWithLoss`, as accelerate has wrapped it (DDP, FSDP2 or not at all).
-        optimizer: its optimiser, wrapped likewise.
+    Attributes:
+        student: a `StudentWithLoss`, as Accelerate has wrapped it (DDP, FSDP2 or not at all).
+        optimizer: its optimizer, wrapped likewise.
         task: text, objective, settings and the teacher's targets.
-        accelerator: device, precision and ranks.
+        accelerator: device, mixed precision and ranks.
     """
 
     student: nn.Module
@@ -39,31 +39,39 @@ class StepContext:
 
 
 def take_step(context: StepContext, rows: Tensor) -> Loss:
-    """One optimiser step.
+    r"""Take one optimiser step over a global batch.
+
+    .. math:: g = \nabla \, \frac{1}{N} \sum_{\text{ranks}} \; \sum_{\text{micro-batches}} L
+
+    This is the gradient before clipping. Each :math:`L` is a sum over tokens, and :math:`N` is the
+    number of predicted tokens in the global batch.
 
     Args:
         context: what is trained, and how.
-        rows: (batch,) numbers of the blocks of the global batch, the same on every rank.
+        rows: (batch,) row numbers of the blocks of the global batch, the same on every rank.
 
     Returns:
-        The loss of this rank's share, detached; add up the ranks' to have the batch's.
+        The loss of this rank's share in nats, detached; the sum over the ranks is the batch's.
     """
     task, accelerator = context.task, context.accelerator
-    # Every rank knows every mask, and masks are on the CPU: the global count costs no all-reduce.
+    # Every rank has all masks, on the CPU: the global count costs no all-reduce and no GPU sync.
     count = predicting(task.blocks.mask[rows]).sum().item()
+    # Every rank makes the same number of passes: DDP and FSDP wait for all ranks in each of them.
     micro_batches = rows_of_rank(rows, accelerator).tensor_split(
         task.training.gradient_accumulation
     )
     losses = []
     for number, micro in enumerate(micro_batches, start=1):
-        # Ranks exchange gradients with the last micro-batch only: once a step, not once each.
+        # Gradients are reduced over the ranks with the last micro-batch only: once per step, not
+        # once each. The price under FSDP2: until then a rank holds them unsharded.
         last = number == len(micro_batches)
         with contextlib.nullcontext() if last else accelerator.no_sync(context.student):
             loss = _loss(context, micro)
-            # DDP and FSDP average the ranks' gradients, but a sum of sums is wanted: multiplied by
-            # the number of ranks, the average is the sum again.
+            # DDP and FSDP average the gradients over the ranks, but the sum is needed: the factor
+            # (the world size) turns the average back into the sum.
             accelerator.backward(loss.total * (accelerator.num_processes / count))
         losses.append(loss)
+    # Clip once, when the gradient is complete: clipping each micro-batch would change the sum.
     accelerator.clip_grad_norm_(context.student.parameters(), task.training.clip)
     context.optimizer.step()
     context.optimizer.zero_grad()
@@ -71,7 +79,7 @@ def take_step(context: StepContext, rows: Tensor) -> Loss:
 
 
 def _loss(context: StepContext, rows: Tensor) -> Loss:
-    """The forward passes of teacher and student over one micro-batch."""
+    """Run the forward passes of teacher and student over one micro-batch."""
     task, accelerator = context.task, context.accelerator
     ids, mask = to_device(task.blocks, rows, accelerator)
     with accelerator.autocast():
@@ -81,23 +89,42 @@ def _loss(context: StepContext, rows: Tensor) -> Loss:
 
 
 def rows_of_rank(rows: Tensor, accelerator: Accelerator) -> Tensor:
-    """This rank's share of a global batch (N,)."""
+    """This rank's share of a global batch.
+
+    Args:
+        rows: (batch,) row numbers of the global batch.
+        accelerator: rank and world size.
+
+    Returns:
+        (batch / world size,) row numbers, rounded up on the first ranks.
+    """
+    # Shares of different sizes are fine: all ranks divide by the same global token count.
     return rows[accelerator.process_index :: accelerator.num_processes]
 
 
 def to_device(
     blocks: Blocks, rows: Tensor, accelerator: Accelerator
 ) -> tuple[Tensor, Tensor | None]:
-    """Ids (B, S) on the device; the mask (B, S) on the CPU (see `StudentWithLoss`), and none where
-    all tokens are real: only a stream's last block is padded."""
+    """Fetch blocks for a forward pass.
+
+    Args:
+        blocks: the text, on the CPU.
+        rows: (B,) row numbers.
+        accelerator: the device.
+
+    Returns:
+        Ids (B, S) on the device, and the mask (B, S) on the CPU (see `StudentWithLoss`), or None if
+        all tokens are real: only a stream's last block is padded.
+    """
     ids, mask = blocks.ids[rows], blocks.mask[rows]
     if accelerator.device.type == "cuda":
-        ids = ids.pin_memory()  # a copy from pageable memory would not run beside the arithmetic
+        ids = ids.pin_memory()  # a copy from pageable memory would not overlap with computation
     return ids.to(accelerator.device, non_blocking=True), None if mask.all() else mask
 
 
 def sum_losses(losses: list[Loss]) -> Loss:
-    """Sums and counts add up; means would not."""
+    """Add the losses of several batches: sums and counts add up, means would not."""
+    # Detached: a loss that is kept for the log must not keep its graph.
     add = functools.partial(functools.reduce, torch.add)
     return Loss(
         add([loss.total.detach() for loss in losses]),

@@ -1,7 +1,7 @@
-"""A model with its loss inside its forward pass.
+"""A model whose forward pass includes its loss.
 
-What wraps a module to train it on many processes or in mixed precision hooks into `forward`: a loss
-that is computed there, from hidden states, is seen by the wrapper like any other output.
+DDP, FSDP and mixed precision wrap a module and hook into ``forward``. A loss that is computed there
+from hidden states looks to the wrapper like any other output.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from kdlib.models.heads import ModelWithHead, last_hidden_states
 
 
 class StudentWithLoss(ModelWithHead):
-    """forward(ids, mask, objective, targets) -> Loss over the next tokens of a batch.
+    """A causal language model with its loss: ``forward`` returns a `Loss` instead of logits.
 
-    ids (B, S); mask (B, S), or None where all tokens are real: best left on the CPU, since a GPU
-    has to be waited for before its mask can be counted; targets: the teacher's hidden states or
-    logits at the same (B, S), or None; or what it says about the spans of a student with another
-    tokenizer.
+    The fused loss is used where the logits are one matrix product of the hidden states, else the
+    dense loss from logits.
     """
 
     def forward(
@@ -34,6 +32,22 @@ class StudentWithLoss(ModelWithHead):
         objective: Objective,
         targets: Targets | SpanTargets | None = None,
     ) -> Loss:
+        """Compute the loss over the next tokens of a batch.
+
+        Args:
+            ids: (B, S) token ids.
+            mask: (B, S), 1 for a real token, or None if all are real. Best kept on the CPU: a mask
+                on a GPU must be waited for before its tokens can be counted.
+            objective: what is minimised.
+            targets: the teacher's hidden states or logits at the same (B, S), its sparse targets,
+                what it says about the spans of a student with another tokenizer, or None.
+
+        Returns:
+            The summed loss in nats and its token count.
+
+        Raises:
+            ValueError: for sparse targets where the student has no linear head.
+        """
         if isinstance(targets, SpanTargets):
             logits = self.model(input_ids=ids).logits
             return span_distillation_loss(logits, ids, mask, targets, objective)
@@ -54,7 +68,7 @@ class StudentWithLoss(ModelWithHead):
 
 
 def _aligned(targets: Targets | None, ids: Tensor) -> Targets | None:
-    """Of the positions that predict. Sparse targets are made for these alone."""
+    """The targets at the positions that predict. Sparse targets exist for these alone."""
     if isinstance(targets, SparseTargets):
         return targets
     if isinstance(targets, HiddenTargets):
@@ -63,6 +77,7 @@ def _aligned(targets: Targets | None, ids: Tensor) -> Targets | None:
 
 
 def _logits(targets: Targets) -> Tensor:
+    """The teacher's dense logits (B, S, V)."""
     if isinstance(targets, SparseTargets):
         raise ValueError("targets are sparse, and this student's logits are not one matrix product")
     return targets.logits() if isinstance(targets, HiddenTargets) else targets

@@ -1,4 +1,4 @@
-"""What travels together through a training: what a model reads, and what it is to learn from it."""
+"""What one training needs: the text, the objective, the settings and the teacher's targets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kdlib.training.schedule import Training
 
 @dataclass(frozen=True)
 class Task:
-    """What one model is to learn.
+    """What one model learns from, and how.
 
-    Args:
+    Attributes:
         blocks: the training text.
-        validation: the text that the loop looks at now and then, and never learns from.
+        validation: the text of the validation loss, never trained on.
         objective: what is minimised.
-        training: steps, batch, learning rate and the rest.
-        targets: the teacher's word on `blocks`; None for a model without a teacher.
+        training: steps, batch size, learning rate and the other settings.
+        targets: what the teacher says about `blocks`; None for a model without a teacher.
     """
 
     blocks: Blocks

@@ -1,7 +1,8 @@
-"""The element-wise part of the loss through a compiler: few passes over the logits instead of many.
+"""The element-wise part of the loss, compiled: few passes over the logits instead of many.
 
-Whether that is worth the compiler's start depends on the machine. `kdlib bench loss` times both and
-notes the faster one; whoever trains there afterwards uses it. KDLIB_COMPILE=on or off overrides.
+Whether that is worth the compiler's start-up depends on the machine. ``kdlib bench loss`` times
+both and records the faster one; later training on that machine uses it. ``KDLIB_COMPILE=on`` or
+``off`` overrides.
 """
 
 from __future__ import annotations
@@ -24,17 +25,26 @@ _forced: list[bool] = []
 
 
 def kl_and_gradient(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:
-    """From logits (N, V), all finite: KL(P‖Q) and log-sum-exp of the student, each (N), in float32 or
-    better. The student's logits become (a + b) Q - b P, in their own dtype."""
+    """Forward KL and its gradient from logits, in one compiled pass.
+
+    Args:
+        student: (N, V) finite logits. They are overwritten by (a + b) Q - b P, in their own dtype.
+        teacher: (N, V) finite logits.
+        a: the weight of the labels.
+        b: the weight of the teacher.
+
+    Returns:
+        KL(P‖Q) and the log-sum-exp of the student, each (N,), nats, in float32 or better.
+    """
     return _compiled()(student, teacher, a, b)
 
 
 def is_preferred(logits: Tensor) -> bool:
-    """Whether the compiled form is to be used for logits of this kind on this machine."""
+    """Whether to use the compiled form for logits (N, V) of this kind on this machine."""
     if _forced:
         return _forced[-1]
-    asked = os.environ.get("KDLIB_COMPILE", "auto")
-    return asked == "on" or (asked != "off" and _winners().get(_kind_of(logits), False))
+    setting = os.environ.get("KDLIB_COMPILE", "auto")
+    return setting == "on" or (setting != "off" and _winners().get(_kind_of(logits), False))
 
 
 def is_available(device: torch.device) -> bool:
@@ -46,7 +56,7 @@ def is_available(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def forced(choice: bool) -> Iterator[None]:
-    """Use the compiled form, or do not, whatever has been noted."""
+    """Within this context, use the compiled form or do not, whatever has been recorded."""
     _forced.append(choice)
     try:
         yield
@@ -55,16 +65,24 @@ def forced(choice: bool) -> Iterator[None]:
 
 
 def record_winner(logits: Tensor, wins: bool) -> None:
-    """Keep for later which form was the faster one for logits of this kind."""
+    """Record which form was the faster one for logits of this kind, for later runs.
+
+    Args:
+        logits: (N, V), of which only V and the device count.
+        wins: whether it was the compiled form.
+    """
     path = _winners_path()
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Renamed into place: whoever reads meanwhile sees the old file or the new one, never half.
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(_winners() | {_kind_of(logits): wins}, indent=1) + "\n")
     os.replace(draft, path)
-    _winners.cache_clear()
+    _winners.cache_clear()  # else this process would go on with what it read before
 
 
 def _fused(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:
+    """What is compiled; for its contract see `kl_and_gradient`."""
+    # Widened in here: in compiled code the wide numbers stay in registers, never in a matrix.
     exact = torch.promote_types(student.dtype, torch.float32)
     log_q, log_p = (logits.log_softmax(-1, dtype=exact) for logits in (student, teacher))
     p = log_p.exp()
@@ -75,11 +93,13 @@ def _fused(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor
 
 @functools.cache
 def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
+    """`_fused`, compiled on its first call."""
+    # Dynamic: the last chunk has fewer rows, and a new shape would be a new compilation.
     return torch.compile(_fused, dynamic=True)
 
 
 def _kind_of(logits: Tensor) -> str:
-    """Times differ by device, threads, release, and by the vocabulary's size: here its power of two."""
+    """What the time depends on: release, device, threads and the vocabulary's power of two."""
     parts = (
         torch.__version__,
         logits.device.type,
@@ -90,11 +110,14 @@ def _kind_of(logits: Tensor) -> str:
 
 
 def _winners_path() -> Path:
+    """The file of recorded winners."""
     return user_cache_path("kdlib") / "compiled.json"
 
 
 @functools.cache
 def _winners() -> dict[str, bool]:
+    """Kind of logits -> whether the compiled form won; read once per process."""
+    # A missing or damaged file only means that nothing is known: it must not stop a training.
     with contextlib.suppress(OSError, ValueError):
         noted = json.loads(_winners_path().read_text())
         return noted if isinstance(noted, dict) else {}

@@ -1,8 +1,8 @@
 """From a chunk's logits to its loss and its gradient in the student's logits, in place.
 
-Here the time of a distillation step is spent, beside its matrix products. So matrices of the size
-of the logits are passed over as few times as can be, and none is allocated twice: a name such as
-`gradient` often is the memory of `log_q`, turned into what is needed next.
+Apart from the matrix products, a distillation step spends its time here. So matrices of the size of
+the logits are read and written as few times as possible, and none is allocated twice: ``gradient``,
+for example, is often the memory of ``log_q``, turned into what is needed next.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from kdlib.losses.sparse import SparseTargets
 
 @dataclass(frozen=True)
 class Chunk:
-    """The rows of one chunk, and what is to be made of them.
+    """The rows of one chunk, and what to compute from them.
 
-    Args:
-        student: (N, V) logits in float32 or better; used up.
-        teacher: (N, V) logits, used up; or sparse targets, made at the objective's temperature,
-            which know the forward KL only; or None.
-        labels: (N,) or None.
-        weights: (N,) of the rows, or None where all are 1.
+    Attributes:
+        student: (N, V) logits, overwritten; in float32 or better, or in half precision where the
+            compiled form widens them as it reads.
+        teacher: (N, V) logits, overwritten; or sparse targets made at the objective's temperature,
+            which serve the forward KL only; or None.
+        labels: (N,) token ids, or None.
+        weights: (N,) of the rows, or None if all are 1.
         objective: divergence, temperature and the weights of the two terms.
         buffers: memory that lasts from chunk to chunk.
         finite: no logit is -inf, so none has to be looked for. Where one is, the conventions of
             `divergences` hold.
-        wants_gradient: whether the gradient in the student's logits is made.
+        wants_gradient: whether to compute the gradient in the student's logits.
     """
 
     student: Tensor
@@ -47,20 +48,29 @@ class Chunk:
     wants_gradient: bool
 
     def log_softmax(self, logits: Tensor, name: str) -> Tensor:
-        """Into the buffer of that name."""
+        """The log-softmax of logits (N, V), in the buffer of that name."""
         return torch.log_softmax(logits, -1, out=self.buffers.get(name, len(logits)))
 
     def sum(self, rows: Tensor) -> Tensor:
-        """(N,) -> (), weighted."""
+        """The sum over rows (N,), weighted: a scalar."""
         return rows.sum() if self.weights is None else (rows * self.weights).sum()
 
     def cross_entropy(self, log_q: Tensor) -> Tensor:
+        """The weighted sum over rows, nats, from log_q (N, V); 0 without labels."""
         if self.labels is None:
             return log_q.new_zeros(())
         return -self.sum(log_q.gather(-1, self.labels.unsqueeze(-1)).squeeze(-1))
 
     def finished(self, gradient: Tensor, label_weight: float) -> Tensor:
-        """Minus the labels, times the rows' weights: in place."""
+        """Subtract the labels from a gradient (N, V) and weigh its rows, both in place.
+
+        Args:
+            gradient: (N, V).
+            label_weight: what to subtract at each row's label.
+
+        Returns:
+            The same tensor.
+        """
         if label_weight and self.labels is not None:
             minus = gradient.new_full((len(gradient), 1), -label_weight)
             gradient.scatter_add_(-1, self.labels.unsqueeze(-1), minus)
@@ -68,14 +78,20 @@ class Chunk:
 
 
 class ChunkLoss(NamedTuple):
-    """Sums over a chunk's rows, unweighted by the objective, and the gradient of its total."""
+    """Sums over a chunk's rows, before the objective's weights, and the gradient of its total.
+
+    Attributes:
+        cross_entropy: scalar, nats.
+        distillation: scalar, nats.
+        gradient: (N, V) of the total in the student's logits, or None.
+    """
 
     cross_entropy: Tensor
     distillation: Tensor
     gradient: Tensor | None
 
     def total(self, objective: Objective) -> Tensor:
-        """label_weight * CE + teacher_weight * KD; a weight of 0 silences even an infinite part."""
+        """The weighted sum of both parts, nats; a weight of 0 silences even an infinite part."""
         a, b = objective.label_weight, objective.teacher_weight
         if not b:
             return a * self.cross_entropy
@@ -83,7 +99,11 @@ class ChunkLoss(NamedTuple):
 
 
 def chunk_loss(chunk: Chunk) -> ChunkLoss:
-    """The loss of a chunk and its gradient, by the shortest way that its objective allows."""
+    """The loss of a chunk and its gradient, by the fastest way that its objective allows.
+
+    The chunk's logits are overwritten. The gradient may be in their memory or in the buffers': use
+    it before the next chunk.
+    """
     objective, teacher = chunk.objective, chunk.teacher
     if isinstance(teacher, Tensor):
         if objective.divergence != "forward_kl":
@@ -97,17 +117,21 @@ def chunk_loss(chunk: Chunk) -> ChunkLoss:
 
 
 def _at_temperature_one(chunk: Chunk) -> ChunkLoss:
-    """Gradient: label_weight * (Q - label) + teacher_weight * (Q - P): one softmax serves both."""
+    """The forward KL at temperature 1, where one softmax of the student serves both terms.
+
+    Gradient: label_weight * (Q - label) + teacher_weight * (Q - P).
+    """
     a, b = chunk.objective.label_weight, chunk.objective.teacher_weight
     log_q = chunk.log_softmax(chunk.student, "log_q")
     ce = chunk.cross_entropy(log_q)
-    # The student's logits are not needed any more, so the teacher's softmax may have their memory.
+    # The student's logits are no longer needed, so the teacher's softmax may have their memory.
     term = _teacher_term(chunk, chunk.teacher, log_q, scratch=chunk.student)
     kd = chunk.sum(term.divergence)
     if not chunk.wants_gradient:
         return ChunkLoss(ce, kd, None)
     b = b if chunk.teacher is not None else 0.0
-    # a Q + b Q in one multiplication: one pass over V numbers a row, where two sums would take four.
+    # a Q + b Q as one product, in one pass over the matrix: separate terms would take several.
+    # Only now may log_q become Q: the teacher's term above was made from it.
     gradient = log_q.exp_().mul_(a + b * term.mass)
     if b:
         term.subtract_from(gradient, b)
@@ -117,7 +141,7 @@ def _at_temperature_one(chunk: Chunk) -> ChunkLoss:
 def _by_compiler(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     """The same as `_at_temperature_one`, for finite logits."""
     a, b, student = chunk.objective.label_weight, chunk.objective.teacher_weight, chunk.student
-    # Before they are overwritten: -log q(label) = log-sum-exp - logit(label).
+    # Read before they are overwritten: -log q(label) = log-sum-exp - logit(label).
     at_labels = (
         None if chunk.labels is None else student.gather(-1, chunk.labels.unsqueeze(-1)).squeeze(-1)
     )
@@ -127,18 +151,21 @@ def _by_compiler(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
 
 
 def _softened(chunk: Chunk) -> ChunkLoss:
-    """Gradient: label_weight * (Q - label) + teacher_weight * s * (Q_T - P_T), with s = T where the
-    objective has its T², else 1/T."""
+    """The forward KL at another temperature.
+
+    Gradient: label_weight * (Q - label) + teacher_weight * s * (Q_T - P_T), with s = T if the
+    objective has its factor T², else s = 1/T.
+    """
     objective, student = chunk.objective, chunk.student
     a, b, t = objective.label_weight, objective.teacher_weight, objective.temperature
     factor = t**2 if objective.scale_by_t_squared else 1.0
     ce, q = student.new_zeros(()), None
     if chunk.labels is not None:
-        # The labels are compared at temperature 1, so a second softmax is made, and kept.
+        # Labels are compared at temperature 1: a second softmax, kept in a buffer of its own.
         log_q = chunk.log_softmax(student, "log_q")
         ce = chunk.cross_entropy(log_q)
         q = log_q.exp_() if a and chunk.wants_gradient else None
-    softened = chunk.log_softmax(student.div_(t), "softened")
+    softened = chunk.log_softmax(student.div_(t), "softened")  # the logits at T = 1 are gone
     teacher = chunk.teacher.div_(t) if isinstance(chunk.teacher, Tensor) else chunk.teacher
     term = _teacher_term(chunk, teacher, softened, scratch=student)
     kd = factor * chunk.sum(term.divergence)
@@ -154,10 +181,11 @@ def _softened(chunk: Chunk) -> ChunkLoss:
 
 def _by_autograd(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     """Any divergence, through a graph that lives no longer than the chunk."""
-    with torch.enable_grad():
+    with torch.enable_grad():  # inside an autograd function, gradients are off
         leaf = chunk.student.detach().requires_grad_()
         loss = distillation_loss(
             leaf, teacher, chunk.labels,
+            # No label is to be ignored: rows that do not count were left out before.
             objective=chunk.objective, token_weights=chunk.weights, ignore_index=None,
         )  # fmt: skip
     zero = leaf.new_zeros(())
@@ -166,14 +194,15 @@ def _by_autograd(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     return ChunkLoss(ce, kd, gradient)
 
 
-# --- The teacher's term -------------------------------------------------------------------------
-
-
 class TeacherTerm(NamedTuple):
-    """A divergence of each row (N,), and its gradient in the student's logits: mass * Q - p, where p
-    stands on all slots (N, V), or on the slots `ids` (N, k) only.
+    """A divergence of each row, and its gradient in the student's logits: mass * Q - p.
 
-    mass is 1 where P is a whole distribution; less, where a part of it passes no gradient.
+    Attributes:
+        divergence: (N,), nats.
+        mass: a number, or (N, 1): 1 for a whole distribution, less where a part of it passes no
+            gradient; with a tail see `_sparse_term`.
+        p: (N, V) on all slots, or (N, k) on the slots ``ids``; None without a teacher.
+        ids: (N, k) tokens, or None.
     """
 
     divergence: Tensor
@@ -182,18 +211,22 @@ class TeacherTerm(NamedTuple):
     ids: Tensor | None = None
 
     def subtract_from(self, gradient: Tensor, weight: float) -> None:
+        """Subtract weight * p from a gradient (N, V), in place."""
         if self.p is None:  # there is no teacher
             return
         if self.ids is None:
             gradient.sub_(self.p, alpha=weight)
-        else:  # k numbers a row, not V: a dense row of the teacher is never made
+        else:  # k numbers per row, not V; added, not assigned: a token drawn twice counts twice
             gradient.scatter_add_(-1, self.ids, self.p * -weight)
 
 
 def _teacher_term(
     chunk: Chunk, teacher: Tensor | SparseTargets | None, log_q: Tensor, scratch: Tensor
 ) -> TeacherTerm:
-    """`teacher` at the temperature of log_q (N, V); `scratch` (N, V) may be overwritten."""
+    """The term of a teacher at the temperature of log_q (N, V).
+
+    The teacher's logits and ``scratch`` (N, V) may be overwritten; log_q is only read.
+    """
     if teacher is None:
         return TeacherTerm(log_q.new_zeros(len(log_q)), 0.0)
     if isinstance(teacher, SparseTargets):
@@ -202,24 +235,29 @@ def _teacher_term(
 
 
 def _dense_term(teacher: Tensor, log_q: Tensor, finite: bool, scratch: Tensor) -> TeacherTerm:
-    """KL(P||Q) from the teacher's logits; they and `scratch` are used up."""
+    """KL(P‖Q) from the teacher's logits; they and ``scratch`` are overwritten."""
     log_p = torch.log_softmax(teacher, -1, out=scratch)
-    p = torch.exp(log_p, out=teacher)
+    p = torch.exp(log_p, out=teacher)  # the teacher's logits end here, and P takes their memory
     if finite:
-        # A dot product a row: the sum of p (log p - log q) without a matrix of the products.
+        # A dot product per row: the sum of p (log p - log q) without a matrix of the products.
         return TeacherTerm(torch.linalg.vecdot(p, log_p.sub_(log_q)), 1.0, p)
     excluded = log_p == -torch.inf
     ratio = log_p.sub_(log_q).masked_fill_(excluded, 0)  # 0 log 0 = 0, and never 0 * inf = NaN
     impossible = ratio == torch.inf
     kl = torch.linalg.vecdot(p, ratio.masked_fill_(impossible, 0))
+    # The infinity is put in afterwards: a p that underflows to 0 would make 0 * inf = NaN of it.
     kl.masked_fill_(impossible.any(-1), torch.inf)
     p.masked_fill_(impossible, 0)  # an infinite term passes no gradient
     return TeacherTerm(kl, p.sum(-1, keepdim=True), p)
 
 
 def _sparse_term(targets: SparseTargets, log_q: Tensor) -> TeacherTerm:
-    """With a tail, every token in it is drawn by the ratio of the two tails: one factor for all of
-    them, so it is taken into the mass, and taken back at the kept tokens."""
+    """The loss of sparse targets, and its gradient without a dense row of the teacher.
+
+    With weights of sum w, and tails of mass t (teacher) and r (student), the gradient is (w + t) Q,
+    minus the weights at the kept tokens, minus (t / r) Q at all others. The ratio t / r is the same
+    for all of those: subtract it from the mass everywhere, and add it back at the few kept tokens.
+    """
     targets = targets.to(log_q.dtype)
     kl, mass, p = targets.divergence(log_q), targets.weights.sum(-1, keepdim=True), targets.weights
     if targets.tail is not None:

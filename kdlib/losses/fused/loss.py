@@ -1,10 +1,10 @@
-"""The objective straight from hidden states: logits are made in chunks, used up, and never stored.
+"""The fused loss: the objective from hidden states, in chunks whose logits are never kept.
 
-A dense step keeps several N x V matrices: the student's logits, the teacher's, their softmaxes, and
-the gradients of each. At a real vocabulary these fill the memory, not the model. But the gradient of
-the loss in the logits has a closed form, so a chunk of rows needs no graph: it makes both logits,
-adds up the loss, turns the student's logits into their gradient, multiplies that into the hidden
-states and the output matrix, and hands its memory to the next chunk.
+A dense step keeps several N x V matrices: the logits of both models, their softmaxes, and the
+gradients of each. At a real vocabulary these fill the memory, not the model. But the gradient in
+the logits has a closed form, so a chunk needs no graph: it makes both logits, adds up the loss,
+turns the student's logits into their gradient, multiplies that into the hidden states and the
+output matrix, and hands its memory to the next chunk.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from kdlib.losses.sparse import SparseTargets
 
 CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
 LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
-HALF_PRECISION_ROWS = 256  # at least: there each chunk's part of the weight's gradient is converted
-GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: enough work for each kernel to hide the start of the next
+HALF_PRECISION_ROWS = 256  # at least: each chunk also converts V x H numbers of weight gradient
+GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: each kernel works long enough to hide the launch of the next
 
 
 def fused_distillation_loss(
@@ -55,25 +55,24 @@ def fused_distillation_loss(
     With DDP or FSDP call it inside the wrapped module's forward, as `StudentWithLoss` does: there
     the wrapper sees the loss as an output, and the head's weight is whole.
 
-    The gradient is computed together with the loss and kept, N x H and V x H numbers. Under autocast
-    the matrix products run in its dtype, softmaxes in float32 or better all the same. The teacher
-    receives no gradient. All arguments are aligned (see `next_token`), and rows that do not count
-    are not computed.
+    The gradient is computed together with the loss and kept: N x H and V x H numbers. Under
+    autocast the products run in its dtype, softmaxes still in float32 or better. The teacher has no
+    gradient. All arguments are aligned (see `next_token`); uncounted rows are not computed.
 
     Args:
         student_hidden: (..., H) last hidden states.
-        student_head: what makes logits of them.
-        targets: the teacher's logits (..., V); or `HiddenTargets`, whose width may differ from H; or
-            `SparseTargets`, made at the objective's temperature. None where `teacher_weight` is 0.
-        labels: (...) token ids. None where `label_weight` is 0.
-        mask: (...), 0 where a position does not count; it may be on the CPU.
+        student_head: turns them into logits.
+        targets: the teacher's logits (..., V); `HiddenTargets`, of any width; or `SparseTargets`,
+            made at the objective's temperature. Optional if ``teacher_weight`` is 0.
+        labels: (...) token ids; optional if ``label_weight`` is 0.
+        mask: (...), 0 for a position that does not count; it may be on the CPU.
         objective: divergence, temperature and the weights of the two terms.
-        token_weights: (...) of the positions; all 1 where None.
+        token_weights: (...) weights of the positions; None for 1 everywhere.
         ignore_index: the label of a position that does not count.
-        chunk: rows at a time; chosen by the vocabulary where None.
+        chunk: rows at a time; None to choose by the vocabulary.
 
     Returns:
-        The sum over the positions that count, in nats, and their (weighted) number.
+        The sum over the counted positions, in nats, and their (weighted) number.
 
     Raises:
         ValueError: for shapes that do not fit and for a missing teacher or missing labels.
@@ -89,7 +88,7 @@ def fused_distillation_loss(
     weights = (
         None if token_weights is None else select_rows(token_weights.unsqueeze(-1), rows)[:, 0]
     )
-    hidden = select_rows(student_hidden, rows)
+    hidden = select_rows(student_hidden, rows)  # by autograd: rows left out get a gradient of 0
     inputs = _Inputs(
         objective,
         student_head,
@@ -98,12 +97,12 @@ def fused_distillation_loss(
         weights,
         chunk,
         _product_dtype(hidden),
-        torch.is_grad_enabled(),
+        torch.is_grad_enabled(),  # asked here: inside an autograd function it is always off
     )
     sums = _FusedLoss.apply(  # type: ignore[no-untyped-call]  # torch gives it no types
         hidden, student_head.weight, student_head.bias, inputs
     )
-    total, ce, kd = (part.clone() for part in sums)  # a wrapper's hooks want no views
+    total, ce, kd = (part.clone() for part in sums)  # DDP's and FSDP's hooks want no views
     count = total.new_full((), len(hidden)) if weights is None else weights.to(total.dtype).sum()
     parts = {"cross_entropy": ce.detach()} if labels is not None else {}
     if targets is not None:
@@ -117,10 +116,13 @@ def chunk_rows(
     products: torch.dtype = torch.float32,
     logits: torch.dtype = torch.float32,
 ) -> int:
-    """On a processor rows whose logits stay in the cache, yet enough of them for an efficient
-    matrix product; on a GPU more, since each of its kernels is started by hand.
+    """Rows per chunk: few, to stay in a CPU's cache; many, to outlast a GPU's kernel launches.
 
-    products, logits: the dtypes of the matrix products, and of what is kept of them.
+    Args:
+        vocabulary: its number of tokens, V.
+        device: "cpu" (still enough rows for efficient matrix products), or else a GPU.
+        products: the dtype of the matrix products.
+        logits: the dtype that their results are kept in.
     """
     if device != "cpu":
         return max(LEAST_ROWS, GPU_CHUNK_ELEMENTS // vocabulary)
@@ -129,15 +131,13 @@ def chunk_rows(
 
 
 def _product_dtype(hidden: Tensor) -> torch.dtype:
+    """Autocast's dtype under autocast, else that of the hidden states."""
     kind = hidden.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
 
 
-# --- One inputs, chunk by chunk --------------------------------------------------------------------
-
-
 class _Inputs(NamedTuple):
-    """What the loss needs beside the tensors that may receive a gradient. All rows count."""
+    """All inputs but the tensors that may receive a gradient. Every row counts."""
 
     objective: Objective
     head: Head
@@ -150,7 +150,7 @@ class _Inputs(NamedTuple):
 
 
 class _Gradients(NamedTuple):
-    """Of the total in hidden (N, H), weight (V, H) and bias (V); None for what needs none."""
+    """Of the total in hidden (N, H), weight (V, H) and bias (V,); None if not needed."""
 
     hidden: Tensor | None
     weight: Tensor | None
@@ -167,10 +167,11 @@ class _FusedLoss(torch.autograd.Function):
         exact = torch.promote_types(hidden.dtype, torch.float32)
         needed = [n and inputs.wants_gradient for n in ctx.needs_input_grad]
         gradients = _Gradients(
-            torch.empty_like(hidden) if needed[0] else None,
+            torch.empty_like(hidden) if needed[0] else None,  # each row is written by one chunk
             torch.zeros_like(weight, dtype=exact) if needed[1] else None,
             torch.zeros_like(bias, dtype=exact) if needed[2] and bias is not None else None,
         )
+        # Heads are converted here, once, and not V x H numbers again for each chunk.
         inputs = inputs._replace(head=inputs.head.to(inputs.dtype), wants_gradient=any(needed))
         if isinstance(inputs.targets, HiddenTargets):
             teacher, head = inputs.targets
@@ -181,7 +182,7 @@ class _FusedLoss(torch.autograd.Function):
         sums = hidden.new_zeros(3, dtype=exact)
         for start in range(0, len(hidden), rows):
             sums += _chunk(hidden, slice(start, start + rows), inputs, buffers, gradients)
-        ctx.save_for_backward(*gradients)
+        ctx.save_for_backward(*gradients)  # gradients, not logits: backward only scales them
         ctx.dtypes = [None if t is None else t.dtype for t in (hidden, weight, bias)]
         return sums
 
@@ -202,11 +203,11 @@ class _FusedLoss(torch.autograd.Function):
 def _chunk(
     hidden: Tensor, rows: slice, inputs: _Inputs, buffers: Buffers, gradients: _Gradients
 ) -> Tensor:
-    """The sums of one chunk; its part of the gradients is put in place."""
+    """The sums (3) of one chunk; its share of the gradients is written or added in place."""
     states = hidden[rows].to(inputs.dtype)
     logits = head_logits(states, inputs.head, buffers, "student")
     cap = inputs.head.soft_cap
-    # Taken now, for the logits are overwritten: tanh's derivative is 1 - tanh².
+    # Taken now, because the logits are overwritten: tanh's derivative is 1 - tanh².
     slope = None if cap is None else 1 - (logits / cap).square()
     loss = chunk_loss(
         Chunk(
@@ -232,6 +233,7 @@ def _chunk(
 def _teacher_logits(
     targets: Targets | None, rows: slice, dtype: torch.dtype, buffers: Buffers
 ) -> Tensor | SparseTargets | None:
+    """A chunk's targets, in memory that may be overwritten."""
     if targets is None:
         return None
     if isinstance(targets, HiddenTargets):
@@ -239,12 +241,13 @@ def _teacher_logits(
     if isinstance(targets, SparseTargets):
         return targets.map(lambda t: t[rows])
     logits = targets[rows]
-    return buffers.get("teacher", len(logits)).copy_(logits)  # the caller's own stay as they are
+    return buffers.get("teacher", len(logits)).copy_(logits)  # the caller's must not change
 
 
 def _needs_no_widening(inputs: _Inputs, hidden: Tensor) -> bool:
-    """Whether logits may stay in half precision: where compiled code reads them once, widens what it
-    reads, and rounds the gradient that it writes, as it would be rounded for the next product."""
+    """Whether logits may stay in half precision: where compiled code reads them once, widens what
+    it reads, and rounds the gradient that it writes, which the next product would do anyway."""
+    # Weights, scale or cap would round it twice; Q - label, near 0, would be all rounding error.
     if not isinstance(inputs.targets, HiddenTargets) or inputs.weights is not None:
         return False
     heads, objective = (inputs.head, inputs.targets.head), inputs.objective
@@ -258,40 +261,38 @@ def _needs_no_widening(inputs: _Inputs, hidden: Tensor) -> bool:
 
 
 def _are_finite(inputs: _Inputs) -> bool:
-    """Whether no logit can be -inf: of a head, only a bias could be; of given logits, any."""
-    given_logits = isinstance(inputs.targets, Tensor)
+    """Whether no logit can be -inf: a head's bias could cause one; given logits may hold any."""
+    has_teacher_logits = isinstance(inputs.targets, Tensor)
     heads = [
         inputs.head,
         *([inputs.targets.head] if isinstance(inputs.targets, HiddenTargets) else []),
     ]
-    return not given_logits and all(head.bias is None for head in heads)
+    return not has_teacher_logits and all(head.bias is None for head in heads)
 
 
 def _through_head(
     gradient: Tensor, states: Tensor, head: Head, buffers: Buffers, gradients: _Gradients
 ) -> Tensor | None:
-    """From the gradient in a chunk's logits to that of its hidden states (n, H), if it is wanted;
-    those of weight and bias, sums over all chunks, are added to."""
+    """From the gradient in a chunk's logits (n, V) to that in its hidden states (n, H), if needed;
+    adds to the gradients of weight and bias, which are sums over all chunks."""
     if head.scale != 1:
-        gradient.mul_(head.scale)
+        gradient.mul_(head.scale)  # the chain rule for scale * (...)
     if gradients.bias is not None:
-        gradients.bias.add_(gradient.sum(0))
+        gradients.bias.add_(gradient.sum(0))  # before the gradient is rounded
     if states.dtype != gradient.dtype:
         gradient = buffers.narrow(len(states), states.dtype).copy_(gradient)
     if gradients.weight is not None:
         if states.dtype == gradients.weight.dtype:
-            gradients.weight.addmm_(gradient.T, states)
+            gradients.weight.addmm_(gradient.T, states)  # no V x H product beside the sum
         else:
             _add_product(gradients.weight, gradient, states)
     return None if gradients.hidden is None else gradient @ head.weight
 
 
 def _add_product(total: Tensor, gradient: Tensor, states: Tensor) -> None:
-    """total (V, H) += gradient.T @ states, which are less precise: in pieces of the vocabulary, so
-    that a product is still in the cache when it is converted and added.
+    """total (V, H) += gradient.T @ states, in pieces still in the cache when they are converted.
 
-    The sum itself stays in float32: in bfloat16, with its 8 bits, the hundredth chunk would hardly
-    move it any more.
+    The sum stays in float32: with bfloat16's 8 bits the hundredth chunk would hardly change it.
     """
     length = max(1, CHUNK_BYTES // (states.element_size() * states.shape[1]))
     for piece, part in zip(total.split(length), gradient.split(length, -1)):
