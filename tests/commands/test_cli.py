@@ -193,3 +193,11 @@ def test_bad_input_to_the_other_commands_is_refused(call, arguments, words):
     assert code == 2 and "Traceback" not in err
     for word in words:
         assert word in err
+
+
+@pytest.mark.parametrize("arguments", [["start", "mine"], ["grade", "chapter.ipynb"]])
+def test_without_the_book_its_commands_say_what_to_install(call, monkeypatch, arguments):
+    from kdlib.commands import book
+
+    monkeypatch.setattr(book, "find_spec", lambda name: None)
+    assert_refused(call(*arguments), "jupytext", "pip install 'kdlib[book]'")
