@@ -1,1 +1,1 @@
-"""Measurements, as ratios within one run: absolute times say more about the machine than the code."""
+"""Benchmarks as ratios within one run: absolute times depend more on the machine than the code."""

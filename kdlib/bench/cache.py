@@ -1,8 +1,8 @@
-"""Training from a cache of targets against running the teacher beside the student.
+"""Benchmark of training from cached targets against running the teacher beside the student.
 
-The teacher has the size of SmolLM2-135M and random weights: its speed does not depend on them, the
-bytes of its targets do (`kdlib cache` prints those of a real one). The two ways of training take
-turns, with the same student, blocks and steps.
+The teacher has the size of SmolLM2-135M and random weights. Its speed does not depend on the
+weights, but the bytes of its targets do (``kdlib cache`` prints those of a real teacher). The two
+ways of training alternate, with the same student, blocks and steps.
 """
 
 from __future__ import annotations
@@ -34,11 +34,17 @@ from kdlib.training.task import Task
 VOCABULARY, BLOCK, BATCH, DRAWS = 49_152, 128, 8, 50
 STUDENT = ModelSize(width=256, layers=8, heads=4)
 ROUNDS, STEPS = 3, 4
-EPOCHS = (32, 64, 128, 256)  # blocks: does the time of an epoch grow in proportion?
+EPOCHS = (32, 64, 128, 256)  # blocks, to see whether the time grows in proportion
 
 
 class Sizes(NamedTuple):
-    """What is measured; the tests make it small."""
+    """The sizes of the benchmark; tests use small ones.
+
+    Attributes:
+        student: the size of the student.
+        epochs: the lengths of the timed epochs, in blocks.
+        rounds: how often the two ways alternate.
+    """
 
     student: ModelSize = STUDENT
     epochs: tuple[int, ...] = EPOCHS
@@ -49,13 +55,22 @@ STANDARD = Sizes()
 
 
 def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[str, Any]:
-    """Tokens per second of both ways, their ratio, and the seconds of cached epochs."""
+    """Throughput of both ways of training, and the time of cached epochs.
+
+    Args:
+        sizes: of the benchmark.
+        teacher: None for a random model of the size of SmolLM2-135M.
+
+    Returns:
+        Tokens per second of both ways, the ratio of each round and their median, and seconds by
+        the number of tokens of a cached epoch.
+    """
     device = pick_device("auto")
     accelerator = make_accelerator(device, pick_precision("auto", device))
     teacher = freeze(teacher or smollm2_sized()).to(accelerator.device)
     blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:
-        # Only this process reads the cache, so that nothing depends on the hashes.
+        # Only this process reads the cache, so the hashes in its manifest can be placeholders.
         contents = CacheContents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
         write_cache(Path(folder) / "cache", contents, teacher, blocks)
         cached = CachedTargets(Path(folder) / "cache", contents, blocks)
@@ -83,6 +98,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
 
 
 def table(result: dict[str, Any]) -> str:
+    """The result of `measure` as text."""
     rounds = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
     lines = [
         f"teacher {result['teacher_parameters'] / 1e6:.1f} M, student"
@@ -101,7 +117,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def smollm2_sized() -> nn.Module:
-    """SmolLM2-135M's shape, 134.5 million random parameters."""
+    """A model of the shape of SmolLM2-135M with 134.5 million random parameters."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
@@ -119,15 +135,18 @@ def smollm2_sized() -> nn.Module:
 
 
 def _vocabulary(model: nn.Module) -> int:
+    """The model's vocabulary size."""
     config: Any = model.config
     return int(config.vocab_size)
 
 
 def _student(sizes: Sizes, teacher: nn.Module) -> nn.Module:
+    """A new student with the teacher's vocabulary, the same on every call."""
     return new_model(sizes.student, _vocabulary(teacher), 2 * BLOCK, seed=0)
 
 
 def _blocks(number: int, vocabulary: int) -> Blocks:
+    """Blocks of random tokens, the same on every call."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, vocabulary, (number, BLOCK + 1), generator=generator)
     return Blocks(ids, torch.ones_like(ids), bytes=1)
@@ -140,7 +159,7 @@ def _seconds(
     steps: int,
     accelerator: Accelerator,
 ) -> float:
-    """That the training loop takes for so many steps."""
+    """Seconds that the training loop takes for this many steps."""
     training = Training(steps=steps, batch=BATCH, learning_rate=1e-3)
     validation = Blocks(blocks.ids[:1], blocks.mask[:1], bytes=1)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,12 @@
-"""What a distillation costs, counted before it is run: operations, bytes, hours and dollars.
+"""Estimate the cost of a distillation before running it: operations, bytes, hours and dollars.
 
-Plain arithmetic. Nothing here is measured, and every number that is not a count is a field of
-`LossModel` or of `Assumptions`: put in what you know of your machines.
+This is plain arithmetic; nothing is measured. Every number that is not a count is a field of
+`LossModel` or of `Assumptions`: replace them with the numbers of your machines. ::
 
-    forward    2 operations for each parameter and token, a multiplication and an addition
+    forward    2 operations per parameter and token, a multiplication and an addition
     backward   4, for the gradients of inputs and of weights (Kaplan et al. 2020, section 2.1)
 
-and what attention adds to both. 1 GB is 1e9 bytes.
+Attention adds to both. 1 GB is 1e9 bytes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple, Protocol, TypeVar
 
-BACKWARD = 2  # gradients of inputs and of weights: two products where the forward pass has one
+BACKWARD = 2  # gradients of inputs and of weights: two products per product of the forward pass
 SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
 class Llama:
-    """The shape of a Llama-like decoder: grouped queries, a gated MLP, no biases, RMS norms."""
+    """The shape of a Llama-like decoder: grouped queries, a gated MLP, RMS norms, no biases."""
 
     width: int
     layers: int
@@ -30,18 +30,18 @@ class Llama:
     mlp_width: int
     vocabulary: int
     head_width: int
-    tied: bool = False  # whether embedding and output head are one matrix
+    tied: bool = False  #: whether embedding and output head are one matrix
 
     @property
     def parameters(self) -> int:
-        """All of them, a tied matrix counted once."""
+        """Number of parameters; a tied matrix counts once."""
         norms = (2 * self.layers + 1) * self.width
         embedding = 0 if self.tied else self.vocabulary * self.width
         return self.multiplied + embedding + norms
 
     @property
     def multiplied(self) -> int:
-        """Parameters that each token is multiplied with: no norms, no look-up of an embedding."""
+        """Parameters in matrix products, per token: without norms and embedding look-up."""
         queries_and_output = 2 * self.width * self.heads * self.head_width
         keys_and_values = 2 * self.width * self.kv_heads * self.head_width
         mlp = 3 * self.width * self.mlp_width
@@ -49,16 +49,22 @@ class Llama:
 
     @property
     def head(self) -> int:
+        """Parameters of the output head."""
         return self.vocabulary * self.width
 
     def forward_flops(self, context: int, attended: float = 0.5) -> float:
-        """Operations a token. attended: the share of context x context scores that is computed, 1/2
-        where a kernel leaves out what the causal mask forbids, 1 where it does not."""
+        """Operations per token of the forward pass.
+
+        Args:
+            context: length of a sequence, in tokens.
+            attended: the share of the context x context scores that is computed: 1/2 if the kernel
+                skips what the causal mask forbids, otherwise 1.
+        """
         scores_and_values = 4 * self.layers * self.heads * self.head_width * context * attended
         return 2 * self.multiplied + scores_and_values
 
     def training_flops(self, context: int, attended: float = 0.5) -> float:
-        """Operations a token, forward and backward."""
+        """Operations per token, forward and backward; arguments as in `forward_flops`."""
         return (1 + BACKWARD) * self.forward_flops(context, attended)
 
 
@@ -68,11 +74,8 @@ LLAMA_3_1B = Llama(2048, 16, 32, 8, 8192, 128_256, head_width=64, tied=True)
 SMOLLM2_135M = Llama(576, 30, 9, 3, 1536, 49_152, head_width=64, tied=True)
 
 
-# --- The loss ------------------------------------------------------------------------------------
-
-
 class LossSize(Protocol):
-    """Sizes of one distillation loss; `kdlib.bench.loss.Size` is one."""
+    """Sizes of one distillation loss, such as `kdlib.bench.variants.Size`."""
 
     @property
     def tokens(self) -> int: ...
@@ -85,62 +88,60 @@ class LossSize(Protocol):
 
 
 def loss_flops(size: LossSize) -> float:
-    """Of the four products of a loss from hidden states: the student's logits and the two gradients
-    made from theirs, and the teacher's logits."""
+    """Operations of the four matrix products of a loss from hidden states.
+
+    These are the logits of student and teacher, and the student's two gradients.
+    """
     return 2 * logits(size) * ((1 + BACKWARD) * size.width + size.teacher_width)
 
 
 def logits(size: LossSize) -> int:
-    """One model's logits, N x V of them."""
+    """Number of logits of one model, N x V."""
     return size.tokens * size.vocabulary
 
 
 def gradient_bytes(size: LossSize, number_bytes: int = 4) -> int:
-    """Of the loss's gradients in the student's hidden states and head."""
+    """Bytes of the gradients of the loss in the student's hidden states and output head."""
     return number_bytes * size.width * (size.tokens + size.vocabulary)
 
 
 @dataclass(frozen=True)
 class LossModel:
-    """Memory and time of one way to compute the loss, from three numbers that are fitted.
+    """Memory and time of one implementation of the loss, from three fitted numbers."""
 
-    rows: positions whose logits are held at once; None: all (dense).
-    """
-
-    matrices: float  # of rows x V numbers, alive at the peak
+    matrices: float  #: rows x V matrices alive at the peak
     seconds_per_flop: float
-    seconds_per_logit: float  # all passes over it: softmaxes, differences, copies
-    rows: int | None = None
+    seconds_per_logit: float  #: all passes over a logit: softmaxes, differences, copies
+    rows: int | None = None  #: positions whose logits are in memory at once; None: all (dense)
     number_bytes: int = 4
 
     def seconds(self, size: LossSize) -> float:
+        """Time of the loss with its gradients."""
         return loss_flops(size) * self.seconds_per_flop + logits(size) * self.seconds_per_logit
 
     def extra_bytes(self, size: LossSize) -> float:
-        """Beyond the inputs and the returned gradients, as `kdlib bench loss` reports it.
+        """Bytes beyond the inputs and the returned gradients, as ``kdlib bench loss`` reports.
 
-        Dense makes the gradients after its peak, so they fit into what the peak leaves. In chunks,
-        a first copy of them is built beside the chunk's matrices, and scaled into a second.
+        Dense allocates the gradients after its peak, in memory that the peak has freed. In chunks,
+        a first copy is accumulated beside the chunk's matrices and then scaled into a second.
         """
         held = min(self.rows or size.tokens, size.tokens) * size.vocabulary
         matrices, gradients = self.matrices * held * self.number_bytes, gradient_bytes(size)
         return matrices - gradients if self.rows is None else max(matrices, gradients)
 
 
-# --- Assumptions ---------------------------------------------------------------------------------
-
-
 T = TypeVar("T")
 
 
 def _assumed(value: T, unit: str, why: str) -> T:
-    chosen: T = field(default=value, metadata={"unit": unit, "why": why})
-    return chosen
+    """A field with its default, its unit and what it means."""
+    assumption: T = field(default=value, metadata={"unit": unit, "why": why})
+    return assumption
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Everything that a bill rests on. Change any of it: dataclasses.replace(a, gpus=64)."""
+    """Everything that a bill depends on; change it with ``dataclasses.replace(a, gpus=64)``."""
 
     teacher: Llama = LLAMA_3_70B
     student: Llama = LLAMA_3_1B
@@ -170,7 +171,7 @@ class Assumptions:
 
 
 def assumption_table(a: Assumptions) -> str:
-    """Every number that a bill rests on, one a line."""
+    """Every number that a bill depends on, one per line."""
     rows = [f"{'teacher':14} {a.teacher.parameters:9.3g} parameters",
             f"{'student':14} {a.student.parameters:9.3g} parameters"]  # fmt: skip
     for each in fields(a):
@@ -180,29 +181,27 @@ def assumption_table(a: Assumptions) -> str:
     return "\n".join(rows)
 
 
-# --- The bill ------------------------------------------------------------------------------------
-
-
 CACHES = ("dense logits", "hidden states", "top-k", "sampled")
 
 
 class Bill(NamedTuple):
-    """What one way of supplying the teacher costs."""
+    """The cost of one way of supplying the teacher."""
 
-    bytes_per_token: float  # stored of the teacher
-    stored_bytes: float
-    teacher_hours: float  # of GPUs
-    student_hours: float  # of GPUs, with all that the loss needs in every pass
-    read_bytes_per_second: float  # by the whole training job, of targets
-    dollars: float
+    bytes_per_token: float  #: stored targets per token of text
+    stored_bytes: float  #: stored targets in total
+    teacher_hours: float  #: GPU hours of the teacher
+    student_hours: float  #: GPU hours of the student, with the loss, over all passes
+    read_bytes_per_second: float  #: targets read by the whole training job
+    dollars: float  #: GPU hours and storage
 
     @property
     def gpu_hours(self) -> float:
+        """GPU hours of teacher and student."""
         return self.teacher_hours + self.student_hours
 
 
 def bytes_per_token(a: Assumptions) -> dict[str, float]:
-    """What is stored for a token by each way of supplying the teacher."""
+    """Bytes stored per token of text by each way of supplying the teacher."""
     return {
         "no teacher": 0.0,
         "teacher beside": 0.0,
@@ -219,12 +218,13 @@ def bills(a: Assumptions) -> dict[str, Bill]:
 
 
 def _bill(a: Assumptions, name: str, stored: float) -> Bill:
+    """The bill of one way, which stores so many bytes per token."""
     all_tokens = a.tokens * a.passes
-    asked = {"no teacher": 0.0, "teacher beside": all_tokens}.get(name, a.tokens)
-    # From hidden states a teacher's logits are made again in every pass: one more product.
-    again = 2 * a.teacher.head if name == "hidden states" else 0
-    seconds = student_seconds(a) + again / (a.gpu_flops * a.student_use)
-    teacher_hours = asked * teacher_seconds(a) / SECONDS_PER_HOUR
+    teacher_tokens = {"no teacher": 0.0, "teacher beside": all_tokens}.get(name, a.tokens)
+    # From hidden states the teacher's logits are recomputed in every pass: one more product.
+    head_flops = 2 * a.teacher.head if name == "hidden states" else 0
+    seconds = student_seconds(a) + head_flops / (a.gpu_flops * a.student_use)
+    teacher_hours = teacher_tokens * teacher_seconds(a) / SECONDS_PER_HOUR
     student_hours = all_tokens * seconds / SECONDS_PER_HOUR
     storage = a.tokens * stored / 1e12 * a.terabyte_month * a.months
     return Bill(
@@ -238,21 +238,24 @@ def _bill(a: Assumptions, name: str, stored: float) -> Bill:
 
 
 def teacher_seconds(a: Assumptions) -> float:
-    """Of one GPU, for one token."""
+    """GPU seconds of the teacher's forward pass, per token."""
     return a.teacher.forward_flops(a.context, a.attended) / (a.gpu_flops * a.teacher_use)
 
 
 def student_seconds(a: Assumptions) -> float:
-    """Of one GPU, for one token: products at one speed, passes over the logits at another, as in
-    `LossModel`."""
+    """GPU seconds of training the student, per token.
+
+    Matrix products and passes over the logits have different speeds, as in `LossModel`.
+    """
     products = a.student.training_flops(a.context, a.attended) / (a.gpu_flops * a.student_use)
     return products + a.logit_passes * a.student.vocabulary * 4 / a.gpu_bytes
 
 
 def passes_that_pay(a: Assumptions, name: str) -> float:
-    """Passes over the text from which a cache is cheaper than a teacher beside; inf: never.
+    """Passes over the text from which a cache is cheaper than a teacher beside; inf if never.
 
-    ValueError where `name` is no cache.
+    Raises:
+        ValueError: unless ``name`` is one of ``CACHES``.
     """
     if name not in CACHES:
         raise ValueError(f"name is {name!r}; it must be one of {', '.join(CACHES)}")
@@ -263,12 +266,11 @@ def passes_that_pay(a: Assumptions, name: str) -> float:
     return once / saved if saved > 0 else math.inf
 
 
-# --- Many machines -------------------------------------------------------------------------------
-
-
 def state_bytes(a: Assumptions, shards: int = 1) -> dict[str, float]:
-    """On one GPU: what training the student and holding the teacher take, each cut into `shards`
-    (ZeRO stage 3 and FSDP: as many as GPUs; DDP: 1)."""
+    """Bytes on one GPU of the student's training state and of the teacher's weights.
+
+    Both are split into ``shards``: with ZeRO stage 3 or FSDP the number of GPUs, with DDP 1.
+    """
     return {
         "student": a.student.parameters * a.trained_bytes / shards,
         "teacher": a.teacher.parameters * a.frozen_bytes / shards,
@@ -276,11 +278,11 @@ def state_bytes(a: Assumptions, shards: int = 1) -> dict[str, float]:
 
 
 def traffic_bytes(a: Assumptions, ranks: int, sharded: bool) -> dict[str, float]:
-    """What one GPU sends for one step of `ranks` GPUs, by ring algorithms.
+    """Bytes that one GPU sends in one step of ``ranks`` GPUs, with ring algorithms.
 
-    Replicated (DDP): an all-reduce of the student's gradients, two turns of the ring; the teacher
-    sends nothing. Sharded (FSDP2): the student's weights gathered for forward and again for
-    backward and its gradients scattered, three turns; the teacher's weights gathered, one turn.
+    Replicated (DDP): an all-reduce of the student's gradients, two turns of the ring; no traffic
+    for the teacher. Sharded (FSDP2): all-gathers of the student's weights for forward and backward
+    and a reduce-scatter of its gradients, three turns; one all-gather of the teacher's weights.
     """
     turn = a.wire_bytes * (ranks - 1) / ranks
     return {
@@ -290,7 +292,7 @@ def traffic_bytes(a: Assumptions, ranks: int, sharded: bool) -> dict[str, float]
 
 
 def step_seconds(a: Assumptions, ranks: int, sharded: bool) -> dict[str, float]:
-    """Of one step with the teacher beside; a good program does the two at the same time."""
+    """Seconds of compute and network of one step with the teacher beside; ideally they overlap."""
     return {
         "compute": a.step_tokens * (student_seconds(a) + teacher_seconds(a)),
         "network": sum(traffic_bytes(a, ranks, sharded).values()) / a.link,

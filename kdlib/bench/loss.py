@@ -1,6 +1,6 @@
-"""The loss from hidden states against the dense one: time, memory, error, and the arithmetic floor.
+"""Benchmark of the fused loss against the dense one: time, memory, error and arithmetic floor.
 
-The variants take turns, so that a slow minute hits all of them.
+The variants alternate, so that a slow phase of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -23,22 +23,32 @@ from kdlib.losses.fused.compiled import record_winner
 from kdlib.machine.devices import peak_memory_bytes, pick_device
 
 ROUNDS = 5
-ERROR_ROWS = 256  # so few that float64 finds room
-RESET_PEAK = Path("/proc/self/clear_refs")  # Linux: a 5 written there sets the peak to the present
+ERROR_ROWS = 256  # few enough for float64 to fit in memory
+RESET_PEAK = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak to the current value
 
 
 def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Everything about one size: see `table` for what is in it. Notes whether compiling won."""
+    """Measure all variants at one size, and record whether the compiled one was faster.
+
+    Args:
+        size_name: a key of ``SIZES``.
+        dtype_name: a key of ``DTYPES``.
+        rounds: how often the variants alternate.
+
+    Returns:
+        Sizes, device, the floor in seconds, and for each variant its seconds, ratios to dense and
+        to the floor, extra memory in bytes and relative errors; see `table`.
+    """
     size, dtype = SIZES[size_name], DTYPES[dtype_name]
     device = torch.device(pick_device("auto"))
     variants, missing = variants_on(device)
-    given = make_inputs(size, dtype, device)
-    seconds = _times(variants, given, rounds)
-    floor, wrong = floor_seconds(given), errors(variants, size, dtype, device)
+    inputs = make_inputs(size, dtype, device)
+    seconds = _times(variants, inputs, rounds)
+    floor, wrong = floor_seconds(inputs), errors(variants, size, dtype, device)
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     if "compiled" in medians:
         example = torch.empty(0, size.vocabulary, device=device)
-        record_winner(example, wins=medians["compiled"] < medians["linear"])
+        record_winner(example, wins=medians["compiled"] < medians["fused"])
     return {
         "size": size._asdict(),
         "dtype": dtype_name,
@@ -60,10 +70,14 @@ def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, 
 
 
 def table(result: dict[str, Any]) -> str:
-    """Times are medians. Errors are relative to float64 on the same inputs: of the loss, of the
-    gradient in the hidden states, and of that in the head."""
+    """The result of `measure` as text.
+
+    Times are medians. Errors are relative to float64 on the same inputs: of the loss, of the
+    gradient in the hidden states, and of the gradient in the head.
+    """
     lines = [
-        f"{Size(**result['size'])}, {result['dtype']}, {result['device']}, {result['threads']} threads",
+        f"{Size(**result['size'])}, {result['dtype']}, {result['device']},"
+        f" {result['threads']} threads",
         f"{'':9} {'seconds':>8} {'to dense':>9} {'to floor':>9} {'extra MB':>9}  errors",
         f"{'floor':9} {result['floor_seconds']:8.4f}",
     ]
@@ -78,7 +92,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def floor_seconds(given: Inputs) -> float:
-    """The four matrix products that no variant can avoid, and nothing else: the arithmetic floor."""
+    """Seconds of the four matrix products that no variant can avoid: the arithmetic floor."""
     with torch.no_grad():
         logits = given.student @ given.head.T
         teacher_logits = given.teacher @ given.teacher_head.T
@@ -96,29 +110,34 @@ def floor_seconds(given: Inputs) -> float:
 def errors(
     variants: dict[str, Variant], size: Size, dtype: torch.dtype, device: torch.device
 ) -> dict[str, list[float]]:
-    """Relative errors of loss, gradient in hidden states and gradient in the head, against float64
-    with the same (rounded) inputs."""
+    """Relative errors of each variant, against float64 with the same (rounded) inputs.
+
+    Returns:
+        For each variant the errors of the loss, of the gradient in the hidden states and of the
+        gradient in the head.
+    """
     few = make_inputs(size._replace(tokens=min(size.tokens, ERROR_ROWS)), dtype, device)
     exact = _step(_dense64, Inputs(*(t.detach().double().requires_grad_() for t in few)))
     return {
-        name: [_relative(mine, theirs) for mine, theirs in zip(_step(variant, few), exact)]
+        name: [_relative(value, truth) for value, truth in zip(_step(variant, few), exact)]
         for name, variant in variants.items()
     }
 
 
-def _dense64(given: Inputs) -> Tensor:
-    log_p = (given.teacher @ given.teacher_head.T).log_softmax(-1)
-    log_q = (given.student @ given.head.T).log_softmax(-1)
+def _dense64(inputs: Inputs) -> Tensor:
+    """The dense loss, in the precision of its inputs."""
+    log_p = (inputs.teacher @ inputs.teacher_head.T).log_softmax(-1)
+    log_q = (inputs.student @ inputs.head.T).log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum()
 
 
-def _times(variants: dict[str, Variant], given: Inputs, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every variant in every round; they take turns."""
+def _times(variants: dict[str, Variant], inputs: Inputs, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every variant in every round; the variants alternate."""
     for variant in variants.values():
-        _step(variant, given)  # warm-up
+        _step(variant, inputs)  # warm-up
     rows = [
         [
-            _seconds(functools.partial(_step, variant, given), given.student.device)
+            _seconds(functools.partial(_step, variant, inputs), inputs.student.device)
             for variant in variants.values()
         ]
         for _ in range(rounds)
@@ -126,13 +145,14 @@ def _times(variants: dict[str, Variant], given: Inputs, rounds: int) -> dict[str
     return dict(zip(variants, map(list, zip(*rows))))
 
 
-def _step(variant: Variant, given: Inputs) -> list[Tensor]:
+def _step(variant: Variant, inputs: Inputs) -> list[Tensor]:
     """The loss and its two gradients."""
-    total = variant(given)
-    return [total.detach(), *torch.autograd.grad(total, (given.student, given.head))]
+    total = variant(inputs)
+    return [total.detach(), *torch.autograd.grad(total, (inputs.student, inputs.head))]
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds that the work takes, until the device has finished it."""
     _wait_for(device)
     started = time.perf_counter()
     work()
@@ -141,20 +161,29 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def _wait_for(device: torch.device) -> None:
+    """Synchronise with an accelerator."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
-def _relative(mine: Tensor, exact: Tensor) -> float:
-    return float((mine.double() - exact).norm() / exact.norm())
+def _relative(value: Tensor, exact: Tensor) -> float:
+    """Relative error in the Euclidean norm."""
+    return float((value.double() - exact).norm() / exact.norm())
 
 
 # --- Memory ---------------------------------------------------------------------------------------
 
 
 def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
-    """What a variant needs beyond its inputs and the gradients it returns: measured in a process of
-    its own, since the peak of a process never falls."""
+    """Peak memory of a variant beyond its inputs and the gradients that it returns, in bytes.
+
+    It is measured in a separate process, since the peak of a process never falls.
+
+    Args:
+        name: of the variant, as in `variants_on`.
+        size: of the loss.
+        dtype: a key of ``DTYPES``.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "kdlib.bench.loss", name, json.dumps(size), dtype],
         capture_output=True,
@@ -165,19 +194,20 @@ def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
 
 
 def _measure_memory(name: str, size: Size, dtype: torch.dtype) -> int:
+    """`extra_memory_bytes`, in this process."""
     device = torch.device(pick_device("auto"))
     variant = variants_on(device)[0][name]
-    given = make_inputs(size, dtype, device)
-    # A first, tiny call brings in what the libraries themselves need.
+    inputs = make_inputs(size, dtype, device)
+    # A first, tiny call allocates what the libraries themselves need.
     _step(variant, make_inputs(Size(8, 16, 16, 32), dtype, device))
     _forget_peak(device)
     before = _peak(device)
-    gradients = _step(variant, given)[1:]
+    gradients = _step(variant, inputs)[1:]
     return _peak(device) - before - sum(g.numel() * g.element_size() for g in gradients)
 
 
 def _forget_peak(device: torch.device) -> None:
-    """What making the inputs took for a while is no part of the variant's need."""
+    """Reset the peak, so that temporary memory for making the inputs does not count."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif RESET_PEAK.exists():
@@ -185,6 +215,7 @@ def _forget_peak(device: torch.device) -> None:
 
 
 def _peak(device: torch.device) -> int:
+    """The peak memory so far, in bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return peak_memory_bytes()

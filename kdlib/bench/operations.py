@@ -1,4 +1,4 @@
-"""How many operations really run: a count, the same on every machine, where a time is not."""
+"""Count the operations that run: unlike a time, a count is the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def operations(act: Callable[[], object]) -> int:
-    """Multiplications and additions of all matrix products while `act` runs.
+    """Multiplications and additions of all matrix products while a function runs.
 
-    Fused kernels are counted where torch knows them, and as nothing where it does not: an LSTM on
-    a processor, attention there unless it is made of plain products
-    (`attn_implementation="eager"`).
+    Fused kernels count only if torch knows how many operations they take. On a CPU an LSTM counts
+    as 0, and so does attention unless it is made of plain products
+    (``attn_implementation="eager"``).
+
+    Args:
+        act: the function to run and count.
+
+    Returns:
+        The number of operations; a multiplication and an addition are two.
     """
     with FlopCounterMode(display=False, custom_mapping=_UNKNOWN_TO_TORCH) as counter:
         act()
@@ -22,7 +28,7 @@ def operations(act: Callable[[], object]) -> int:
 
 
 def _added_in_place(sums: torch.Size, left: torch.Size, right: torch.Size, **_: object) -> int:
-    """Of sums += left @ right, from the three shapes."""
+    """Operations of ``sums += left @ right``, from the three shapes."""
     return 2 * math.prod(left) * right[1]
 
 

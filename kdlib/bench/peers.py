@@ -1,5 +1,6 @@
-"""Forward KL from the same hidden states by other libraries, at their own defaults: those that happen
-to be installed. None is required.
+"""Forward KL from the same hidden states in other libraries, with their own defaults.
+
+Only the libraries that are installed are compared; none is required.
 """
 
 from __future__ import annotations
@@ -13,21 +14,26 @@ Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # student, head, teac
 
 
 def installed() -> tuple[dict[str, Loss], dict[str, str]]:
-    """The peers that can be imported, and for each other one the reason."""
-    found, missing = {}, {}
+    """The libraries that can be imported.
+
+    Returns:
+        Their losses by name, and for each of the others the reason why it is missing.
+    """
+    losses, missing = {}, {}
     for name, load in LOADERS.items():
         try:
-            found[name] = load()
+            losses[name] = load()
         except (
             ImportError,
             RuntimeError,
             AttributeError,
-        ) as error:  # RuntimeError: its own lazy import
+        ) as error:  # RuntimeError: a failed lazy import inside the library
             missing[name] = str(error).splitlines()[0]
-    return found, missing
+    return losses, missing
 
 
 def _liger() -> Loss:
+    """Its loss is a mean over tokens, scaled back to a sum."""
     from liger_kernel.chunked_loss import LigerFusedLinearJSDLoss
 
     loss = LigerFusedLinearJSDLoss(weight_hard_loss=0.0, weight_soft_loss=1.0, beta=0.0)
@@ -41,6 +47,7 @@ def _liger() -> Loss:
 
 
 def _trl() -> Loss:
+    """It takes logits, so both models' logits are made in full."""
     from trl.experimental.gkd import GKDTrainer
 
     def total(student: Tensor, head: Tensor, teacher: Tensor, teacher_head: Tensor) -> Tensor:
@@ -56,7 +63,7 @@ def _trl() -> Loss:
 
 
 def _torchtune() -> Loss:
-    """Its loss is the cross-entropy of teacher and student: another value, the same gradient."""
+    """Its loss is the cross-entropy to the teacher, which has the same gradient as the KL."""
     from torchtune.modules.loss import ForwardKLWithChunkedOutputLoss
 
     loss = ForwardKLWithChunkedOutputLoss()

@@ -1,4 +1,4 @@
-"""The training loop against a bare PyTorch loop that does the same work."""
+"""Benchmark of the training loop against a bare PyTorch loop that does the same work."""
 
 from __future__ import annotations
 
@@ -30,10 +30,16 @@ ROUNDS, STEPS = 5, 20
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Tokens per second of the training loop and of a bare PyTorch loop that does the same work.
+    """Throughput of the training loop and of a bare PyTorch loop that does the same work.
 
-    Same teacher, student, blocks, precision and objective; the two take turns, so that a slow
-    minute of the machine hits both. Returns the medians and the median of the rounds' ratios.
+    Both use the same teacher, student, blocks, precision and objective. They alternate, so that a
+    slow phase of the machine affects both.
+
+    Args:
+        name: the recipe that sets the sizes.
+
+    Returns:
+        The medians in tokens per second, the ratio of each round and their median.
     """
     recipe = load_recipe(name)
     device = pick_device(recipe.device)
@@ -59,6 +65,7 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
+    """The result of `measure` as a line of text."""
     rounds = ", ".join(f"{ratio:.3f}" for ratio in result["ratios"])
     return (
         f"kdlib {result['kdlib_tokens_per_second']:.0f} tokens/s, bare loop"
@@ -68,6 +75,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _student(recipe: Recipe, teacher: Any) -> torch.nn.Module:
+    """A new student of the recipe, the same on every call."""
     size, context = recipe.student.size, 2 * recipe.data.block
     return new_model(size, teacher.config.vocab_size, context, recipe.seed)
 
@@ -75,7 +83,7 @@ def _student(recipe: Recipe, teacher: Any) -> torch.nn.Module:
 def _ours(
     recipe: Recipe, teacher: Any, blocks: Blocks, training: Training, accelerator: Accelerator
 ) -> float:
-    """Seconds that the project's loop takes."""
+    """Seconds that kdlib's training loop takes."""
     with tempfile.TemporaryDirectory() as folder:
         phase = Phase("bench", Path(folder), "bench", seed=0)
         validation = Blocks(blocks.ids[:2], blocks.mask[:2], blocks.bytes)
@@ -88,7 +96,7 @@ def _ours(
 def _bare(
     recipe: Recipe, teacher: Any, blocks: Blocks, training: Training, accelerator: Accelerator
 ) -> float:
-    """Seconds of the same steps written by hand: (1 - alpha) CE + alpha KL, means, no masks."""
+    r"""Seconds of the same steps by hand: :math:`(1 - \alpha) CE + \alpha KL`, means, no masks."""
     alpha, device = recipe.objective.weight, accelerator.device
     student = _student(recipe, teacher).to(device).train()
     optimizer = make_optimizer(student, training)

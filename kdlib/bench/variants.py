@@ -1,7 +1,7 @@
-"""What is compared: ways to one loss from the same hidden states, and the sizes to try them at.
+"""The implementations of one loss that are compared, and the sizes at which they are tried.
 
-The loss is the forward KL of a student to its teacher, with its gradients in the student's hidden
-states and output matrix.
+The loss is the forward KL of a student to its teacher, computed from the same hidden states, with
+its gradients with respect to the student's hidden states and output head.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ OBJECTIVE = Objective.from_alpha(1.0)
 
 
 class Size(NamedTuple):
+    """Sizes of one loss.
+
+    Attributes:
+        tokens: number of positions N.
+        width: of the student's hidden states, H.
+        teacher_width: of the teacher's hidden states, H'.
+        vocabulary: number of tokens in the vocabulary, V.
+    """
+
     tokens: int
     width: int
     teacher_width: int
@@ -42,7 +51,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Inputs(NamedTuple):
-    """student (N, H), head (V, H), with gradients; teacher (N, H'), its head (V, H'), without."""
+    """Hidden states and output heads of both models.
+
+    Attributes:
+        student: (N, H) hidden states, with gradient.
+        head: (V, H) the student's output head, with gradient.
+        teacher: (N, H') hidden states, without gradient.
+        teacher_head: (V, H') the teacher's output head, without gradient.
+    """
 
     student: Tensor
     head: Tensor
@@ -51,7 +67,10 @@ class Inputs(NamedTuple):
 
 
 def make_inputs(size: Size, dtype: torch.dtype, device: torch.device) -> Inputs:
-    """Hidden states of size 1, and heads that make logits with a spread of about 2."""
+    """Random inputs, the same on every call.
+
+    Hidden states have unit variance, and logits a standard deviation of about 2.
+    """
     generator = torch.Generator().manual_seed(0)
 
     def draw(rows: int, width: int, scale: float) -> Tensor:
@@ -66,7 +85,7 @@ def make_inputs(size: Size, dtype: torch.dtype, device: torch.device) -> Inputs:
 
 
 def dense(given: Inputs) -> Tensor:
-    """What one writes first: both logits whole, softmaxes in float32, PyTorch's own kl_div."""
+    """The straightforward version: full logits, softmax in float32, PyTorch's ``kl_div``."""
     with torch.no_grad():
         log_p = (given.teacher @ given.teacher_head.T).float().log_softmax(-1)
     log_q = (given.student @ given.head.T).float().log_softmax(-1)
@@ -74,39 +93,45 @@ def dense(given: Inputs) -> Tensor:
 
 
 def fused(given: Inputs) -> Tensor:
-    """`kdlib.losses.fused.loss`, as the training loop calls it, without a compiler."""
+    """`fused_distillation_loss` as the training loop calls it, without compilation."""
     with forced(False):
         return _fused(given)
 
 
 def fused_compiled(given: Inputs) -> Tensor:
-    """The same with its element-wise part compiled."""
+    """The fused loss with its element-wise part compiled."""
     with forced(True):
         return _fused(given)
 
 
-def _fused(given: Inputs) -> Tensor:
-    targets = HiddenTargets(given.teacher, Head(given.teacher_head))
+def _fused(inputs: Inputs) -> Tensor:
+    """The fused loss, compiled or not as the caller has set."""
+    targets = HiddenTargets(inputs.teacher, Head(inputs.teacher_head))
     return fused_distillation_loss(
-        given.student, Head(given.head), targets, objective=OBJECTIVE
+        inputs.student, Head(inputs.head), targets, objective=OBJECTIVE
     ).total
 
 
 Variant = Callable[[Inputs], Tensor]
-VARIANTS: dict[str, Variant] = {"dense": dense, "linear": fused}
+VARIANTS: dict[str, Variant] = {"dense": dense, "fused": fused}
 
 
 def _on_inputs(loss: peers.Loss) -> Variant:
-    return lambda given: loss(*given)
+    """A peer's loss as a function of `Inputs`."""
+    return lambda inputs: loss(*inputs)
 
 
 def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str]]:
-    """All that can run here, and why the others cannot."""
-    found, missing = peers.installed()
-    all_of_them = dict(VARIANTS)
+    """The variants that can run on a device.
+
+    Returns:
+        The variants by name, and for each of the others the reason why it cannot run.
+    """
+    peer_losses, missing = peers.installed()
+    variants = dict(VARIANTS)
     if is_available(device):
-        all_of_them["compiled"] = fused_compiled
+        variants["compiled"] = fused_compiled
     else:
         missing = {"compiled": "no compiler"} | missing
-    all_of_them |= {name: _on_inputs(loss) for name, loss in found.items()}
-    return all_of_them, missing
+    variants |= {name: _on_inputs(loss) for name, loss in peer_losses.items()}
+    return variants, missing

@@ -1,7 +1,7 @@
-"""Every figure of the report and of the book: one function each, all in one style.
+"""All figures of the report and of the book, one function each, in a common style.
 
-A figure function takes plain data and returns a `Picture`: a matplotlib figure whose attribute
-`alt` says in words what it shows. A notebook shows it as it stands; `svg(picture)` makes the markup
+A figure function takes plain data and returns a `Picture`, a matplotlib figure whose attribute
+``alt`` describes it in words. A notebook displays it directly; ``svg(picture)`` makes the markup
 for a web page.
 """
 

@@ -1,7 +1,7 @@
-"""The figures of the chapters: plain data in, a picture out.
+"""The figures of the chapters: functions from plain data to a picture.
 
-Every function takes `alt`, the words for a reader who does not see the picture: what it shows and
-what is to be noticed, not how it is drawn. Values may be lists, arrays or tensors without gradient.
+Every function takes ``alt``, the alt text for readers who cannot see the picture: what it shows and
+what to notice, not how it is drawn. Values can be lists, arrays or tensors without gradient.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from kdlib.plots.style import INK, Picture, canvas, looks_of, pen, styled
 
 Values = Iterable[float]
-MARKERS_A_LINE = 10  # more would hide the line that they sit on
-COLOURS = "cividis"  # from dark to bright, and the same to every kind of colour vision
+MARKERS_A_LINE = 10  # more would hide the line
+COLOURS = "cividis"  # dark to bright, and safe for colour-blind readers
 
 
 @styled
@@ -27,7 +27,20 @@ def distributions(
     alt: str,
     ylabel: str = "probability",
 ) -> Picture:
-    """Bars side by side: for each word, one bar a series, with the series' marker on top."""
+    """Grouped bars: for each word one bar per series, topped by the marker of the series.
+
+    Args:
+        series: label to the heights, one per word.
+        words: the groups, in order.
+        alt: the alt text.
+        ylabel: label of the y axis.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text, or for a series without one value per word.
+    """
     picture, axes = _described(3.4, alt)
     width = 0.8 / len(series)
     for number, (label, look) in enumerate(looks_of(series).items()):
@@ -61,9 +74,21 @@ def curves(
     logy: bool = False,
     mark: Mapping[str, float] | None = None,
 ) -> Picture:
-    """Lines over a common x. A tuple (y, low, high) also draws the band from low to high.
+    """Lines over a common x, with optional bands.
 
-    mark: vertical lines, {label: x}.
+    Args:
+        x: the positions.
+        series: label to y values; a tuple (y, low, high) also draws the band from low to high.
+        xlabel, ylabel: labels of the axes.
+        alt: the alt text.
+        logx, logy: logarithmic axes.
+        mark: vertical lines, label to x.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text, or for a series whose length differs from that of ``x``.
     """
     picture, axes = _described(3.6, alt)
     x = _numbers(x)
@@ -74,7 +99,7 @@ def curves(
             low, high = (_numbers(edge, len(x), label) for edge in band)
             axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
         step = max(1, len(x) // MARKERS_A_LINE)
-        # Each line begins its markers elsewhere, so that lines that coincide can be told apart.
+        # Markers start at a different point on each line, so that coinciding lines stay visible.
         every = (number * step // len(series), step)
         axes.plot(x, _numbers(y, len(x), label), **pen(look), label=label, markevery=every)
     if logx:
@@ -92,7 +117,19 @@ def curves(
 def points(
     series: Mapping[str, tuple[Values, Values]], *, xlabel: str, ylabel: str, alt: str
 ) -> Picture:
-    """A cloud of points for each series (xs, ys)."""
+    """A scatter plot.
+
+    Args:
+        series: label to (xs, ys).
+        xlabel, ylabel: labels of the axes.
+        alt: the alt text.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text, or if xs and ys differ in length.
+    """
     picture, axes = _described(3.6, alt)
     for label, look in looks_of(series).items():
         xs, ys = series[label]
@@ -112,9 +149,19 @@ def intervals(
     alt: str,
     baseline: float | Mapping[str, float] | None = None,
 ) -> Picture:
-    """One row an item (value, low, high): a dot on a whisker, the first item on top.
+    """A dot with a whisker for each item, one row per item, the first on top.
 
-    baseline: what the values are to be compared with, drawn as a vertical line; {label: x} names it.
+    Args:
+        rows: item to (value, low, high).
+        xlabel: label of the x axis.
+        alt: the alt text.
+        baseline: reference value, drawn as a vertical line; a mapping label to x names it.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text.
     """
     picture, axes = _described(1.1 + 0.45 * len(rows), alt)
     look = looks_of(["student"])["student"]
@@ -144,7 +191,21 @@ def heat_map(
     alt: str,
     fmt: str = "{:.2f}",
 ) -> Picture:
-    """A coloured table with its numbers in the cells; NaN leaves a cell empty."""
+    """A coloured table with the numbers in its cells; NaN leaves a cell empty.
+
+    Args:
+        matrix: one sequence of values per row.
+        rows, columns: names of the rows and columns.
+        xlabel, ylabel: labels of the axes.
+        alt: the alt text.
+        fmt: format of the numbers.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text, or if the matrix does not fit ``rows`` and ``columns``.
+    """
     numbers = [_numbers(values, len(columns), f"row {row}") for row, values in zip(rows, matrix)]
     if len(matrix) != len(rows):
         raise ValueError(f"matrix has {len(matrix)} rows, but {len(rows)} are named")
@@ -168,12 +229,14 @@ def heat_map(
 
 
 def _described(height: float, alt: str) -> tuple[Picture, Axes]:
+    """A `canvas` that insists on alt text."""
     if not alt.strip():
         raise ValueError("alt is empty; say in words what the picture shows")
     return canvas(height, alt)
 
 
 def _numbers(values: Values, length: int | None = None, name: str = "") -> list[float]:
+    """The values as floats; ValueError unless there are ``length`` of them."""
     numbers = [float(value) for value in values]
     if length not in (None, len(numbers)):
         raise ValueError(f"{name} has {len(numbers)} values; it must have {length}")
@@ -181,6 +244,7 @@ def _numbers(values: Values, length: int | None = None, name: str = "") -> list[
 
 
 def _vertical(axes: Axes, label: str, place: float) -> None:
+    """A dashed vertical line with its label above the axes."""
     axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.annotate(
         label, (place, 1), (0, 2), xycoords=("data", "axes fraction"),
@@ -189,11 +253,12 @@ def _vertical(axes: Axes, label: str, place: float) -> None:
 
 
 def _legend(picture: Picture, axes: Axes) -> None:
-    """Above the axes, where it hides no data, in as many columns as the labels leave room for."""
+    """A legend above the axes, where it hides no data, in as many columns as fit."""
     _, labels = axes.get_legend_handles_labels()
     columns = max(1, min(len(labels), 54 // (max(map(len, labels)) + 6)))
     picture.legend(loc="outside upper center", ncols=columns)
 
 
 def _readable_on(red: float, green: float, blue: float) -> str:
+    """Black on bright colours, white on dark ones, by relative luminance."""
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.46 else "white"

@@ -1,4 +1,4 @@
-"""The wall of chapter 3: how many outputs there are, and what a machine can add up."""
+"""The figure of chapter 3: the number of possible outputs against what a machine can sum."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ def terms_and_walls(
     *,
     alt: str,
 ) -> Picture:
-    """The V^L terms of F3 over the length L, a line for each V, on a logarithmic scale.
+    r"""The :math:`V^L` terms of F3 over the length L, on a logarithmic scale.
 
-    walls: the numbers of terms that are within reach, {label: terms}, as horizontal lines.
+    Args:
+        lengths: values of L.
+        vocabularies: values of V, one line each.
+        walls: label to a number of terms that is within reach, drawn as a horizontal line.
+        alt: the alt text.
+
+    Returns:
+        The picture.
     """
     picture, axes = canvas(3.6, alt)
     labels = [f"V = {size:,}" for size in vocabularies]

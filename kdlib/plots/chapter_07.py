@@ -1,4 +1,4 @@
-"""The calibration of chapter 7: the report's diagram, with words that outlive a processor."""
+"""The calibration figure of chapter 7: the report's diagram, with alt text by the author."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from kdlib.plots.style import Picture
 
 
 def calibrations(results: Mapping[str, Mapping[str, Any]], *, alt: str) -> Picture:
-    """`reliability` of models that have just been measured.
+    """Reliability diagram (`reliability`) of models that have just been evaluated.
 
-    results: {a model's name in the report: its `evaluate.summarise`}. The report's own words hold
-    the errors to three digits, which another processor changes; here they are the author's.
+    The report's alt text gives the calibration errors to three digits, which differ between
+    processors. This one is the author's.
+
+    Args:
+        results: a model's name in the report to its result of
+            `kdlib.reports.scores.summarise_scores`.
+        alt: the alt text.
+
+    Returns:
+        The picture.
     """
     picture = reliability(
         {name: result["calibration"] for name, result in results.items()},

@@ -1,4 +1,4 @@
-"""Where the memory of chapter 8 goes: bars made of parts."""
+"""The memory figures of chapter 8: stacked bars."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from collections.abc import Mapping
 
 from kdlib.plots.style import Picture, canvas, looks_of, styled
 
-HATCHES = ("", "///", "...", "xx", "\\\\\\", "++", "oo")  # tells the parts apart without colour
+HATCHES = ("", "///", "...", "xx", "\\\\\\", "++", "oo")  # distinguish the parts without colour
 
 
 @styled
 def stacked_bars(bars: Mapping[str, Mapping[str, float]], *, xlabel: str, alt: str) -> Picture:
-    """One horizontal bar an item, the first on top: {item: {part: size}}.
+    """Stacked horizontal bars, one per item, the first on top.
 
-    Parts of one name look alike in every bar; a part that an item lacks has no length.
+    Args:
+        bars: item to its parts, part to size. Parts of the same name look the same in every bar; a
+            part that an item lacks has size 0.
+        xlabel: label of the x axis.
+        alt: the alt text.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: for an empty alt text.
     """
     if not alt.strip():
         raise ValueError("alt is empty; say in words what the picture shows")

@@ -1,4 +1,4 @@
-"""Which words of a batch count: the picture of chapter 9."""
+"""The figure of chapter 9: which words of a batch count in the loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from kdlib.plots.style import INK, LOOKS, Picture, canvas, styled
 
-FILLS = {  # what a word is to the loss: (colour, opacity)
+FILLS = {  # role of a word in the loss: (colour, opacity)
     "given": (INK, 0.12),
     "counted": (LOOKS["student"].color, 0.18),
     "not counted": ("none", 1.0),
@@ -19,8 +19,20 @@ FILLS = {  # what a word is to the loss: (colour, opacity)
 def counted_words(
     texts: Sequence[Sequence[str]], kinds: Sequence[Sequence[str]], *, alt: str
 ) -> Picture:
-    """Texts as rows of words, each in a cell filled by its kind, one of `FILLS`; words that do not
-    count are struck out, so that the picture can be read without its colours.
+    """Texts as rows of words, each in a cell coloured by its role in the loss.
+
+    Words that do not count are struck out, so that the picture can be read without its colours.
+
+    Args:
+        texts: the words of each text.
+        kinds: the role of each word, a key of ``FILLS``.
+        alt: the alt text.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ValueError: if ``texts`` and ``kinds`` differ in shape.
     """
     picture, axes = canvas(0.7 + 0.3 * len(texts), alt)
     for row, (words, kinds_of_row) in enumerate(zip(texts, kinds, strict=True)):
@@ -43,6 +55,7 @@ def counted_words(
 
 
 def _cell(place: float, row: float, color: str, opacity: float) -> Rectangle:
+    """The filled cell around a word."""
     return Rectangle(
         (place - 0.46, row - 0.4), 0.92, 0.8, facecolor=color, alpha=opacity, edgecolor=INK
     )

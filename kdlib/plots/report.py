@@ -1,4 +1,4 @@
-"""The three figures of a run's report. Each says in `alt` what its numbers are."""
+"""The three figures of a run's report. The alt text of each gives its numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from kdlib.plots.style import INK, LOOKS, Picture, canvas, pen, styled
 
 
 def smooth(values: list[float], memory: float = 0.6) -> list[float]:
-    """Running mean with exponentially fading weights that always sum to 1: a constant stays itself."""
+    r"""Running mean with exponentially decaying weights that sum to 1, so constants are unchanged.
+
+    .. math:: \bar x_t = \frac{\sum_{s \le t} m^{t-s} x_s}{\sum_{s \le t} m^{t-s}}
+
+    Args:
+        values: the series.
+        memory: the decay m per value.
+
+    Returns:
+        As many values as there were.
+    """
     total = weight = 0.0
     means = []
     for value in values:
@@ -24,11 +34,16 @@ def smooth(values: list[float], memory: float = 0.6) -> list[float]:
 def loss_curves(metrics: list[dict[str, Any]]) -> Picture:
     """Cross-entropy over optimiser steps, one colour per phase.
 
-    Bold with markers: validation. Faint: training, smoothed. Training shows the cross-entropy part
-    of the loss, since a loss with a distillation part cannot be compared with one without.
+    Bold lines with markers are validation, faint lines are smoothed training. Training shows only
+    the cross-entropy part of the loss, since a loss with a distillation part cannot be compared
+    with one without.
 
-    metrics: rows with phase, step, cross_entropy and, some of them, validation; other phases than
-    the four models' are left out.
+    Args:
+        metrics: rows with the keys phase, step, cross_entropy (nats per token) and, in some of
+            them, validation. Phases other than the four models are ignored.
+
+    Returns:
+        The picture, with the first and last values in its alt text.
     """
     figure, axes = canvas(3.7)
     figure.alt = "Loss curves, cross-entropy in nats per token over optimiser steps."
@@ -50,7 +65,7 @@ def loss_curves(metrics: list[dict[str, Any]]) -> Picture:
         figure.alt += f" {look.label}: {split} from {values[0]:.3f} to {values[-1]:.3f}"
         figure.alt += f" after {steps[-1]} steps."
     if first_validations:
-        # The first steps fall from ln V and would flatten all that is of interest.
+        # The first steps fall from ln V and would flatten the part of interest.
         top = max(first_validations)
         lowest = min(
             min(cast(Iterable[float], line.get_ydata()), default=top) for line in axes.lines
@@ -69,11 +84,15 @@ def loss_curves(metrics: list[dict[str, Any]]) -> Picture:
 def cross_entropy_comparison(
     cross_entropy: dict[str, float], gap_closed: float | None = None
 ) -> Picture:
-    """One row and dot per model, the best on top; beside the student how much of the gap it closed.
+    """One dot per model, the best on top, with the share of the gap that the student closed.
 
-    cross_entropy: nats per token of each model.
-    gap_closed: the share of the way from the equal-steps control to the teacher that the student
-    has gone; without it no gap is drawn.
+    Args:
+        cross_entropy: each model's cross-entropy, in nats per token.
+        gap_closed: the share of the gap from the equal-steps control to the teacher that the
+            student closed; None draws no gap.
+
+    Returns:
+        The picture, with all values in its alt text.
     """
     names = sorted(cross_entropy, key=cross_entropy.__getitem__)
     figure, axes = canvas(1 + 0.6 * len(names))
@@ -86,7 +105,7 @@ def cross_entropy_comparison(
             "zorder": 3,
         }
         axes.plot([value], [row], label=look.label, **dot)
-        # The student's row holds the gap, so its number goes above the dot; the others' go beside it.
+        # The student's row holds the gap, so its number goes above the dot, not beside it.
         above = name == "student"
         axes.annotate(
             f"{value:.3f}", (value, row), (0, 8) if above else (-9, 0), textcoords="offset points",
@@ -104,21 +123,24 @@ def cross_entropy_comparison(
     span = max(highest - lowest, 0.01)
     axes.set_xlim(
         lowest - 0.3 * span, highest + 0.1 * span
-    )  # room on the left for the best model's number
+    )  # space on the left for the number of the best model
     axes.set_xlabel("cross-entropy, nats per token (lower is better)")
     values = ", ".join(f"{LOOKS[name].label} {cross_entropy[name]:.3f}" for name in names)
     figure.alt = f"Cross-entropy on the test documents in nats per token, best first: {values}."
     if closed is not None:
-        figure.alt += f" The student closes {100 * closed:.0f} % of the gap from the equal-steps control to the teacher."
+        figure.alt += (
+            f" The student closes {100 * closed:.0f} % of the gap from the equal-steps control to"
+            " the teacher."
+        )
     return figure
 
 
 def _draw_gap(
     axes: Axes, cross_entropy: dict[str, float], names: list[str], gap_closed: float
 ) -> None:
-    """The way from the control to the teacher, in the student's row: the part gone is bold."""
+    """The gap from the control to the teacher, in the student's row; the closed part is bold."""
     row = names.index("student")
-    start, here, goal = (
+    start, reached, goal = (
         cross_entropy[name] for name in ("control_equal_steps", "student", "teacher")
     )
     for name in ("control_equal_steps", "teacher"):
@@ -132,26 +154,38 @@ def _draw_gap(
             label=f"_{name}",
         )
     axes.plot(
-        [start, here], [row, row], color=LOOKS["student"].color, linewidth=4, label="_gap closed"
+        [start, reached], [row, row], color=LOOKS["student"].color, linewidth=4, label="_gap closed"
     )
     axes.plot(
-        [here, goal], [row, row], color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label="_gap left"
+        [reached, goal],
+        [row, row],
+        color=INK,
+        linewidth=1.2,
+        linestyle=(0, (2, 2)),
+        label="_gap left",
     )
     axes.annotate(
-        f"{100 * gap_closed:.0f} % closed", ((start + here) / 2, row), (0, -5),
+        f"{100 * gap_closed:.0f} % closed", ((start + reached) / 2, row), (0, -5),
         textcoords="offset points", ha="center", va="top", fontsize=10,
     )  # fmt: skip
 
 
 @styled
 def reliability(calibration: dict[str, dict[str, list[Any]]], ece: dict[str, float]) -> Picture:
-    """How often the likeliest token was right against how sure the model was of it.
+    """Reliability diagram: how often the likeliest token was right, over the model's confidence.
 
-    On the diagonal a model knows what it knows; below it, it is too sure. The area of the halo
+    On the diagonal a model is calibrated; below it, it is overconfident. The area of the halo
     around a marker shows the share of the predictions in that bin.
 
-    calibration: for each model the lists confidence, accuracy and share, one item per bin, None
-    for an empty bin. ece: each model's expected calibration error (Guo et al. 2017).
+    Args:
+        calibration: for each model the lists confidence, accuracy and share, one item per bin,
+            None for an empty bin.
+        ece: each model's expected calibration error.
+
+    Returns:
+        The picture, with the calibration errors in its alt text.
+
+    Source: Guo et al. 2017.
     """
     figure, axes = canvas(3.7)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, alpha=0.7, label="_perfect")

@@ -1,4 +1,4 @@
-"""Frames under a slider: pictures drawn beforehand, so that moving it needs no kernel."""
+"""Frames under a slider: the pictures are drawn beforehand, so the slider needs no kernel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from kdlib.plots.style import Picture, img
 
-# Where no script may run (a page not yet trusted, a print) the slider stays away and all pictures
-# stand below each other, each under its label.
+# Without scripts (an untrusted notebook, a printout) the slider stays hidden and all pictures are
+# shown below each other, each under its label.
 SHOW_ONE = """
 [...this.closest('div').querySelectorAll('figure')].forEach((frame, number) => {
   const shown = number == this.value;
@@ -23,7 +23,20 @@ box.querySelector('input').oninput()"""
 
 
 class Frames:
-    """Pictures of the same kind, one for each setting. `alt` holds the words of all of them."""
+    """Pictures of the same kind, one for each setting of a slider.
+
+    Args:
+        pictures: label of the setting to its picture.
+        name: what the slider changes.
+
+    Attributes:
+        name: as given.
+        pictures: the pictures by label, as text.
+        alt: the alt texts of all pictures, one a line.
+
+    Raises:
+        ValueError: for no pictures.
+    """
 
     def __init__(self, pictures: Mapping[str, Picture], name: str) -> None:
         if not pictures:
@@ -37,6 +50,7 @@ class Frames:
         return {"text/html": self._html(), "text/plain": self.alt}
 
     def _html(self) -> str:
+        """The slider, hidden until its script has run, and all frames."""
         last = len(self.pictures) - 1
         frames = [
             self._frame(label, picture, onload=START if number == last else "")
@@ -50,6 +64,7 @@ class Frames:
         return "\n".join([f'<div class="frames">{slider}', *frames, "</div>"])
 
     def _frame(self, label: str, picture: Picture, onload: str) -> str:
+        """A picture with its caption."""
         caption = html.escape(f"{self.name} {label}")
         more = f' onload="{_inline(onload)}"' if onload else ""
         image = img(picture, more)
@@ -57,9 +72,19 @@ class Frames:
 
 
 def frames(pictures: Mapping[str, Picture], name: str) -> Frames:
-    """The pictures under one slider, the first shown first. name: what the slider changes.
+    """The pictures under one slider, starting with the first.
 
-    The pictures get the same limits, so that only the data move.
+    All pictures get the same axis limits, so that only the data move.
+
+    Args:
+        pictures: label of the setting to its picture.
+        name: what the slider changes.
+
+    Returns:
+        An object that a notebook displays, with the alt texts of all pictures.
+
+    Raises:
+        ValueError: for no pictures.
     """
     axes = [picture.axes[0] for picture in pictures.values()]
     for each in axes:
@@ -69,11 +94,12 @@ def frames(pictures: Mapping[str, Picture], name: str) -> Frames:
 
 
 def _widest(limits: list[tuple[float, float]]) -> tuple[float, float]:
-    """The limits that hold all of these; an axis that runs downwards goes on doing so."""
+    """The limits that enclose all of these, in the direction of the first."""
     first, last = zip(*limits)
     runs_up = first[0] <= last[0]
     return (min(first), max(last)) if runs_up else (max(first), min(last))
 
 
 def _inline(script: str) -> str:
+    """A script as the value of an HTML attribute."""
     return html.escape(" ".join(script.split()))

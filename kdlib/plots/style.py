@@ -1,8 +1,8 @@
-"""The one style of every figure: its looks, and the picture that carries its words with it.
+"""The common style of all figures, and the picture class that carries its alt text.
 
-Series differ in colour (after Okabe & Ito 2008, safe for colour-blind readers), in marker and in
-line. The background is transparent and the ink a grey that reads on white and on black; inside a
-page `svg` replaces that grey by the page's own text colour. Nothing here touches pyplot, so drawing
+Series differ in colour (after Okabe & Ito 2008, safe for colour-blind readers), marker and line.
+The background is transparent, and the ink is a grey that is readable on white and on black; in a
+web page, `svg` replaces it with the text colour of the page. Nothing here uses pyplot, so drawing
 leaves no global state behind.
 """
 
@@ -23,13 +23,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK = "#767676"
-WIDTH = 5.2  # inches: at this width 11-point text stays readable when a phone shrinks the figure
-PIXELS_PER_INCH = 90  # on the page; a notebook's picture holds twice as many, for sharp screens
+WIDTH = 5.2  # inches: 11-point text then stays readable when a phone shrinks the figure
+PIXELS_PER_INCH = 90  # on the page; a notebook's PNG has twice as many, for high-density screens
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a series is named and drawn, everywhere."""
+    """How a series is named and drawn in every figure.
+
+    Attributes:
+        label: its name in legends.
+        color: of line, marker and bar.
+        marker: in matplotlib's notation.
+        line: line style, in matplotlib's notation.
+    """
 
     label: str
     color: str
@@ -49,7 +56,7 @@ MORE_LOOKS = (
     Look("", "#2c8fc9", "X", (0, (2, 2))),
 )
 
-STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
+STYLE: dict[Any, Any] = {  # Any: matplotlib declares the keys as a union of literals
     "font.size": 11,
     "legend.fontsize": 10,
     "legend.frameon": False,
@@ -80,7 +87,11 @@ STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
 
 
 def looks_of(labels: Iterable[str]) -> dict[str, Look]:
-    """A look for each label: the models keep theirs, the others take what is left, in order."""
+    """A look for each label: models keep their own, other labels take the remaining ones in order.
+
+    Raises:
+        ValueError: if there are more labels than looks.
+    """
     labels = list(labels)
     known = {look.label: look for look in LOOKS.values()}
     taken = {label: known[label] for label in labels if label in known}
@@ -92,16 +103,19 @@ def looks_of(labels: Iterable[str]) -> dict[str, Look]:
         raise ValueError(
             f"{len(labels)} series in one figure; draw at most {len(taken) + len(free)}"
         )
-    given = {label: replace(look, label=label) for label, look in zip(unknown, free)}
-    return {label: (taken | given)[label] for label in labels}
+    assigned = {label: replace(look, label=label) for label, look in zip(unknown, free)}
+    return {label: (taken | assigned)[label] for label in labels}
 
 
 class Picture(Figure):
-    """A figure with words: `alt` says what there is to see.
+    """A matplotlib figure with alt text.
 
-    A notebook shows it as an image that has its words with it: notebook programs drop the words
-    that stand in an image's metadata, but keep those of an `<img>`. The plain text is the words
-    alone; two runs of a notebook are compared by them and not by pixels.
+    A notebook displays it as an ``<img>`` element, because notebook programs drop the alt text in
+    an image's metadata but keep that of an ``<img>``. Its plain-text form is the alt text alone, so
+    that two runs of a notebook are compared by their alt texts and not by pixels.
+
+    Attributes:
+        alt: what there is to see, in words.
     """
 
     alt = ""
@@ -112,7 +126,11 @@ class Picture(Figure):
 
 @contextlib.contextmanager
 def in_style(**more: Any) -> Iterator[None]:
-    """This file's settings and no one else's; the caller's come back afterwards."""
+    """A context with this file's matplotlib settings only; the caller's are restored afterwards.
+
+    Args:
+        more: further rcParams; they override those of this file.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | more)
@@ -120,7 +138,7 @@ def in_style(**more: Any) -> Iterator[None]:
 
 
 def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
-    """Decorator of figure functions: draw in the one style."""
+    """Decorator of figure functions, which draws them in the common style."""
 
     @functools.wraps(draw)
     def wrapped(*args: Any, **kwargs: Any) -> Picture:
@@ -131,19 +149,19 @@ def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
 
 
 def canvas(height: float, alt: str = "") -> tuple[Picture, Axes]:
-    """An empty picture of the common width, and its axes. height: inches."""
+    """An empty picture of the common width, ``height`` inches high, and its axes."""
     picture = Picture(figsize=(WIDTH, height))
     picture.alt = alt
     return picture, picture.add_subplot()
 
 
 def pen(look: Look) -> dict[str, Any]:
-    """The look as arguments of `Axes.plot`."""
+    """The look as keyword arguments of ``Axes.plot``."""
     return {"color": look.color, "linestyle": look.line, "marker": look.marker}
 
 
 def img(picture: Picture, more: str = "") -> str:
-    """The picture as an `<img>` element that holds it. more: further attributes."""
+    """The picture as a self-contained ``<img>`` element; ``more`` holds further attributes."""
     data = base64.b64encode(png(picture)).decode("ascii")
     width = round(picture.get_figwidth() * PIXELS_PER_INCH)
     return (
@@ -153,7 +171,7 @@ def img(picture: Picture, more: str = "") -> str:
 
 
 def png(picture: Picture) -> bytes:
-    """The picture as a file for a sharp screen; the same picture gives the same bytes."""
+    """The picture as a PNG for high-density screens; the same picture gives the same bytes."""
     buffer = io.BytesIO()
     with in_style():
         picture.savefig(buffer, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": None})
@@ -161,17 +179,20 @@ def png(picture: Picture) -> bytes:
 
 
 def svg(picture: Picture) -> str:
-    """The picture as an `<svg>` element for a page: described, byte-stable, self-contained."""
-    # The salt makes the ids of clip paths and markers reproducible, and different in each figure.
+    """The picture as an ``<svg>`` element for a page, self-contained and with its alt text.
+
+    The same picture gives the same text, byte for byte.
+    """
+    # The salt makes the ids of clip paths and markers reproducible, and unique to each figure.
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with in_style(**{"svg.fonttype": "none", "svg.hashsalt": picture.alt}):
         picture.savefig(buffer, format="svg", metadata=no_metadata)
     markup = buffer.getvalue()
     markup = markup[markup.index("<svg") :].replace(INK, "currentColor")
-    # "axes_1" and the like are never referred to, and would stand twice in a page of two figures.
+    # Ids such as "axes_1" are never referenced, and would be duplicated in a page of two figures.
     markup = re.sub(r' id="[\w.]+_\d+"', "", markup)
-    # Without a fixed size it fills the width that the page gives it.
+    # Without a fixed size it fills the available width of the page.
     markup = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", markup, count=1)
     markup = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", markup, count=1)
     return markup.replace("<svg", f'<svg role="img" aria-label="{html.escape(picture.alt)}"', 1)

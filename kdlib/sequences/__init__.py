@@ -1,1 +1,1 @@
-"""Distributions over whole sequences; torch alone."""
+"""Distributions over whole sequences; needs torch only."""

@@ -1,17 +1,17 @@
-"""The distance between two distributions over whole sequences, computed four ways; and F4.
+r"""Divergences between two distributions over whole sequences, computed in four ways; and F4.
 
-    F2   Loss = - sum over y of P(y | c, z) log Q(y | c', z)          `divergence=cross_entropy`
-    F5   Loss =   sum over y of P(y | c, z) log (P / Q)                `divergence=forward_kl`
+F2 is :math:`-\sum_y P(y \mid c, z) \log Q(y \mid c', z)`, which is ``divergence=cross_entropy``;
+F5 is :math:`\sum_y P(y \mid c, z) \log (P / Q)`, ``divergence=forward_kl``. The functions::
 
-    enumerated_loss      exact   every outcome written down: V^L terms (F3)
-    chain_rule_loss      exact   next-token divergences, weighed by the probability of each prefix
-    sampled_loss         (value, standard error) from whole sequences drawn from the teacher
-    stepwise_loss        (value, standard error) prefixes drawn, the next token summed over
-    best_sequence_loss   another loss: only the teacher's best y counts (F4)
+    enumerated_loss      exact      all outcomes are enumerated: V^L terms (F3)
+    chain_rule_loss      exact      next-token divergences, weighted by prefix probability
+    sampled_loss         estimate   whole sequences are drawn from the teacher
+    stepwise_loss        estimate   prefixes are drawn, the next token is summed over
+    best_sequence_loss   a different loss: only the teacher's best y counts (F4)
 
-All take teacher, student, length first. Teacher and student may read different contexts, x = (c, z)
-and x' = (c', z): `teacher_context`, `student_context`. Losses are scalars in nats with gradient for
-the student. What counts as an outcome at a given length is said in `sequences`.
+All take teacher P, student Q (over the same vocabulary) and length limit L first. The two can read
+different contexts, ``teacher_context`` x = (c, z) and ``student_context`` x' = (c', z). Losses are
+scalars in nats with gradient for the student. `kdlib.sequences.exact` says what an outcome is.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,13 @@ Leader = Literal["teacher", "student"]
 
 
 class Estimate(NamedTuple):
-    """A Monte-Carlo estimate: value (a scalar with gradient), its standard error, sample size."""
+    """A Monte Carlo estimate of a loss.
+
+    Attributes:
+        value: scalar with gradient, in nats.
+        standard_error: scalar, of ``value``, in nats.
+        samples: the number of sequences.
+    """
 
     value: Tensor
     standard_error: Tensor
@@ -60,13 +66,16 @@ def enumerated_loss(
 ) -> Tensor:
     """Exact divergence between the two distributions over sequences: F2, F5 or any other.
 
-    The outcomes are one big vocabulary, so any function of (log P, log Q) over the last dimension
-    serves.
+    Args:
+        divergence: any function of (log P, log Q) that reduces the last dimension. The outcomes are
+            treated as one large vocabulary.
+        limit: the largest number of terms.
 
-    Raises: ValueError when the models disagree on V or eos, or when there are more than `limit`
-    terms.
+    Raises:
+        ValueError: if the models differ in V or eos, or if there are more than ``limit`` terms.
     """
     check_pair(teacher, student)
+    # Rows correspond without sorting: their order depends only on V, eos and L, which agree.
     log_p = enumerate_sequences(teacher, length, teacher_context, limit=limit).log_probs
     log_q = enumerate_sequences(student, length, student_context, limit=limit).log_probs
     return divergence(log_p, log_q)
@@ -83,7 +92,7 @@ def chain_rule_loss(
     along: Leader = "teacher",
     limit: int = LIMIT,
 ) -> Tensor:
-    """Exact sequence loss, the sum of `chain_rule_terms`: see there. A scalar, in nats."""
+    """Exact sequence loss: the sum of `chain_rule_terms`, a scalar in nats."""
     return chain_rule_terms(
         teacher,
         student,
@@ -107,22 +116,33 @@ def chain_rule_terms(
     along: Leader = "teacher",
     limit: int = LIMIT,
 ) -> Tensor:
-    """Expected next-token divergence at each of the L positions (L,), in nats, exact.
+    r"""Exact expected next-token divergence at each position, over all prefixes without eos.
 
-    term_t = sum over prefixes y_<t without eos of P(y_<t|x) divergence(P(.|y_<t,x), Q(.|y_<t,x')).
+    .. math:: \sum_{y_{<t}} P(y_{<t} \mid x) \, D(P(\cdot \mid y_{<t}, x), Q(\cdot \mid y_{<t}, x'))
 
-    For `cross_entropy` and `forward_kl` the terms sum to F2 and F5 (chain rule of relative entropy,
-    Cover and Thomas 2006, theorem 2.5.3), and so they do for `reverse_kl` with along="student". For
-    other divergences the sum is a token-level loss, not the divergence between whole sequences.
-    `along="student"` weighs prefixes by the student's own probability: what it meets when it writes
-    by itself. Prefixes of probability 0 are skipped, so a grammar is cheap.
+    For `cross_entropy` and `forward_kl` the terms sum to F2 and F5 (chain rule of relative
+    entropy), and for `reverse_kl` with ``along="student"`` to the reverse KL. For other divergences
+    the sum is a token-level loss, not the divergence between whole sequences. Prefixes of
+    probability 0 are skipped, so a grammar is cheap.
 
-    Raises: ValueError when the models disagree on V or eos, for an unknown `along`, or at the first
-    position with more than `limit` prefixes.
+    Args:
+        divergence: D, of next-token distributions.
+        along: whose probability weights the prefixes; "student": those it meets when it generates.
+        limit: the largest number of prefixes of one length.
+
+    Returns:
+        (L,) terms, in nats.
+
+    Raises:
+        ValueError: if the models differ in V or eos, for an unknown ``along``, or at the first
+            position with more than ``limit`` prefixes.
+
+    Source: Cover and Thomas 2006, theorem 2.5.3.
     """
     check_pair(teacher, student)
     check_along(along)
     at_least("length", length, 1)
+    # Ended sequences contribute no further terms, so only prefixes without eos are extended.
     goes_on = torch.arange(teacher.vocab_size) != eos_or_none(teacher.eos_id)
     live, log_w = torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1)
     terms: list[Tensor] = []
@@ -134,7 +154,7 @@ def chain_rule_terms(
         terms.append((log_w.exp() * divergence(log_p, log_q)).sum())
         if position + 1 < length:
             joint = log_w[:, None] + (log_p if along == "teacher" else log_q)
-            # exp, not > -inf: a weight that underflows to 0 must not meet an infinite divergence.
+            # exp, not > -inf: a weight that underflows to 0 times an infinite divergence is NaN.
             visited = (joint.exp() > 0) & goes_on
             size = int(visited.sum())
             refuse_above(limit, size, f"{size:,} prefixes of {position + 1} tokens")
@@ -154,12 +174,17 @@ def sampled_loss(
     teacher_context: Any = None,
     student_context: Any = None,
 ) -> Estimate:
-    """Plain Monte-Carlo estimate of F2 or F5 from sequences y drawn from the teacher; unbiased.
+    r"""Plain, unbiased Monte Carlo estimate of F2 or F5 from sequences drawn from the teacher.
 
-    The mean over y of -log Q(y) for `cross_entropy`, of log P(y) - log Q(y) for `forward_kl`; the
-    gradient is an unbiased estimate of the loss's own.
+    The mean over y of :math:`-\log Q(y)` for `cross_entropy`, of :math:`\log P(y) - \log Q(y)` for
+    `forward_kl`. Its gradient is an unbiased estimate of the gradient of the loss.
 
-    Raises: ValueError for any other divergence, for samples < 2, or when the models disagree.
+    Args:
+        divergence: `cross_entropy` or `forward_kl`.
+        samples, generator: the number of sequences to draw, and the source of all randomness.
+
+    Raises:
+        ValueError: for another divergence, ``samples`` < 2, or if the models differ in V or eos.
     """
     if divergence not in (cross_entropy, forward_kl):
         raise ValueError(
@@ -168,7 +193,7 @@ def sampled_loss(
             "student, for others use enumerated_loss"
         )
     check_pair(teacher, student)
-    at_least("samples", samples, 2)
+    at_least("samples", samples, 2)  # the standard error divides by samples - 1
     drawn = sample_sequences(teacher, length, samples, generator, teacher_context)
     values = -sequence_log_probs(student, drawn.tokens, student_context)
     if divergence is forward_kl:
@@ -188,20 +213,25 @@ def stepwise_loss(
     student_context: Any = None,
     along: Leader = "teacher",
 ) -> Estimate:
-    """Estimate of `chain_rule_loss`: only the prefixes are sampled, the next token is summed over.
+    r"""Estimate of `chain_rule_loss`: prefixes are sampled, the next token is summed over.
 
-    The mean over sampled y of sum_t divergence(P(.|y_<t,x), Q(.|y_<t,x')), t up to the length of y.
-    Unbiased, and never negative for a KL. This is the Rao-Blackwellised estimator of Amini, Vieira
-    and Cotterell 2025, "Better Estimation of the KL Divergence Between Language Models". At the
-    same cost its variance is mostly lower than that of `sampled_loss`, by far when Q is close to P.
-    Not always: for the cross-entropy of texts whose length varies either may win, and where
-    P(y)/Q(y) is the same for all y plain sampling of the KL cannot err, while this estimator can.
+    The mean over sampled y, with t up to the length of y, of
+    :math:`\sum_t D(P(\cdot \mid y_{<t}, x), Q(\cdot \mid y_{<t}, x'))`. This Rao-Blackwellised
+    estimator is unbiased, and never negative for a KL. At the same cost its variance is mostly
+    lower than that of `sampled_loss`, and much lower if Q is close to P. There are exceptions: for
+    the cross-entropy of texts of varying length either can win, and if P(y)/Q(y) is the same for
+    all y, plain sampling of the KL has no error, but this estimator can.
 
-    With along="student" the samples are the student's and carry no gradient: the value's gradient
-    is that of the losses on fixed texts, which is what on-policy distillation uses (Agarwal et al.
-    2024, "On-Policy Distillation of Language Models"), not the whole gradient of the expectation.
+    Args:
+        divergence, samples, generator: D; the others as in `sampled_loss`.
+        along: who writes the sequences. The student's carry no gradient: the gradient is that of
+            the losses on fixed texts, as in on-policy distillation (Agarwal et al. 2024, "On-Policy
+            Distillation of Language Models"), not the full gradient of the expectation.
 
-    Raises: ValueError for samples < 2, an unknown `along`, or when the models disagree on V or eos.
+    Raises:
+        ValueError: for ``samples`` < 2, an unknown ``along``, or if the models differ in V or eos.
+
+    Source: Amini et al. 2025 (Better Estimation of the KL Divergence Between Language Models).
     """
     check_pair(teacher, student)
     check_along(along)
@@ -212,6 +242,7 @@ def stepwise_loss(
     drawn = sample_sequences(leader, length, samples, generator, context)
     log_p = position_log_probs(teacher, drawn.tokens, teacher_context)
     log_q = position_log_probs(student, drawn.tokens, student_context)
+    # The mask drops the padding, where the models are asked about text after the end.
     return _estimate(sequence_sum(divergence(log_p, log_q), drawn.mask))
 
 
@@ -225,12 +256,18 @@ def best_sequence_loss(
     beam: int | None = None,
     limit: int = LIMIT,
 ) -> Tensor:
-    """F4, the hard-target loss: -log Q(y^|c',z) of the teacher's best sequence y^; nats.
+    r"""Hard-target loss on the teacher's best sequence (F4): sequence-level distillation.
 
-    Sequence-level distillation of Kim and Rush 2016. It is a different loss, not an estimate of F2:
-    at its minimum the student says y^ always, and the rest of the teacher's distribution is lost.
+    .. math:: -\log Q(\hat y \mid c', z), \qquad \hat y = \arg\max_y \log P(y \mid c, z)
 
-    Raises: as `best_sequence`; ValueError when the models disagree on V or eos.
+    This is a different loss, not an estimate of F2: at its minimum the student always produces
+    :math:`\hat y`, and the rest of the teacher's distribution is lost. ``beam`` and ``limit`` are
+    those of `best_sequence`.
+
+    Raises:
+        ValueError: as `best_sequence`, or if the models differ in V or eos.
+
+    Source: Kim and Rush 2016.
     """
     check_pair(teacher, student)
     best = best_sequence(teacher, length, teacher_context, beam=beam, limit=limit)
@@ -238,14 +275,15 @@ def best_sequence_loss(
 
 
 def _estimate(values: Tensor) -> Estimate:
+    """Mean and standard error of independent values (N,)."""
     error = values.detach().std() / len(values) ** 0.5
-    # An infinite value (Q = 0 at a sampled y) makes the deviation inf - inf; say inf, not NaN.
+    # An infinite value (Q = 0 at a sampled y) makes the deviation inf - inf = NaN; inf is meant.
     error = torch.where(values.detach().isinf().any(), torch.inf, error)
     return Estimate(values.mean(), error, len(values))
 
 
 def check_pair(teacher: AutoregressiveModel, student: AutoregressiveModel) -> None:
-    """Raises ValueError when the two differ in vocabulary size or eos."""
+    """Raise ValueError if the two models differ in vocabulary size or eos."""
     for name in ("vocab_size", "eos_id"):
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
@@ -256,6 +294,6 @@ def check_pair(teacher: AutoregressiveModel, student: AutoregressiveModel) -> No
 
 
 def check_along(along: str) -> None:
-    """Raises ValueError unless along is a Leader."""
+    """Raise ValueError unless ``along`` is "teacher" or "student"."""
     if along not in ("teacher", "student"):
         raise ValueError(f'along is {along!r}: "teacher" or "student", whoever writes the prefixes')

@@ -1,25 +1,25 @@
 """Training texts that the student writes itself, and the loss on them.
 
-A student that was trained on the texts of others meets, in use, prefixes that it wrote itself. On
-such prefixes nothing was asked of it. On-policy distillation lets the student write a share of the
-training texts and asks the teacher about every token of them (Agarwal et al. 2024, "On-Policy
-Distillation of Language Models", GKD; the idea is DAgger's, Ross, Gordon, Bagnell 2011).
+A student trained on given texts meets, when it generates, prefixes that it wrote itself and was
+never trained on. On-policy distillation lets the student write a share of the training texts and
+compares it with the teacher at every token of them (Agarwal et al. 2024, "On-Policy Distillation of
+Language Models", GKD; the idea is that of DAgger, Ross, Gordon, Bagnell 2011)::
 
     texts = mixed_batch(student, prompts, answers, share=0.5, eos_id=0, generator=generator)
     seen = {"input_ids": texts.ids, "attention_mask": texts.mask}
     loss = on_policy_loss(student(**seen).logits, teacher(**seen).logits, texts, objective)
 
-Three settings that are easily confused:
+Three settings that are easily confused::
 
-    share                    how many of the rows the student writes
-    temperature              how it writes: which texts are read at all
+    share                    the share of the rows that the student writes
+    temperature              how it samples, which decides the texts
     objective.temperature    how teacher and student are compared on these texts
 
-Sampling has no gradient, as in GKD: the student is corrected on the texts that it wrote, it is not
-rewarded for writing others. How many tokens count is known only afterwards, when it has ended.
+Sampling has no gradient, as in GKD: the student is corrected on the texts that it wrote, but not
+rewarded for writing other texts. The number of counted tokens is known only after sampling.
 
-A student is an `AutoregressiveModel` (see `sequences`), or a causal language model that is called
-as those of transformers are: `LlamaForCausalLM` and its like.
+A student is an `AutoregressiveModel` (see `kdlib.sequences.exact`), or a causal language model with
+the interface of transformers, such as ``LlamaForCausalLM``.
 """
 
 from __future__ import annotations
@@ -43,12 +43,13 @@ NextLogits = Callable[[Tensor, Tensor], Tensor]  # ids, mask (B, S) -> logits (B
 
 
 class Texts(NamedTuple):
-    """Prompts and answers side by side: what both models read, and which tokens the loss counts.
+    """Prompts with their answers: what both models read, and which tokens the loss counts.
 
-    ids (B, P + N): a prompt of P places and an answer of N; behind its end an answer is filled.
-    mask (B, P + N): True at real tokens; the attention mask of both models.
-    counted (B, P + N): True at the tokens of the answer, up to and with the end-of-text token.
-    by_student (B,): True where the student wrote the answer.
+    Attributes:
+        ids: (B, P + N) a prompt of P tokens and an answer of N, padded after its end.
+        mask: (B, P + N) True at real tokens; the attention mask of both models.
+        counted: (B, P + N) True at the tokens of the answer, up to and including eos.
+        by_student: (B,) True where the student wrote the answer.
     """
 
     ids: Tensor
@@ -58,7 +59,7 @@ class Texts(NamedTuple):
 
     @property
     def count(self) -> int:  # type: ignore[override]  # a tuple's method, which no Texts needs
-        """The number of tokens in the loss, taken after sampling: B * N where no answer ends."""
+        """The number of tokens in the loss, known after sampling; B * N if no answer ends early."""
         return int(self.counted.sum())
 
 
@@ -72,16 +73,25 @@ def sample_batch(
     generator: torch.Generator,
     prompt_mask: Tensor | None = None,
 ) -> Texts:
-    """Answers of at most `new_tokens` tokens to prompts (B, P), drawn from the student.
+    """Answers sampled from the student, without gradient.
 
-    No gradient. Each token is drawn from softmax(logits / temperature) in float32 or better, over
-    the whole vocabulary. An answer ends with its first eos; an eos in the prompt ends nothing; with
-    eos_id None answers never end. Prompts of different lengths are padded on the left,
-    `prompt_mask` (B, P) is then False at the padding. While it writes, a module is in eval mode.
-    The generator must be on the device of the student's logits.
+    Each token is drawn from softmax(logits / temperature) over the whole vocabulary, in float32 or
+    better. An answer ends with its first eos; an eos in the prompt has no effect. A module is in
+    eval mode while it generates.
 
-    Raises: ValueError for new_tokens < 1, a temperature that is not above 0 and finite, prompts
-    that are not (B, P) ids with P >= 1, a mask of another shape or with padding on the right.
+    Args:
+        student: the model that generates.
+        prompts: (B, P) ids, padded on the left if their lengths differ.
+        new_tokens: the longest answer N, in tokens.
+        temperature: of sampling.
+        eos_id: None if answers never end.
+        generator: the source of all randomness, on the device of the student's logits.
+        prompt_mask: (B, P) False at the padding; None if there is none.
+
+    Raises:
+        ValueError: for ``new_tokens`` < 1, a temperature that is not above 0 and finite, prompts
+            that are not (B, P) ids with P >= 1, a mask of another shape or with padding on the
+            right.
     """
     at_least("new_tokens", new_tokens, 1)
     _check_temperature(temperature)
@@ -93,7 +103,7 @@ def sample_batch(
         while ids.shape[1] < prompts.shape[1] + new_tokens and going.any():
             chances = log_softmax(next_logits(ids, mask), temperature).exp()
             drawn = torch.multinomial(chances, 1, generator=generator)
-            # A row that has ended is filled with eos; -1 is never filled in, as no row ends then.
+            # Ended rows are padded with eos. Without an eos (-1) no row ends, so -1 is never used.
             drawn = torch.where(going[:, None], drawn, eos_or_none(eos_id))
             ids, mask = torch.cat([ids, drawn], dim=1), torch.cat([mask, going[:, None]], dim=1)
             going = going & (drawn.squeeze(1) != eos_or_none(eos_id))
@@ -114,13 +124,19 @@ def mixed_batch(
     generator: torch.Generator,
     prompt_mask: Tensor | None = None,
 ) -> Texts:
-    """Answers (B, N) of the data to prompts (B, P), of which the student writes a share anew.
+    """Answers from the data, a share of them replaced by answers of the student.
 
-    Who wrote a row is drawn for each row by itself: the student with probability `share`. 0 leaves
-    the data as they are (off-policy), 1 is `sample_batch` (on-policy). The student's answers have
-    at most N tokens; an answer of the data, too, counts up to and with its first eos.
+    Each row is drawn independently: with probability ``share`` the student writes it. 0 keeps the
+    data (off-policy), 1 is `sample_batch` (on-policy). The student's answers have at most N tokens;
+    answers from the data also count up to and including their first eos.
 
-    Raises: ValueError unless 0 <= share <= 1 and answers are (B, N) ids; as `sample_batch`.
+    Args:
+        student, prompts, temperature, eos_id, generator, prompt_mask: as in `sample_batch`.
+        answers: (B, N) ids from the data.
+        share: the probability that the student writes a row.
+
+    Raises:
+        ValueError: unless 0 <= ``share`` <= 1 and answers are (B, N) ids; and as `sample_batch`.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}: it must lie between 0 and 1")
@@ -132,26 +148,31 @@ def mixed_batch(
     _check_temperature(temperature)
     prompt_mask = _checked_mask(prompts, prompt_mask)
     draws = torch.rand(len(prompts), generator=generator, device=generator.device)
-    own = (draws < share).to(prompts.device)
-    if own.any():
+    by_student = (draws < share).to(prompts.device)
+    if by_student.any():
         written = sample_batch(
-            student, prompts[own], answers.shape[1], temperature=temperature, eos_id=eos_id,
-            generator=generator, prompt_mask=prompt_mask[own],
+            student, prompts[by_student], answers.shape[1], temperature=temperature, eos_id=eos_id,
+            generator=generator, prompt_mask=prompt_mask[by_student],
         )  # fmt: skip
         answers = answers.clone()
-        answers[own] = written.ids[:, prompts.shape[1] :]
-    return _texts(prompts, prompt_mask, answers, own, eos_id)
+        answers[by_student] = written.ids[:, prompts.shape[1] :]
+    return _texts(prompts, prompt_mask, answers, by_student, eos_id)
 
 
 def on_policy_loss(
     student_logits: Tensor, teacher_logits: Tensor, texts: Texts, objective: Objective
 ) -> Loss:
-    """The objective summed over the answers' tokens; its count is `texts.count`.
+    """The objective summed over the tokens of the answers; its count is ``texts.count``.
 
-    Logits (B, P + N, V) of both models on `texts.ids`, each about the next token. The prompt and
-    what stands behind an answer's end count nowhere. Gradient for the student's logits alone.
+    The prompt and the padding after an answer do not count. Gradient for the student's logits only.
 
-    Raises: ValueError for a label_weight above 0: what the student drew is no label.
+    Args:
+        student_logits, teacher_logits: (B, P + N, V) on ``texts.ids``, each for the next token.
+        texts: from `sample_batch` or `mixed_batch`.
+        objective: without a label term.
+
+    Raises:
+        ValueError: for a ``label_weight`` above 0, since sampled tokens are not labels.
     """
     if objective.label_weight > 0:
         raise ValueError(
@@ -169,6 +190,7 @@ def on_policy_loss(
 def _texts(
     prompts: Tensor, prompt_mask: Tensor, answers: Tensor, by_student: Tensor, eos_id: int | None
 ) -> Texts:
+    """Prompts and answers (B, N) joined, with masks that end after an answer's first eos."""
     places = torch.arange(answers.shape[1], device=answers.device)
     written = places < sequence_lengths(answers, eos_id)[:, None]
     return Texts(
@@ -180,7 +202,7 @@ def _texts(
 
 
 def _reader(student: Student) -> NextLogits:
-    """How this student is asked for its next token, for one batch from the prompts to the end."""
+    """The function that gives this student's next-token logits, for one batch from start to end."""
     ask: Any = getattr(student, "next_log_probs", None)
     if ask is not None:
         return lambda ids, mask: ask(ids)
@@ -188,7 +210,7 @@ def _reader(student: Student) -> NextLogits:
 
 
 def _with_cache(model: Any) -> NextLogits:
-    """Each token is read once: keys and values of what was read are kept from call to call."""
+    """Next-token logits with a KV cache, so that each token is read only once."""
     cache: Any = None
     read = 0
 
@@ -201,7 +223,7 @@ def _with_cache(model: Any) -> NextLogits:
             position_ids=positions[:, read:],
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,  # a prompt's own logits would be the largest tensor of all
+            logits_to_keep=1,  # the logits of the whole prompt would be the largest tensor
         )
         cache, read = output.past_key_values, ids.shape[1]
         logits: Tensor = output.logits[:, -1]
@@ -212,7 +234,7 @@ def _with_cache(model: Any) -> NextLogits:
 
 @contextlib.contextmanager
 def _eval_mode(student: Student) -> Iterator[None]:
-    """Dropout off while the student writes; afterwards each part is in the mode it was in."""
+    """Turn dropout off while the student generates, then restore the mode of every submodule."""
     parts = student.modules() if isinstance(student, nn.Module) else ()
     in_training = [part for part in parts if part.training]
     for part in in_training:
@@ -225,12 +247,13 @@ def _eval_mode(student: Student) -> Iterator[None]:
 
 
 def _check_temperature(temperature: float) -> None:
+    """Raise ValueError unless the temperature is above 0 and finite."""
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature is {temperature}: it must be above 0 and finite")
 
 
 def _checked_mask(prompts: Tensor, prompt_mask: Tensor | None) -> Tensor:
-    """The mask of the prompts as booleans; all True when there is none."""
+    """The mask of the prompts as booleans, all True if there is none; checks both."""
     if prompts.ndim != 2 or prompts.shape[1] < 1 or prompts.is_floating_point():
         raise ValueError(
             f"prompts has shape {tuple(prompts.shape)} and type {prompts.dtype}: pass integer ids "

@@ -1,4 +1,4 @@
-"""The most probable sequence: exact, or by beam search (F4)."""
+"""The most probable sequence of a model (F4): by exact search or by beam search."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,12 @@ from kdlib.sequences.exact import (
 
 
 class BestSequence(NamedTuple):
-    """The most probable sequence: tokens (k,) up to and with its eos, and its log-probability."""
+    """The result of `best_sequence`.
+
+    Attributes:
+        tokens: (k,) ids, up to and including eos.
+        log_prob: scalar, its log-probability in nats.
+    """
 
     tokens: Tensor
     log_prob: Tensor
@@ -32,25 +37,42 @@ def best_sequence(
     beam: int | None = None,
     limit: int = LIMIT,
 ) -> BestSequence:
-    """The most probable outcome, y^ = argmax_y log P(y|x) of F4: exact, or by beam search.
+    r"""The most probable outcome (F4), by exact search or by beam search.
 
-    Without `beam` all possible sequences are compared. With it the `beam` most probable prefixes
-    are kept at each length, ended ones among them: cheap, and possibly wrong, unless the beam is as
-    wide as the number of sequences. Outcomes of different length compete by their plain
-    probability.
+    .. math:: \hat y = \arg\max_y \log P(y \mid x)
 
-    Raises: ValueError when the exact search would meet more than `limit` sequences; beam < 1.
+    Outcomes of different lengths compete by their plain probability, without length normalisation.
+
+    Args:
+        model: the language P.
+        length: the length limit L, in tokens.
+        context: passed to the model, x.
+        beam: None compares all possible sequences. A number keeps that many most probable prefixes
+            at each length, ended ones included: cheap, but possibly wrong unless the beam is as
+            wide as the number of sequences.
+        limit: the largest number of sequences for the exact search.
+
+    Returns:
+        The sequence and its log-probability.
+
+    Raises:
+        ValueError: if the exact search meets more than ``limit`` sequences, or for ``beam`` < 1.
     """
     with torch.no_grad():
         if beam is None:
-            found = enumerate_sequences(model, length, context, possible_only=True, limit=limit)
+            candidates = enumerate_sequences(
+                model, length, context, possible_only=True, limit=limit
+            )
         else:
-            found = _beam_search(model, length, context, beam)
-    best = found.log_probs.argmax()
-    return BestSequence(found.tokens[best, : found.lengths[best]], found.log_probs[best])
+            candidates = _beam_search(model, length, context, beam)
+    best = candidates.log_probs.argmax()
+    return BestSequence(
+        candidates.tokens[best, : candidates.lengths[best]], candidates.log_probs[best]
+    )
 
 
 def _beam_search(model: AutoregressiveModel, length: int, context: Any, beam: int) -> Sequences:
+    """The ``beam`` outcomes that the search has kept, the most probable first."""
     at_least("length", length, 1)
     at_least("beam", beam, 1)
     tokens, log_p = torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1)

@@ -1,13 +1,24 @@
-"""Losses of sequences and parts of them: sums and means over tokens (F8)."""
+"""Losses of sequences and of their parts: sums and means of token losses (F8)."""
 
 import torch
 from torch import Tensor
 
 
 def sequence_sum(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Loss of a sequence, the sum of its token losses under the mask: (..., L) -> (...) (F8).
+    r"""Loss of a sequence: the sum of its token losses (F8).
 
-    Raises: TypeError when the mask is not boolean; ValueError when its shape differs.
+    .. math:: \ell(y) = \sum_{t=1}^{L} m_t \, \ell_t
+
+    Args:
+        token_losses: (..., L) losses :math:`\ell_t`, in nats.
+        mask: (..., L) booleans :math:`m_t`, True where a token counts; None counts all.
+
+    Returns:
+        (...) losses, in nats.
+
+    Raises:
+        TypeError: if the mask is not boolean.
+        ValueError: if its shape differs from that of ``token_losses``.
     """
     if mask is None:
         return token_losses.sum(dim=-1)
@@ -15,9 +26,20 @@ def sequence_sum(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def sequence_mean(token_losses: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean loss per token, sum / length, (..., L) -> (...): comparable between lengths (F8).
+    r"""Mean loss per token, comparable between sequences of different lengths (F8).
 
-    Raises: as `sequence_sum`; ValueError for a sequence without a single token, which has no mean.
+    .. math:: \frac{1}{n} \sum_{t=1}^{L} m_t \, \ell_t, \qquad n = \sum_{t=1}^{L} m_t
+
+    Args:
+        token_losses: (..., L) losses :math:`\ell_t`, in nats.
+        mask: (..., L) booleans :math:`m_t`, True where a token counts; None counts all.
+
+    Returns:
+        (...) losses, in nats per token.
+
+    Raises:
+        TypeError: as `sequence_sum`.
+        ValueError: as `sequence_sum`, and for a sequence in which no token counts: it has no mean.
     """
     counted = torch.ones_like(token_losses) if mask is None else _checked(mask, token_losses)
     count = counted.sum(dim=-1)
@@ -33,9 +55,20 @@ def subsequence_sum(
 ) -> Tensor:
     """Loss of positions start..stop-1 within their sequence, given what precedes them (F8).
 
-    The sums of neighbouring sub-sequences add up to the sequence's. (..., L) -> (...), in nats.
+    The losses of adjacent sub-sequences add up to the loss of the whole sequence.
 
-    Raises: as `sequence_sum`; ValueError unless 0 <= start < stop <= L.
+    Args:
+        token_losses: (..., L) losses, in nats.
+        start: first position, counted from 0.
+        stop: one past the last position.
+        mask: (..., L) booleans over the whole sequence, True where a token counts; None counts all.
+
+    Returns:
+        (...) losses, in nats.
+
+    Raises:
+        TypeError: as `sequence_sum`.
+        ValueError: as `sequence_sum`, and unless 0 <= start < stop <= L.
     """
     length = token_losses.shape[-1]
     if not 0 <= start < stop <= length:
@@ -47,6 +80,7 @@ def subsequence_sum(
 
 
 def _checked(mask: Tensor, token_losses: Tensor) -> Tensor:
+    """The mask itself, once its type and shape are known to be right."""
     if mask.dtype != torch.bool:
         raise TypeError(
             f"mask has type {mask.dtype}: pass booleans, True where a token counts (mask.bool())"

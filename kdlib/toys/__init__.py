@@ -1,1 +1,1 @@
-"""Languages whose truth is known; torch alone."""
+"""Languages whose true distribution is known; needs torch only."""

@@ -1,12 +1,13 @@
-"""A language with one word of memory, and what can be known about it exactly.
+"""A language with one word of memory, and its exact entropy, cross-entropy and KL.
 
-The next word depends on the last word and on the context, a string such as "plain fox" of which
-each word may shift the odds. So what is only estimated for a real language is computed here, over
-whole stories and in polynomial time: the entropy of the source, a student's cross-entropy and KL to
-it. The languages themselves are in `worlds`, students of this kind in `toy_students`.
+The next word depends on the last word and on the context, a string such as "plain fox" in which
+each word can shift the odds. Quantities that can only be estimated for a real language are computed
+here exactly, over whole stories and in polynomial time: the entropy of the source, and the
+cross-entropy and KL of a student. The languages are in `kdlib.toys.worlds`, Markov students in
+`kdlib.toys.students`.
 
-Word and state are one: row i of `log_rows` is the distribution of the word after word i, and the
-row of eos is that of the first word. Losses are in nats per story.
+The state is the last word: row i of ``log_rows`` is the distribution of the word after word i, and
+the row of eos is the distribution of the first word. Losses are in nats per story.
 """
 
 from typing import Any
@@ -20,9 +21,14 @@ from kdlib.sequences.losses import Divergence, Leader, chain_rule_loss, check_al
 
 
 class MarkovModel:
-    """A language in which the next word depends on the last word and the context only.
+    """A language in which the next word depends only on the last word and the context.
 
-    Subclasses set words, eos_id and context_words and define `log_rows`; the rest follows from it.
+    Subclasses set the attributes and define `log_rows`; the rest follows from these.
+
+    Attributes:
+        words: the vocabulary, in the order of the ids.
+        eos_id: id of the word that ends a story.
+        context_words: the words that a context can contain.
     """
 
     words: tuple[str, ...]
@@ -30,13 +36,14 @@ class MarkovModel:
     context_words: tuple[str, ...]
 
     def log_rows(self, context: str | None = None) -> Tensor:
-        """Log-probabilities (V, V) of the next word given the last: row `eos_id` begins a story."""
+        """Log-probabilities (V, V) of the next word given the last; row eos_id begins a story."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------ the model as sequences.py sees it
+    # ------------------------------------------------------------ as an AutoregressiveModel
 
     @property
     def vocab_size(self) -> int:
+        """Number of words, V."""
         return len(self.words)
 
     def next_log_probs(self, prefixes: Tensor, context: str | None = None) -> Tensor:
@@ -52,13 +59,23 @@ class MarkovModel:
     # ------------------------------------------------------------ exact quantities
 
     def visits(self, context: str | None = None, length: int | None = None) -> Tensor:
-        """Expected number of times (V,) that a story goes on after each word; for eos, begins: 1.
+        r"""Expected number of times that a story continues after each word.
 
-        v = start + A^T v, A the rows without their eos column; over whole stories or, with
-        `length`, over their first `length` words. Their sum is the expected number of words, "."
+        .. math:: v = e_{\mathrm{eos}} + A^\top v
+
+        This is for whole stories; A holds the rows without their eos column. The entry of eos
+        counts the beginning of the story and is 1. The sum is the expected number of words, "."
         included.
 
-        Raises: ValueError when stories do not end and no length is given; for length < 1.
+        Args:
+            context: of the story.
+            length: count over the first ``length`` words; None: over whole stories.
+
+        Returns:
+            (V,) expected counts.
+
+        Raises:
+            ValueError: for stories that never end if no length is given, or for ``length`` < 1.
         """
         rows = self.log_rows(context).exp()
         goes_on = rows * (torch.arange(self.vocab_size) != self.eos_id)
@@ -79,19 +96,26 @@ class MarkovModel:
         return torch.stack(steps).sum(dim=0)
 
     def entropy(self, context: str | None = None, length: int | None = None) -> Tensor:
-        """H(P) of a story or of its first `length` words, exact: sum of visits(s) H(P(.|s))."""
+        r"""Exact entropy of a story, in nats.
+
+        .. math:: H(P) = \sum_s v_s \, H(P(\cdot \mid s)), \qquad v = \text{visits}
+
+        Args:
+            context: of the story.
+            length: of the first ``length`` words only; None: of whole stories.
+        """
         return (self.visits(context, length) * entropy(self.log_rows(context))).sum()
 
     def cross_entropy(
         self, student: AutoregressiveModel, context: str | None = None, **options: Any
     ) -> Tensor:
-        """F2, exact: `expected_loss` with cross_entropy."""
+        """Exact cross-entropy over stories (F2): `expected_loss` with ``cross_entropy``."""
         return self.expected_loss(student, cross_entropy, context, **options)
 
     def kl(
         self, student: AutoregressiveModel, context: str | None = None, **options: Any
     ) -> Tensor:
-        """F5, KL(P||Q) over stories, exact: `expected_loss` with forward_kl."""
+        r"""Exact :math:`\mathrm{KL}(P \,\Vert\, Q)` over stories (F5): `expected_loss`."""
         return self.expected_loss(student, forward_kl, context, **options)
 
     def expected_loss(
@@ -104,16 +128,27 @@ class MarkovModel:
         length: int | None = None,
         along: Leader = "teacher",
     ) -> Tensor:
-        """Exact sum of the next-word divergences of a story, self being the teacher; with gradient.
+        r"""Exact sum of the next-word divergences of a story, with this language as the teacher.
 
-        sum over s of visits(s) divergence(P(.|s,x), Q(.|s,x')), for Markov students, in O(V^3); for
-        others by `chain_rule_loss` over all possible prefixes, which needs a `length`. The student
-        reads `student_context`, or the same as the teacher when None ("" is the empty context).
-        `along="student"` weighs the states by the student's own visits: what it meets when it
-        writes.
+        .. math:: \sum_s v_s \, D(P(\cdot \mid s, x), Q(\cdot \mid s, x')), \qquad v = \text{visits}
 
-        Raises: ValueError when the student is not Markov and no length is given; when the two
-        disagree on V or eos; for an unknown `along`.
+        This takes :math:`O(V^3)` for Markov students. Other students go through `chain_rule_loss`
+        over all possible prefixes, which needs a ``length``.
+
+        Args:
+            student: the model Q.
+            divergence: D, of next-word distributions.
+            context: what the teacher reads, x.
+            student_context: what the student reads, x'; None: the same ("" is the empty context).
+            length: only the first ``length`` words; None: whole stories.
+            along: whose visits weight the states; "student": those it meets when it generates.
+
+        Returns:
+            Scalar, in nats per story, with gradient.
+
+        Raises:
+            ValueError: if the student is not Markov and no length is given, if the two differ in V
+                or eos, or for an unknown ``along``.
         """
         check_pair(self, student)
         check_along(along)
@@ -136,7 +171,7 @@ class MarkovModel:
             (self, context) if along == "teacher" else (student, student_context)
         )
         visits = leader.visits(leader_context, length)
-        met = visits > 0  # a state that is never met may have an infinite divergence
+        met = visits > 0  # 0 times the infinite divergence of an unvisited state would be NaN
         losses = divergence(self.log_rows(context)[met], student.log_rows(student_context)[met])
         return (visits[met] * losses).sum()
 
@@ -145,13 +180,13 @@ class MarkovModel:
     def sample(
         self, samples: int, context: str | None = None, *, length: int = 20, seed: int = 0
     ) -> Sequences:
-        """`samples` stories of at most `length` words, the same for the same seed."""
+        """``samples`` stories of at most ``length`` words, reproducible from ``seed``."""
         return sample_sequences(self, length, samples, torch.Generator().manual_seed(seed), context)
 
     def dataset(
         self, contexts: list[str], samples: int, *, length: int = 20, seed: int = 0
     ) -> dict[str, Sequences]:
-        """`samples` stories for each context: D if these are x = (c, z), D' if x' = (c', z)."""
+        """``samples`` stories for each context: the data D for x = (c, z), D' for x' = (c', z)."""
         generator = torch.Generator().manual_seed(seed)
         return {
             context: sample_sequences(self, length, samples, generator, context)
@@ -159,9 +194,15 @@ class MarkovModel:
         }
 
     def transition_counts(self, stories: Sequences, labels: Tensor | None = None) -> Tensor:
-        """How often (V, V) each word was followed by each label, by default the story's own words.
+        """How often each word was followed by each label.
 
-        With noisy labels (N, L) the rows stay the true previous words: only the target is wrong.
+        Args:
+            stories: N sequences.
+            labels: (N, L) ids, such as noisy labels; None: the words of the stories. The rows are
+                the true previous words in both cases, so only the target can be wrong.
+
+        Returns:
+            (V, V) float64 counts, previous word by label.
         """
         start = torch.full((len(stories.tokens), 1), self.eos_id)
         previous = torch.cat([start, stories.tokens[:, :-1]], dim=1)[stories.mask]
@@ -173,12 +214,13 @@ class MarkovModel:
     def ids(self, text: str) -> Tensor:
         """Word ids (t,) of a text whose words are separated by spaces.
 
-        Raises: ValueError for a word that this world does not know.
+        Raises:
+            ValueError: for a word that is not in the vocabulary.
         """
         return torch.tensor(word_positions("text", text, self.words), dtype=torch.int64)
 
     def text(self, tokens: Tensor) -> str | list[str]:
-        """The words of ids (L,) up to the first eos, a string; of (N, L), a list of strings."""
+        """The words up to the first eos: a string for ids (L,), a list of strings for (N, L)."""
         if tokens.ndim == 2:
             return [str(self.text(row)) for row in tokens]
         ids = tokens.tolist()
@@ -188,21 +230,26 @@ class MarkovModel:
     def next_words(
         self, prefix: str = "", context: str | None = None, top: int = 5
     ) -> list[tuple[str, float]]:
-        """The `top` most probable words after a text with their probabilities, none of them 0."""
+        """The ``top`` most probable words after a text, with their probabilities, all above 0."""
         p = self.next_log_probs(self.ids(prefix)[None], context)[0].exp()
         ranked = sorted(zip(p.tolist(), self.words), reverse=True)
         return [(word, share) for share, word in ranked[:top] if share > 0]
 
     def context_ids(self, context: str | None) -> list[int]:
-        """Positions in `context_words` of the words of a context; None and "" are the empty one.
+        """Positions in ``context_words`` of the words of a context; None and "" are empty.
 
-        Raises: ValueError for a word that contexts do not have.
+        Raises:
+            ValueError: for a word that is not among them.
         """
         return word_positions("context", context or "", self.context_words)
 
 
 def word_positions(name: str, text: str, known: tuple[str, ...]) -> list[int]:
-    """Where each word of a text stands in `known`. Raises: ValueError for a word not there."""
+    """Position in ``known`` of each word of a text.
+
+    Raises:
+        ValueError: for a word that is not in ``known``; the message calls the text ``name``.
+    """
     unknown = [word for word in text.split() if word not in known]
     if unknown:
         allowed = " ".join(known) or "none"

@@ -1,12 +1,15 @@
-"""Students that train in a second, each short of something; and `fit`, which trains them.
+"""Small students that train in seconds, each with its own limitation; and `fit`, to train them.
 
-    TabularStudent    one logit for each pair of words: can be any world, if it has seen enough
-    LowRankStudent    the same through a bottleneck of r numbers: too small for most worlds
-    TinyTransformer   reads the whole prefix and the context: a language model in small
-    OnePeak           one bump on a line, for a target with two: what is missing can be seen
+::
 
-The first three are given their words by a world and follow the protocol in `sequences`. All compute
-in float64, draw their first parameters from a seed, and never touch the global random state.
+    TabularStudent    one logit per pair of words: can match any world, given enough data
+    LowRankStudent    the same with a bottleneck of r numbers: too small for most worlds
+    TinyTransformer   reads the whole prefix and the context: a small language model
+    OnePeak           a single peak on a line, for a target with two: the misfit is visible
+
+The first three take their words from a world and follow the `AutoregressiveModel` protocol of
+`kdlib.sequences.exact`. All compute in float64, draw their initial parameters from a seed, and
+leave the global random state untouched.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,9 +23,16 @@ from kdlib.toys.worlds import mix
 
 
 class TabularStudent(nn.Module, MarkovModel):
-    """log Q(.|s, x') = log-softmax of base[s] + the sum over context words w of shift[w][s].
+    r"""A table of logits for each pair of words, with a shift for each context word.
 
-    Starts as the uniform distribution. V^2 parameters, and V^2 more for each context word.
+    .. math:: \log Q(\cdot \mid s, x') = \operatorname{log\,softmax}
+        \Bigl( \mathrm{base}_s + \sum_{w \in x'} \mathrm{shift}_{w,s} \Bigr)
+
+    It starts as the uniform distribution. It has :math:`V^2` parameters, and :math:`V^2` more for
+    each context word.
+
+    Args:
+        world: the language whose words and context words it uses.
     """
 
     def __init__(self, world: MarkovModel):
@@ -33,17 +43,30 @@ class TabularStudent(nn.Module, MarkovModel):
         self.shift = nn.Parameter(torch.zeros(contexts, size, size, dtype=torch.float64))
 
     def log_rows(self, context: str | None = None) -> Tensor:
+        """Log-probabilities (V, V) of the next word given the last."""
         logits = self.base + self.shift[self.context_ids(context)].sum(dim=0)
         return logits.log_softmax(dim=-1)
 
 
 class LowRankStudent(nn.Module, MarkovModel):
-    """Logits (state[s] + sum of context[w]) @ output, through `rank` numbers: a bottleneck.
+    r"""Logits through a bottleneck of ``rank`` numbers.
 
-    The matrix of logits has rank <= `rank`, which no amount of training can pass (Yang et al. 2018,
-    "Breaking the Softmax Bottleneck"). A context may also be a tensor (rank,): a soft prompt.
+    .. math:: \log Q(\cdot \mid s, x') = \operatorname{log\,softmax}
+        \Bigl( \bigl( \mathrm{state}_s + \sum_{w \in x'} \mathrm{context}_w \bigr)
+        \, \mathrm{output} \Bigr)
 
-    Raises: ValueError for rank < 1.
+    The matrix of logits has at most this rank, a limit that training cannot overcome. A context can
+    also be a tensor (rank,), a soft prompt.
+
+    Args:
+        world: the language whose words and context words it uses.
+        rank: width of the bottleneck.
+        seed: of the initial parameters.
+
+    Raises:
+        ValueError: for ``rank`` < 1.
+
+    Source: Yang et al. 2018 (Breaking the Softmax Bottleneck).
     """
 
     def __init__(self, world: MarkovModel, rank: int, seed: int = 0):
@@ -57,18 +80,29 @@ class LowRankStudent(nn.Module, MarkovModel):
         self.output = nn.Parameter(draw(rank, world.vocab_size))
 
     def log_rows(self, context: str | Tensor | None = None) -> Tensor:
+        """Log-probabilities (V, V) of the next word given the last."""
         if not isinstance(context, Tensor):
             context = self.context[self.context_ids(context)].sum(dim=0)
         return ((self.state + context) @ self.output).log_softmax(dim=-1)
 
 
 class TinyTransformer(nn.Module):
-    """A causal transformer over [context words, start, story words], pre-norm.
+    """A causal pre-norm transformer over [context words, start, story words].
 
-    The context's words have no positions, so a context may be of any length; or it may be a tensor
-    (k, width), a soft prompt of k vectors in their place (Lester et al. 2021).
+    Context words have no position embeddings, so a context can have any length. It can also be a
+    tensor (k, width), a soft prompt of k vectors instead of the words (Lester et al. 2021).
 
-    Raises: ValueError when a story is longer than `max_words`, when heads do not divide width.
+    Args:
+        world: the language whose words and context words it uses.
+        width: of the hidden states.
+        layers: number of transformer blocks.
+        heads: attention heads of a block.
+        max_words: the longest story, in words.
+        seed: of the initial parameters.
+
+    Raises:
+        ValueError: if ``heads`` does not divide ``width``; later, for a story longer than
+            ``max_words``.
     """
 
     words: tuple[str, ...]
@@ -100,7 +134,7 @@ class TinyTransformer(nn.Module):
         self.double()
 
     def next_log_probs(self, prefixes: Tensor, context: str | Tensor | None = None) -> Tensor:
-        """Log-probabilities (N, V) of the word after each prefix (N, t)."""
+        """Log-probabilities (N, V) of the word after each prefix (N, t) of word ids."""
         start = torch.full((len(prefixes), 1), self.eos_id)
         return self._read(torch.cat([start, prefixes], dim=1), context)[:, -1]
 
@@ -110,6 +144,7 @@ class TinyTransformer(nn.Module):
         return self._read(torch.cat([start, tokens[:, :-1]], dim=1), context)
 
     def _read(self, words: Tensor, context: str | Tensor | None) -> Tensor:
+        """Log-probabilities (N, t, V) of the word after each of the words (N, t)."""
         if words.shape[1] > self.max_words:
             raise ValueError(
                 f"tokens has {words.shape[1]} positions: this student was built for "
@@ -128,7 +163,7 @@ class TinyTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """Causal self-attention, then a feed-forward layer, each after a LayerNorm and added back."""
+    """Causal self-attention, then a feed-forward layer, each pre-norm with a residual."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -153,9 +188,16 @@ class _Block(nn.Module):
 
 
 def one_peak(size: int, centre: Tensor, width: Tensor) -> Tensor:
-    """Log-probabilities (..., size) of a Gaussian discretised to the points 0..size-1.
+    r"""A Gaussian, discretised to the points 0..size-1.
 
-    centre and width (...) may be grids, so the best peak of all can be found by trying them all.
+    .. math:: p_i \propto \exp \bigl( -\tfrac12 ((i - \mathrm{centre}) / \mathrm{width})^2 \bigr)
+
+    Args:
+        size: number of points.
+        centre, width: (...) floats; grids allow an exhaustive search for the best peak.
+
+    Returns:
+        (..., size) log-probabilities, in nats.
     """
     points = torch.arange(size, dtype=torch.float64)
     return (-(((points - centre[..., None]) / width[..., None]) ** 2) / 2).log_softmax(dim=-1)
@@ -167,16 +209,21 @@ def two_peaks(
     widths: tuple[float, float] = (2, 3),
     second_weight: float = 0.4,
 ) -> Tensor:
-    """Log-probabilities (size,) of a mixture of two such peaks, which one peak cannot match."""
+    """Log-probabilities (size,) of a mixture of two of `one_peak`, which one peak cannot match."""
     peaks = one_peak(size, torch.tensor(centres), torch.tensor(widths))
     return mix(peaks[0], peaks[1], second_weight)
 
 
 class OnePeak(nn.Module):
-    """A single peak with two parameters, centre and log-width, to be fitted by gradient.
+    """A single peak with two parameters, centre and log-width, to be fitted by gradient descent.
 
-    From the default start either KL reaches its own best peak on `two_peaks()`; from elsewhere
-    the reverse KL may stop at a poorer one, for which a grid over `one_peak` is the remedy.
+    From the default start, forward and reverse KL each reach their best peak on ``two_peaks()``.
+    From other starts the reverse KL can end in a worse local minimum; a grid search over `one_peak`
+    avoids that.
+
+    Args:
+        size: number of points.
+        centre, width: the initial peak.
     """
 
     def __init__(self, size: int = 40, centre: float = 14, width: float = 2):
@@ -186,7 +233,7 @@ class OnePeak(nn.Module):
         self.log_width = nn.Parameter(torch.tensor(float(width), dtype=torch.float64).log())
 
     def forward(self) -> Tensor:
-        """Log-probabilities (size,)."""
+        """Log-probabilities (size,) of the peak."""
         return one_peak(self.size, self.centre, self.log_width.exp())
 
 
@@ -199,9 +246,19 @@ def fit(
     steps: int = 300,
     learning_rate: float = 0.05,
 ) -> list[float]:
-    """Minimises loss() over a student's parameters, or given tensors, with Adam; the losses.
+    """Minimise a loss with Adam.
 
-    Raises: ValueError as soon as the loss is not finite, with the step.
+    Args:
+        student: a module, or the tensors to optimise.
+        loss: computes the scalar loss.
+        steps: number of optimiser steps.
+        learning_rate: of Adam.
+
+    Returns:
+        The loss before each step.
+
+    Raises:
+        ValueError: as soon as the loss is not finite; the message gives the step.
     """
     parameters = list(student.parameters() if isinstance(student, nn.Module) else student)
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
@@ -221,10 +278,12 @@ def fit(
 
 
 def _speak_like(student: MarkovModel | TinyTransformer, world: MarkovModel) -> None:
+    """Give the student the words, eos and context words of the world."""
     student.words, student.eos_id = world.words, world.eos_id
     student.context_words = world.context_words
 
 
 def _normal(seed: int) -> Callable[..., Tensor]:
+    """A function of a shape that draws N(0, 0.5^2) numbers from its own generator."""
     generator = torch.Generator().manual_seed(seed)
     return lambda *size: 0.5 * torch.randn(*size, generator=generator, dtype=torch.float64)

@@ -1,15 +1,15 @@
 """Small languages whose true distribution is known exactly, for the chapters and the tests.
 
-A world is a Markov chain over words, in which each word of the context shifts the odds; `markov`
-says what can be computed about it. From a world come its corrupted relatives: a teacher that errs
-systematically (`with_bias`), one too sure or too unsure (`with_temperature`), labels that are
-sometimes wrong (`with_label_noise`); each is a world again, with its exact distribution. Everything
-is float64.
+A world is a Markov chain over words, in which each context word shifts the odds; what can be
+computed about it is in `kdlib.toys.markov`. Corrupted versions of a world are worlds too, each with
+its exact distribution: a systematically wrong teacher (`World.with_bias`), an over- or
+underconfident one (`World.with_temperature`), labels that are sometimes wrong
+(`World.with_label_noise`). Everything is float64. ::
 
     world = story_world()
     world.text(world.sample(2, "plain fox").tokens)    c = "plain" (instruction), z = "fox" (input)
     world.next_words("the brave", "fox")               x' = (c', z) with an empty c'
-    world.with_bias(0.3).kl(student, "fox")            the student's distance to a biased teacher
+    world.with_bias(0.3).kl(student, "fox")            KL of the student to a biased teacher
 """
 
 from collections.abc import Callable
@@ -21,9 +21,16 @@ from kdlib.toys.markov import MarkovModel, word_positions
 
 
 class World(MarkovModel):
-    """A language given by a function from a context to its `log_rows` (V, V).
+    """A language defined by a function from a context to its `log_rows`.
 
-    Raises: ValueError when eos is none of the words.
+    Args:
+        words: the vocabulary, in the order of the ids.
+        rows_of: maps a context to the (V, V) log-probabilities of the next word given the last.
+        context_words: the words that a context can contain.
+        eos: the word that ends a story.
+
+    Raises:
+        ValueError: if ``eos`` is not one of the words.
     """
 
     def __init__(
@@ -40,29 +47,38 @@ class World(MarkovModel):
         self._rows_of = rows_of
 
     def log_rows(self, context: str | None = None) -> Tensor:
-        self.context_ids(context)  # an unknown word must not pass for the empty context
+        """Log-probabilities (V, V) of the next word given the last; row eos_id begins a story."""
+        self.context_ids(context)  # rejects unknown words, which rows_of may ignore
         return self._rows_of(context)
 
     def transformed(self, change: Callable[[Tensor], Tensor]) -> "World":
-        """The world whose rows are change(log_rows) in every context: (V, V) to (V, V)."""
+        """The world whose rows are ``change(log_rows)`` in every context, (V, V) -> (V, V)."""
         eos = self.words[self.eos_id]
         return World(
             self.words, lambda context: change(self.log_rows(context)), self.context_words, eos
         )
 
     def with_label_noise(self, rate: float) -> "World":
-        """The distribution of labels of which a share `rate` is flipped: see `label_noise`.
+        """The distribution of labels flipped with probability ``rate``: see `label_noise`.
 
-        Raises: ValueError unless 0 <= rate <= 1.
+        Raises:
+            ValueError: unless 0 <= ``rate`` <= 1.
         """
         _share("rate", rate)
         return self.transformed(lambda rows: label_noise(rows, rate))
 
     def with_bias(self, strength: float, towards: Tensor | None = None) -> "World":
-        """A teacher that errs the same way every time: (1 - strength) P + strength W.
+        r"""A teacher with a systematic error.
 
-        W = exp(`towards`) (V, V); by default `confused(log_rows)`: possible words, with wrong odds.
-        Raises: ValueError unless 0 <= strength <= 1.
+        .. math:: (1 - \mathrm{strength}) \, P + \mathrm{strength} \, W
+
+        Args:
+            strength: weight of the wrong distribution.
+            towards: (V, V) log-probabilities of W; None: `confused` rows, which allow the same
+                words with wrong odds.
+
+        Raises:
+            ValueError: unless 0 <= ``strength`` <= 1.
         """
         _share("strength", strength)
         return self.transformed(
@@ -70,18 +86,26 @@ class World(MarkovModel):
         )
 
     def with_temperature(self, temperature: float) -> "World":
-        """A teacher with the right order, the wrong confidence: P^(1/T) normalised; T > 1: unsure.
+        r"""A teacher with the right ranking but the wrong confidence.
 
-        Raises: ValueError unless temperature > 0 and finite.
+        .. math:: P_T \propto P^{1/T}
+
+        It is underconfident for T > 1 and overconfident for T < 1.
+
+        Raises:
+            ValueError: unless ``temperature`` is above 0 and finite.
         """
         if not 0 < temperature < torch.inf:
             raise ValueError(f"temperature is {temperature}: it must be above 0 and finite")
         return self.transformed(lambda rows: (rows / temperature).log_softmax(dim=-1))
 
     def smoothed(self, weight: float) -> "World":
-        """(1 - weight) P + weight / V: every word possible after every word, so no KL is infinite.
+        r""":math:`(1 - \mathrm{weight}) P + \mathrm{weight} / V`, so that no KL is infinite.
 
-        Raises: ValueError unless 0 <= weight <= 1.
+        With a weight above 0, every word is possible after every word.
+
+        Raises:
+            ValueError: unless 0 <= ``weight`` <= 1.
         """
         _share("weight", weight)
         return self.transformed(
@@ -93,20 +117,47 @@ class World(MarkovModel):
 
 
 def mix(log_p: Tensor, log_w: Tensor, weight: float) -> Tensor:
-    """log((1 - weight) P + weight W), (..., V). Raises: ValueError unless 0 <= weight <= 1.
+    r"""Log-probabilities of a mixture.
 
-    With weight = lambda / (1 + lambda) it is the optimum of CE(label, Q) + lambda KL(W||Q) for
-    labels P: Q* = (P + lambda W) / (1 + lambda).
+    .. math:: \log ((1 - \mathrm{weight}) \, P + \mathrm{weight} \, W)
+
+    With weight :math:`\lambda / (1 + \lambda)` it is the minimiser
+    :math:`Q^* = (P + \lambda W) / (1 + \lambda)` of
+    :math:`\mathrm{CE}(\text{label}, Q) + \lambda \, \mathrm{KL}(W \,\Vert\, Q)` for labels drawn
+    from P.
+
+    Args:
+        log_p, log_w: (..., V) log-probabilities.
+        weight: of W.
+
+    Returns:
+        (..., V) log-probabilities.
+
+    Raises:
+        ValueError: unless 0 <= ``weight`` <= 1.
     """
     _share("weight", weight)
     return ((1 - weight) * log_p.exp() + weight * log_w.exp()).log()
 
 
 def label_noise(log_p: Tensor, rate: float) -> Tensor:
-    """Exact distribution of a label that is flipped, with probability `rate`, to another word.
+    r"""Exact distribution of a label under uniform (symmetric) label noise.
 
-    P~ = (1 - rate) P + rate (1 - P) / (V - 1), (..., V): uniform (symmetric) label noise, as in
-    van Rooyen et al. 2015. Raises: ValueError unless 0 <= rate <= 1.
+    With probability ``rate`` the label is flipped to another word:
+
+    .. math:: \tilde P = (1 - \mathrm{rate}) \, P + \mathrm{rate} \, \frac{1 - P}{V - 1}
+
+    Args:
+        log_p: (..., V) log-probabilities of the true label.
+        rate: probability of a flip.
+
+    Returns:
+        (..., V) log-probabilities.
+
+    Raises:
+        ValueError: unless 0 <= ``rate`` <= 1.
+
+    Source: van Rooyen et al. 2015.
     """
     _share("rate", rate)
     p = log_p.exp()
@@ -114,9 +165,21 @@ def label_noise(log_p: Tensor, rate: float) -> Tensor:
 
 
 def flip_labels(labels: Tensor, rate: float, vocab_size: int, generator: torch.Generator) -> Tensor:
-    """Labels, each replaced with probability `rate` by one of the other words, at random.
+    """Labels, each replaced with probability ``rate`` by one of the other words at random.
 
-    The sampled counterpart of `label_noise`; any shape. Raises: ValueError unless 0 <= rate <= 1.
+    This is the sampled counterpart of `label_noise`.
+
+    Args:
+        labels: ids, of any shape.
+        rate: probability of a flip.
+        vocab_size: number of words, V.
+        generator: the source of all randomness.
+
+    Returns:
+        Ids, of the same shape.
+
+    Raises:
+        ValueError: unless 0 <= ``rate`` <= 1.
     """
     _share("rate", rate)
     flipped = torch.rand(labels.shape, generator=generator) < rate
@@ -125,9 +188,10 @@ def flip_labels(labels: Tensor, rate: float, vocab_size: int, generator: torch.G
 
 
 def confused(log_rows: Tensor) -> Tensor:
-    """Rows (V, V) whose probabilities moved on by one place among the possible words of each row.
+    """Rows (V, V) in which the probabilities of the possible words are shifted by one place.
 
-    A wrong distribution with the right grammar; a row with a single possible word stays as it is.
+    This gives a wrong distribution with the right grammar. A row with one possible word is
+    unchanged.
     """
     wrong = log_rows.clone()
     for row in wrong:
@@ -140,7 +204,13 @@ def confused(log_rows: Tensor) -> Tensor:
 
 
 def random_world(words: str = "a b c .", seed: int = 0, scale: float = 1.0) -> World:
-    """A world without grammar: logits drawn from N(0, scale^2), any word may follow any word."""
+    r"""A world without grammar, in which any word can follow any word.
+
+    Args:
+        words: the vocabulary, separated by spaces; "." is needed, as eos.
+        seed: of the logits.
+        scale: the logits are drawn from :math:`N(0, \mathrm{scale}^2)`.
+    """
     vocabulary = tuple(words.split())
     generator = torch.Generator().manual_seed(seed)
     size = (len(vocabulary), len(vocabulary))
@@ -148,7 +218,7 @@ def random_world(words: str = "a b c .", seed: int = 0, scale: float = 1.0) -> W
     return World(vocabulary, lambda _: rows)
 
 
-# What may follow each word, and with which weight; "." begins a story, and ends it.
+# The words that can follow each word, with their weights; "." begins and ends a story.
 _STORY = {
     ".": "the 4 every 1",
     "the": "old 2 brave 2 fox 3 owl 2 child 2 sailor 1",
@@ -176,7 +246,7 @@ _STORY = {
     "night": ". 1",
 }
 
-# How much likelier (or less likely) each context word makes the words that it names.
+# The factors by which each context word multiplies the weights of the words it names.
 _CONTEXTS = {
     "plain": "old 0.1 brave 0.1 golden 0.1 quiet 0.1 and 0.05 at 0.1",
     "ornate": "old 4 brave 4 golden 5 quiet 5 and 3 at 3",
@@ -190,11 +260,12 @@ _CONTEXTS = {
 
 
 def story_world() -> World:
-    """24 words that tell of foxes, owls, children and sailors; 8 context words that sway the story.
+    """Stories of foxes, owls, children and sailors: 24 words, 8 context words.
 
-    Instructions (c): "plain" (short, no adjectives), "ornate" (long), "sea", "forest". Inputs (z):
-    "fox", "owl", "child", "sailor". A context is any of them, in any order, or "": "plain fox" is
-    x = (c, z), and "fox" is x' = (c', z) with an empty c'. The weights are made up for this book.
+    Instructions (c): "plain" (short, hardly any adjectives), "ornate" (long), "sea", "forest".
+    Inputs (z): "fox", "owl", "child", "sailor". A context is any of these in any order, or "":
+    "plain fox" is x = (c, z), and "fox" is x' = (c', z) with an empty c'. The weights are invented
+    for this book.
     """
     words = tuple(_STORY)
     weights = torch.stack([_weights(_STORY[word], words, 0.0) for word in words])
@@ -209,7 +280,7 @@ def story_world() -> World:
 
 
 def _weights(named: str, words: tuple[str, ...], default: float) -> Tensor:
-    """The text "fox 3 owl 2" as a vector (V,) over the words, `default` for all others."""
+    """A text such as "fox 3 owl 2" as weights (V,) of the words, ``default`` for all others."""
     vector = torch.full((len(words),), default, dtype=torch.float64)
     pairs = named.split()
     for word, weight in zip(pairs[::2], pairs[1::2]):
@@ -218,5 +289,6 @@ def _weights(named: str, words: tuple[str, ...], default: float) -> Tensor:
 
 
 def _share(name: str, value: float) -> None:
+    """Raise ValueError unless 0 <= value <= 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value}: it must lie between 0 and 1")

@@ -8,6 +8,7 @@ from kdlib.bench.cache import Sizes
 from kdlib.bench.variants import SIZES, VARIANTS, Size
 from kdlib.losses.fused import compiled
 from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.teachers.targets import TeacherTargets
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)
 CPU = torch.device("cpu")
@@ -20,13 +21,13 @@ def tiny(tmp_path_factory):
         patch.setattr(
             compiled, "_winners_path", lambda: tmp_path_factory.mktemp("notes") / "n.json"
         )
-        patch.setattr(compiled, "is_available", lambda device: False)
+        patch.setattr(variants, "is_available", lambda device: False)
         # The process that measures memory does not know of the patches, but is given the numbers.
         return loss.measure("tiny", "fp32", rounds=1)
 
 
 def test_every_variant_is_measured(tiny):
-    assert {"dense", "linear"} <= set(tiny["variants"])
+    assert {"dense", "fused"} <= set(tiny["variants"])
     assert tiny["variants"]["dense"]["to_dense"] == 1
     assert tiny["floor_seconds"] > 0
     for row in tiny["variants"].values():
@@ -34,7 +35,7 @@ def test_every_variant_is_measured(tiny):
 
 
 def test_what_is_not_measured_is_named_with_its_reason(tiny):
-    everything = {"dense", "linear", "compiled", *peers.LOADERS}
+    everything = {"dense", "fused", "compiled", *peers.LOADERS}
     assert set(tiny["variants"]) | set(tiny["missing"]) == everything
     assert "compiled  not measured: no compiler" in loss.table(tiny)
 
@@ -42,14 +43,14 @@ def test_what_is_not_measured_is_named_with_its_reason(tiny):
 def test_the_table_names_size_and_variants(tiny):
     table = loss.table(tiny)
     assert "N=40 H=8/12 V=300, fp32, cpu" in table
-    assert all(name in table for name in ("floor", "dense", "linear"))
+    assert all(name in table for name in ("floor", "dense", "fused"))
 
 
 @pytest.mark.parametrize(("compiled_seconds", "wins"), [(0.1, True), (9.0, False)])
 def test_the_faster_form_is_noted(monkeypatch, tmp_path, compiled_seconds, wins):
     monkeypatch.setitem(SIZES, "tiny", TINY)
     monkeypatch.setattr(compiled, "_winners_path", lambda: tmp_path / "compiled.json")
-    seconds = {"dense": [1.0], "linear": [0.5], "compiled": [compiled_seconds]}
+    seconds = {"dense": [1.0], "fused": [0.5], "compiled": [compiled_seconds]}
     monkeypatch.setattr(loss, "_times", lambda *_: seconds)
     monkeypatch.setattr(loss, "errors", lambda *_: dict.fromkeys(seconds, [0.0] * 3))
     monkeypatch.setattr(loss, "extra_memory_bytes", lambda *_: 0)
@@ -72,22 +73,27 @@ def test_an_error_would_be_seen():
 
 
 def test_memory_of_a_variant_is_its_own():
-    """One matrix of the logits is 40 MB here; the dense loss keeps several, the linear one none."""
+    """One matrix of the logits is 40 MB here; the dense loss keeps several, the fused one none."""
     size = Size(tokens=2000, width=8, teacher_width=8, vocabulary=5000)
-    dense, linear = (loss.extra_memory_bytes(name, size, "fp32") for name in ("dense", "linear"))
+    dense, fused = (loss.extra_memory_bytes(name, size, "fp32") for name in ("dense", "fused"))
     assert dense > 3 * 4 * 2000 * 5000
-    assert linear < dense / 4
+    assert fused < dense / 4
 
 
 def test_both_ways_of_training_read_the_same_blocks(monkeypatch):
     read = {"cached": [], "beside": []}
 
-    def recording(name, targets):
-        return lambda rows, ids: read[name].append(rows.tolist()) or targets(rows, ids)
+    class Recorded(TeacherTargets):
+        def __init__(self, name, targets):
+            self.name, self.targets = name, targets
+
+        def __call__(self, rows, ids):
+            read[self.name].append(rows.tolist())
+            return self.targets(rows, ids)
 
     for name, attribute in (("cached", "CachedTargets"), ("beside", "LiveTargets")):
         make = getattr(cache, attribute)
-        record = lambda *given, make=make, name=name: recording(name, make(*given))
+        record = lambda *given, make=make, name=name: Recorded(name, make(*given))
         monkeypatch.setattr(cache, attribute, record)
     teacher = new_model(ModelSize(16, 1, 2), 90, 2 * cache.BLOCK, seed=0)
     result = cache.measure(Sizes(ModelSize(8, 1, 2), epochs=(8, 16), rounds=2), teacher)

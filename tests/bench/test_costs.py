@@ -110,7 +110,7 @@ def test_a_causal_kernel_saves_half_of_the_scores_only():
 # --- The loss ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["dense", "linear"])
+@pytest.mark.parametrize("way", ["dense", "fused"])
 def test_operations_of_a_loss_are_those_that_torch_counts(way):
     """In chunks, too, no product is made twice."""
     size = SIZE._replace(tokens=300, vocabulary=10_000)
