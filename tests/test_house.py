@@ -1,7 +1,9 @@
-"""The plan of the house: imports point downwards, and the ground floor needs torch alone."""
+"""The plan of the house: rooms, imports that point downwards, and a README that draws it truly."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -14,19 +16,40 @@ def test_imports_point_downwards():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_module_has_its_floor():
-    import tomllib
-
-    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    layers = next(c for c in contract["contracts"] if c["type"] == "layers")["layers"]
-    named = {name.strip() for layer in layers for name in layer.replace(":", "|").split("|")}
-    present = {
-        f"kdlib.{path.stem}"
+def names_in_the_package():
+    """Rooms, and modules that stand outside any."""
+    return {
+        path.stem
         for path in (ROOT / "kdlib").iterdir()
         if (path.suffix == ".py" and not path.stem.startswith("__"))
         or (path / "__init__.py").exists()
     }
-    assert named == present
+
+
+def test_every_room_has_its_layer():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(c for c in contracts["contracts"] if c["type"] == "layers")["layers"]
+    named = {name.strip().removeprefix("kdlib.") for layer in layers for name in layer.split("|")}
+    assert named == names_in_the_package()
+
+
+def test_the_readme_draws_every_room():
+    tree = re.search(r"```\nkdlib/\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[
+        1
+    ]
+    drawn = re.findall(r"^  (\w+)(?:/|\.py) ", tree, re.MULTILINE)
+    assert sorted(drawn) == sorted(names_in_the_package())
+
+
+def test_the_tests_have_the_same_rooms():
+    rooms = {path.parent.name for path in (ROOT / "kdlib").glob("*/__init__.py")}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert rooms <= tested
+
+
+def test_every_room_says_its_question():
+    for path in (ROOT / "kdlib").glob("**/__init__.py"):
+        assert path.read_text("utf-8").startswith('"""'), path
 
 
 def test_no_path_or_address_of_the_makers_machine_is_committed():

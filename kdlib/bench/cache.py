@@ -21,11 +21,11 @@ from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.frozen import freeze
+from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_format import CacheContents
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
 from kdlib.teachers.live import LiveTargets
-from kdlib.teachers.targets import TeacherTargets
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.schedule import Training

@@ -1,14 +1,11 @@
 """The training phases of a run: teacher, student, controls. Each leaves a folder when it is done.
 
-A control is the same student, from the same initial weights and on the same text, without a
-teacher: what distillation has to beat. `CONTROL_STEPS` lists the controls.
+Which controls there are stands in ``controls.py``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ from torch import nn
 from kdlib.data.blocks import Blocks
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.context import RunContext
+from kdlib.jobs.controls import WITHOUT_TEACHER, control_training
 from kdlib.jobs.recipe_files import recipe_fingerprint
 from kdlib.jobs.students import new_student
 from kdlib.jobs.targets import cached_targets, exact_targets
@@ -29,18 +27,16 @@ from kdlib.machine.sharding import gather_model, is_sharding
 from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import new_model
 from kdlib.models.frozen import check_pair, freeze
+from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
-from kdlib.teachers.targets import TeacherTargets
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
-from kdlib.training.run_folder import read_state, record_seconds
+from kdlib.training.run_folder import record_seconds
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-WITHOUT_TEACHER = Objective.from_lambda(0.0)
 
 
 def train_teacher(context: RunContext) -> None:
@@ -152,54 +148,8 @@ def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
     Raises:
         Interrupted: after a signal, once a checkpoint is written.
     """
-    training = dataclasses.replace(
-        context.recipe.student.training, steps=CONTROL_STEPS[name](context)
-    )
+    training = control_training(context, name)
     _learn(context, classroom, name, WITHOUT_TEACHER, training)
-
-
-def wanted_controls(context: RunContext) -> list[str]:
-    """The names of the recipe's controls, in the order in which they can be trained."""
-    controls = context.recipe.controls
-    # The equal-time control needs the equal-steps one, which shows how long a step takes.
-    wanted = {
-        "control_equal_steps": controls.equal_steps or controls.equal_time,
-        "control_equal_time": controls.equal_time,
-    }
-    return [name for name in CONTROL_STEPS if wanted[name]]
-
-
-def _equal_steps(context: RunContext) -> int:
-    """As many steps as the student."""
-    return context.recipe.student.training.steps
-
-
-def _equal_time(context: RunContext) -> int:
-    """As many steps without a teacher as fit into the student's time with one."""
-    seconds = read_state(context.folder)["seconds"]
-    return steps_of_equal_time(seconds, context.recipe.student.training.steps)
-
-
-def steps_of_equal_time(seconds: dict[str, float], steps: int) -> int:
-    r"""How many steps of a control take as long as the student's training with its teacher.
-
-    .. math:: n = S \, \frac{t_{\text{teacher pass}} + t_{\text{student}}}{t_{\text{control}}}
-
-    rounded, and at least 1, where :math:`t_{\text{control}}` are the seconds of the equal-steps
-    control.
-
-    Args:
-        seconds: by phase, from the run's state.
-        steps: :math:`S`, the steps of the student and of the equal-steps control.
-    """
-    with_teacher = seconds["teacher_pass"] + seconds["student"]
-    return max(1, round(steps * with_teacher / seconds["control_equal_steps"]))
-
-
-CONTROL_STEPS: dict[str, Callable[[RunContext], int]] = {
-    "control_equal_steps": _equal_steps,
-    "control_equal_time": _equal_time,
-}
 
 
 def _teach(context: RunContext, classroom: Classroom) -> TeacherTargets:

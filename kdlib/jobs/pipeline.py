@@ -19,14 +19,9 @@ from typing import Any
 from kdlib.files import locked
 from kdlib.jobs.checks import check_run, refuse_another_recipe
 from kdlib.jobs.context import RunContext, open_context
+from kdlib.jobs.controls import wanted_controls
 from kdlib.jobs.measure import measure_run, write_provenance
-from kdlib.jobs.phases import (
-    open_classroom,
-    train_control,
-    train_student,
-    train_teacher,
-    wanted_controls,
-)
+from kdlib.jobs.phases import open_classroom, train_control, train_student, train_teacher
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.targets import make_cache

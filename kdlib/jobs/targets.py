@@ -17,11 +17,11 @@ from kdlib.machine.distributed import is_main, run_on_main
 from kdlib.machine.sharding import is_sharding, place_module
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.models.frozen import freeze
+from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_format import CacheContents, cache_contents, read_manifest
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets, can_precompute
-from kdlib.teachers.targets import TeacherTargets
 from kdlib.training.run_folder import record_targets
 from kdlib.training.schedule import Training
 

@@ -26,7 +26,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from kdlib.losses.slots import (
+from kdlib.losses.vocabulary_sums import (
     INF,
     ForwardKL,
     alpha_beta_terms,

@@ -12,6 +12,7 @@ from torch import Tensor
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.losses.sparse import SparseTargets
+from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_format import (
     CacheContents,
     block_keys,
@@ -21,7 +22,6 @@ from kdlib.teachers.cache_format import (
     refuse_other_contents,
 )
 from kdlib.teachers.packing import unpack
-from kdlib.teachers.targets import TeacherTargets
 
 
 class CachedTargets(TeacherTargets):

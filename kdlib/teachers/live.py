@@ -16,7 +16,7 @@ from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.inputs import HiddenTargets, Targets
 from kdlib.machine.progress import progress_bar
 from kdlib.models.heads import ModelWithHead, last_hidden_states, linear_head
-from kdlib.teachers.targets import TeacherTargets
+from kdlib.teachers.base import TeacherTargets
 
 # Moves a module to where it runs: to one device, or sharded over all of them.
 Placement = Callable[[nn.Module], nn.Module]

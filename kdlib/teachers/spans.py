@@ -38,7 +38,7 @@ from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.spans import NO_SPAN, SpanTargets, label_log_likelihoods, sum_by_span
 from kdlib.machine.progress import progress_bar
-from kdlib.teachers.targets import TeacherTargets
+from kdlib.teachers.base import TeacherTargets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

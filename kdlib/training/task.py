@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
-from kdlib.teachers.targets import TeacherTargets
+from kdlib.teachers.base import TeacherTargets
 from kdlib.training.schedule import Training
 
 

@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks
-from kdlib.jobs.phases import steps_of_equal_time
+from kdlib.jobs.controls import steps_of_equal_time
 from kdlib.jobs.recipe import Recipe, StudentSettings
 from kdlib.jobs.targets import exact_targets
 from kdlib.models.from_scratch import ModelSize, new_model

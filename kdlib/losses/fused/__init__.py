@@ -1,1 +1,1 @@
-"""The same losses straight from hidden states, in memory that does not grow with the logits."""
+"""The same losses straight from hidden states, in memory that does not grow with the logits: loss.py."""
