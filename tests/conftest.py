@@ -17,7 +17,14 @@ runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 sys.path.insert(0, str(TESTS))  # oracles.py
 
 
+@pytest.hookimpl(trylast=True)  # after chapters/conftest.py has marked the notebooks
 def pytest_collection_modifyitems(items):
+    # The longest files first: begun last, one of them would keep a single core busy at the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    _skip_without_gpu(items)
+
+
+def _skip_without_gpu(items):
     """Tests that need a GPU say so where there is none."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:

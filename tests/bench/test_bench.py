@@ -8,7 +8,7 @@ from kdlib.bench.cache import Sizes
 from kdlib.bench.variants import SIZES, VARIANTS, Size
 from kdlib.losses.fused import compiled
 from kdlib.models.from_scratch import ModelSize, new_model
-from kdlib.teachers.targets import TeacherTargets
+from kdlib.teachers.base import TeacherTargets
 
 TINY = Size(tokens=40, width=8, teacher_width=12, vocabulary=300)
 CPU = torch.device("cpu")

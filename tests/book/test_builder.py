@@ -8,6 +8,8 @@ import build
 import contents
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAD = "# %% [markdown]\n# # 2. Another\n\n"
 
 

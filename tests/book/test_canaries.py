@@ -11,6 +11,8 @@ from gates.chapter import Chapter
 
 from kdlib.exercises import chapters, exercise
 
+pytestmark = pytest.mark.slow
+
 EXERCISE = chapters()[1][0].id
 LONG = "\n".join(f"line_{number} = {number}" for number in range(21))
 

@@ -8,6 +8,8 @@ import pytest
 from kdlib.exercises import exercise, export_json, grade, grade_table, marked_cells, solve, start
 from kdlib.exercises.notebooks.grading import as_json
 
+pytestmark = pytest.mark.slow
+
 CHAPTER = f"""# %% [markdown]
 # # A chapter
 

@@ -4,16 +4,10 @@ import json
 import os
 import random
 import signal
-import sys
-import tempfile
-import traceback
 from pathlib import Path
-from typing import NamedTuple
 
+from forked import Done, kdlib
 from safetensors.torch import load_file
-
-from kdlib import cli
-from kdlib.teachers import cache_writer  # noqa: F401  loaded before the fork
 
 FLAGS = (
     "--teacher train --data.vocabulary 300 --data.block 16 --data.fraction 0.5 --data.test-fraction 1"
@@ -26,47 +20,12 @@ FLAGS = (
 MODELS = ("teacher", "student", "control_equal_steps")
 
 
-class Done(NamedTuple):
-    code: int  # negative: the signal that ended it
-    out: str
-    err: str
-
-
 def write_text(path: Path) -> Path:
     words = random.Random(0).choices(
         "alpha beta gamma delta epsilon zeta eta theta".split(), k=4000
     )
     path.write_text(" ".join(words).replace("zeta eta", "zeta.\n\nEta"))
     return path
-
-
-def kdlib(*arguments, sabotage=lambda: None) -> Done:
-    """The command in a process of its own, after `sabotage` has been called there."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        child = os.fork()
-        if child == 0:
-            _become(arguments, sabotage, out, err)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        out.seek(0), err.seek(0)
-        return Done(status, out.read(), err.read())
-
-
-def _become(arguments, sabotage, out, err) -> None:
-    code = 1
-    try:
-        os.dup2(out.fileno(), 1), os.dup2(err.fileno(), 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        sabotage()
-        cli.main(list(map(str, arguments)))
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(code)
 
 
 def distil(folder: Path, text: Path, *flags, sabotage=lambda: None) -> Done:

@@ -17,6 +17,8 @@ from kdlib.teachers import cache_writer
 from kdlib.training import loop
 from kdlib.training.run_folder import is_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):

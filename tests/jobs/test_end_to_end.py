@@ -3,40 +3,37 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked import kdlib, start
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.slow
 OFFLINE = Path(__file__).parents[1] / "offline"
 QUICK = (
     "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
     "--student.training.validate-every", "10", "--controls.equal-time", "False",
+    "--data.test-fraction", "0.03",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A finished run of the tiny recipe: its folder and what it printed."""
+    """A finished run of the tiny recipe: its folder and what it printed. As a user starts it; the
+    others are forks."""
     folder = tmp_path_factory.mktemp("tiny") / "run"
-    done = kdlib("distill", "tiny", "--out", folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "kdlib", "distill", "tiny", "--out", folder],
+        env={**os.environ, "PYTHONPATH": str(OFFLINE)}, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
-
-
-def kdlib(*arguments, start=False):
-    command = [sys.executable, "-m", "kdlib", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(OFFLINE)}
-    if start:
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
 
 
 def test_report_holds_what_it_promises(tiny):
@@ -96,9 +93,24 @@ def test_controls_start_where_the_student_starts(tiny):
 
 def test_evaluate_and_generate_use_the_run(tiny):
     done = kdlib("generate", tiny[0], "The people of the", "--tokens", "5")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("The people of the") == 4
-    assert done.stdout == kdlib("generate", tiny[0], "The people of the", "--tokens", "5").stdout
+    assert done.code == 0, done.err
+    assert done.out.count("The people of the") == 4
+    assert done.out == kdlib("generate", tiny[0], "The people of the", "--tokens", "5").out
+
+
+def test_generate_and_another_text_need_no_text_of_the_run(tmp_path):
+    """Sixty tokens are no reason to read a corpus, and the file may be gone by then."""
+    text = tmp_path / "book.txt"
+    text.write_text("It was the best of times, it was the worst of times.\n\n" * 800)
+    folder, other = tmp_path / "run", tmp_path / "other.txt"
+    flags = ("--data.fraction", "0.2", *QUICK, "--student.training.steps", "2")
+    done = kdlib("distill", "tiny", "--text", text, *flags, "--out", folder)
+    assert done.code == 0, done.err
+    text.rename(other)
+    assert kdlib("generate", folder, "It was", "--tokens", "3").code == 0
+    assert "perplexity" in kdlib("evaluate", folder, "--text", other).out
+    refused = kdlib("evaluate", folder)
+    assert refused.code == 2 and "book.txt does not exist" in refused.err
 
 
 def test_models_are_measured_on_another_text_and_the_report_stays(tiny, tmp_path):
@@ -106,8 +118,8 @@ def test_models_are_measured_on_another_text_and_the_report_stays(tiny, tmp_path
     other = tmp_path / "other.txt"
     other.write_text("It was the best of times, it was the worst of times. " * 40)
     done = kdlib("evaluate", tiny[0], "--text", other)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"On {other}:") and "perplexity" in done.stdout
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"On {other}:") and "perplexity" in done.out
     assert (tiny[0] / "report.json").read_bytes() == report
 
 
@@ -125,16 +137,16 @@ def test_a_finished_run_keeps_no_checkpoint(tiny):
 
 def test_runs_are_compared(tiny):
     done = kdlib("compare", tiny[0], tiny[0])
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     report = json.loads((tiny[0] / "report.json").read_text())
-    assert done.stdout.count(f"{report['student']['cross_entropy']:.3f}") == 2
+    assert done.out.count(f"{report['student']['cross_entropy']:.3f}") == 2
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight") / "run"
     done = kdlib("distill", "tiny", "--out", folder, *QUICK)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     return folder
 
 
@@ -146,28 +158,33 @@ def weights(folder):
     }
 
 
-def wait_for(condition, process, seconds=200):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None and time.monotonic() < until, process.communicate()
-        time.sleep(0.02)
-
-
 def logged_steps(folder, phase):
     path = Path(folder) / "metrics.jsonl"
     return path.read_text().count(f'"phase": "{phase}"') if path.exists() else 0
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """killed(phase): a copy of a run that was killed in it."""
+    folders = {}
+
+    def in_phase(phase, folder):
+        if phase not in folders:
+            folders[phase] = tmp_path_factory.mktemp(phase) / "run"
+            command = start("distill", "tiny", "--out", folders[phase], *QUICK)
+            command.wait_for(lambda: logged_steps(folders[phase], phase) >= 2)
+            assert command.strike(signal.SIGKILL).code == -signal.SIGKILL
+            assert not (folders[phase] / "report.json").exists()
+        return shutil.copytree(folders[phase], folder)
+
+    return in_phase
+
+
 @pytest.mark.parametrize("phase", ["student", "control_equal_steps"])
-def test_killed_and_resumed_is_bit_equal(uninterrupted, tmp_path, phase):
-    folder = tmp_path / "run"
-    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
-    wait_for(lambda: logged_steps(folder, phase) >= 2, process)
-    process.kill()
-    process.communicate()
-    assert not (folder / "report.json").exists()
+def test_killed_and_resumed_is_bit_equal(uninterrupted, killed, tmp_path, phase):
+    folder = killed(phase, tmp_path / "run")
     done = kdlib("distill", "tiny", "--out", folder, *QUICK, "--resume")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     straight, resumed = weights(uninterrupted), weights(folder)
     assert straight.keys() == resumed.keys()
     assert all(torch.equal(straight[key], resumed[key]) for key in straight)
@@ -177,28 +194,23 @@ def test_killed_and_resumed_is_bit_equal(uninterrupted, tmp_path, phase):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_saves_and_says_how_to_go_on(tmp_path, number):
     folder = tmp_path / "run"
-    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
-    wait_for(lambda: logged_steps(folder, "student") >= 1, process)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    last = err.strip().splitlines()[-1]
+    command = start("distill", "tiny", "--out", folder, *QUICK)
+    command.wait_for(lambda: logged_steps(folder, "student") >= 1)
+    done = command.strike(number)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    last = done.err.strip().splitlines()[-1]
     assert "go on with: kdlib distill tiny" in last and "--resume" in last
     assert (folder / "checkpoint.safetensors").exists()
 
 
-def test_damaged_checkpoint_is_refused_and_kept(uninterrupted, tmp_path):
-    folder = tmp_path / "run"
-    process = kdlib("distill", "tiny", "--out", folder, *QUICK, start=True)
-    wait_for(lambda: logged_steps(folder, "student") >= 2, process)
-    process.kill()
-    process.communicate()
+def test_damaged_checkpoint_is_refused_and_kept(killed, tmp_path):
+    folder = killed("student", tmp_path / "run")
     path = folder / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     done = kdlib("distill", "tiny", "--out", folder, *QUICK, "--resume")
-    assert done.returncode == 2
-    assert "checkpoint.safetensors is damaged" in done.stderr and "Traceback" not in done.stderr
+    assert done.code == 2
+    assert "checkpoint.safetensors is damaged" in done.err and "Traceback" not in done.err
     assert path.stat().st_size == 1000
 
 
@@ -215,7 +227,7 @@ def test_own_text_and_a_teacher_trained_on_it(tmp_path):
         "--teacher.size.width", "64", "--teacher.size.layers", "2", "--teacher.size.heads", "2",
         "--teacher.training.steps", "40", *QUICK,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     report = json.loads((folder / "report.json").read_text())
     assert report["teacher"]["cross_entropy"] < 5
     assert (folder / "teacher" / "tokenizer.json").exists()
@@ -228,8 +240,8 @@ LITTLE = ("--data.fraction", "0.005", "--data.test-fraction", "0.02")
 def little_cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache") / "cache"
     made = kdlib("cache", "tiny", *LITTLE, "--out", folder)
-    assert made.returncode == 0, made.stderr
-    return folder, made.stdout
+    assert made.code == 0, made.err
+    return folder, made.out
 
 
 def test_a_student_learns_from_a_cache(little_cache, tmp_path):
@@ -240,7 +252,7 @@ def test_a_student_learns_from_a_cache(little_cache, tmp_path):
     commands = {"given": printed_command, "own": ("distill", "tiny", *LITTLE, *own)}
     for out, command in commands.items():
         done = kdlib(*command, *QUICK, "--out", tmp_path / out)
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
         report = json.loads((tmp_path / out / "report.json").read_text())
         assert report["targets"]["readings_saved"] > 0
         assert report["seconds"]["teacher_pass"] > 0
@@ -265,6 +277,6 @@ def test_a_cache_of_something_else_is_refused_before_anything_is_written(
 ):
     given = ("--targets.kind", "sampled", "--targets.cache", little_cache[0])
     refused = kdlib("distill", "tiny", *LITTLE, *given, *flags, "--out", tmp_path / "run")
-    assert refused.returncode == 2
-    assert message in refused.stderr and refused.stderr.count("\n") == 1
+    assert refused.code == 2
+    assert message in refused.err and refused.err.count("\n") == 1
     assert not (tmp_path / "run").exists()

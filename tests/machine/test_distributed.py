@@ -30,6 +30,8 @@ from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.training.run_folder import CHECKPOINT, Metrics
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 TESTS = HERE.parent
 # Two processes sum their gradients in another order than one: the last digit of a float32 differs.

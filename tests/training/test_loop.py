@@ -16,7 +16,7 @@ from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
-from kdlib.teachers.targets import TeacherTargets
+from kdlib.teachers.base import TeacherTargets
 from kdlib.training import loop
 from kdlib.training.checkpoint import load_checkpoint, safe_open
 from kdlib.training.phase import Diverged, Interrupted, Phase
