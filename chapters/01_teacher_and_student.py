@@ -54,6 +54,7 @@ from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits, take_fraction
 from kdlib.exercises import exercise
 
+# %%
 teacher = freeze(load_model(POCKET_TEACHER))
 tokenizer = load_tokenizer(POCKET_TEACHER)
 V = len(tokenizer)

@@ -43,22 +43,15 @@ import torch
 
 from kdlib.sequences import losses as sequence_losses
 from kdlib.sequences.exact import (
-    Sequences,
-    count_sequences,
-    enumerate_sequences,
-    position_log_probs,
-    sequence_lengths,
-    sequence_log_probs,
+    Sequences, count_sequences, enumerate_sequences, position_log_probs,
+    sequence_lengths, sequence_log_probs,
 )
 from kdlib.sequences.search import best_sequence
 from kdlib.sequences.sums import sequence_sum
 from kdlib.sequences.losses import (
-    best_sequence_loss,
-    enumerated_loss,
-    stepwise_loss,
+    best_sequence_loss, enumerated_loss, stepwise_loss,
 )
-from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
-from kdlib.exercises import exercise
+from kdlib import cross_entropy, entropy, exercise, forward_kl
 from kdlib.plots import curves, distributions, intervals
 from kdlib.plots.chapter_03 import terms_and_walls
 from kdlib.toys.students import LowRankStudent, TabularStudent, fit

@@ -37,15 +37,8 @@ import torch
 import torch.nn.functional as F
 
 from kdlib.losses.divergences import (
-    cross_entropy,
-    entropy,
-    forward_kl,
-    generalized_jsd,
-    get_divergence,
-    jensen_shannon,
-    reverse_kl,
-    skew_kl,
-    total_variation,
+    cross_entropy, entropy, forward_kl, generalized_jsd, get_divergence,
+    jensen_shannon, reverse_kl, skew_kl, total_variation,
 )
 from kdlib.exercises import exercise
 from kdlib.plots import curves, frames, intervals

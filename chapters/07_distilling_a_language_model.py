@@ -23,7 +23,8 @@
 #
 # - plan the compression of a language model for a phone, and defend each
 #   choice (Q05);
-# - write the training loop in twenty lines, and say what `kdlib.training.loop` adds;
+# - write the training loop in twenty lines, and say what `kdlib.training`
+#   adds;
 # - build controls of equal steps and of equal time, and spot unfair ones;
 # - say what the numbers of such an experiment show, and what they do not;
 # - run `kdlib distill` at full size, read its report, and set its flags for a
@@ -347,8 +348,8 @@ curves(
 # Before the first step there are four things to check, each of which trains
 # without complaint and teaches nothing or the wrong thing: a teacher in
 # training mode, a teacher with gradients, parameters in common, unequal
-# tokenizers. `models.check_pair` refuses the first three and unequal sizes,
-# `models.check_same_tokens` compares the tokenizers entry by entry.
+# tokenizers. `check_pair` refuses the first three and unequal sizes,
+# `check_same_tokens` compares the tokenizers entry by entry.
 
 # %%
 check_pair(teacher, fresh)
@@ -466,11 +467,7 @@ exercise("bug-padded-kl").check(bug_padded_kl)
 from torch.nn.utils import clip_grad_norm_
 
 from kdlib.training.schedule import (
-    Training,
-    learning_rate,
-    make_optimizer,
-    rows_of_step,
-    set_learning_rate,
+    Training, learning_rate, make_optimizer, rows_of_step, set_learning_rate,
 )
 
 TRAINING = Training(
@@ -486,7 +483,8 @@ def learning(objective, training, blocks, seed):
     """Train a new student; hand it out at every look."""
     model = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed)
     check_pair(teacher, model)
-    learner, optimizer = StudentWithLoss(model), make_optimizer(model, training)
+    learner = StudentWithLoss(model)
+    optimizer = make_optimizer(model, training)
     for step in range(training.steps):
         set_learning_rate(optimizer, learning_rate(step, training))
         rows = rows_of_step(step, len(blocks), training.batch, seed)
@@ -525,7 +523,7 @@ def bug_accumulate(micro_batches):
 exercise("bug-accumulate").check(bug_accumulate)
 
 # %% [markdown]
-# `kdlib.training.loop` is the same loop with what a long job needs. **Predict:** if
+# `kdlib.training` is the same loop with what a long job needs. **Predict:** if
 # both start from the same seed, how far apart are the two students after eight
 # steps?
 
@@ -540,6 +538,7 @@ from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.task import Task
 
+# %%
 short = dataclasses.replace(TRAINING, steps=8, validate_every=8)
 (_, ours), = learning(FROM_TEACHER, short, lesson, seed=0)
 
@@ -759,8 +758,8 @@ for name, three in (("same lesson", same), ("new text", new)):
 # %% [markdown]
 # ## 7.7 The exam
 #
-# Now the test text, once. `evaluate.score` runs all models over it side by
-# side and keeps sums for each block; `evaluate.summarise` makes of them what
+# Now the test text, once. `score_models` runs all models over it side by
+# side and keeps sums for each block; `summarise_scores` makes of them what
 # the report shows:
 #
 # - *cross-entropy*, its exponential (*perplexity*), and *bits per byte*, which
@@ -787,11 +786,10 @@ exercise("bug-two-scores").check(bug_two_scores)
 # %%
 from kdlib.reports.intervals import advantage, gap_closed
 from kdlib.reports.scores import (
-    expected_calibration_error,
-    score_models,
-    summarise_scores,
+    expected_calibration_error, score_models, summarise_scores,
 )
 
+# %%
 entrants = {("teacher", 0): teacher, ("random start", 0): fresh}
 for kind, three in runs.items():
     for seed, (model, _) in zip(SEEDS, three):
@@ -1055,8 +1053,8 @@ import kdlib.exercises
 import kdlib.losses.fused.loss
 import kdlib.reports.page
 
-MODULES = (kdlib.exercises, kdlib.data.documents, kdlib.reports.scores, kdlib.losses.fused.loss,
-           kdlib.reports.page)
+MODULES = (kdlib.exercises, kdlib.data.documents, kdlib.reports.scores,
+           kdlib.losses.fused.loss, kdlib.reports.page)
 manual = evenly(
     [Document(m.__name__, m.__doc__) for m in MODULES], 12
 )
@@ -1288,8 +1286,8 @@ for dtype in (torch.float32, torch.bfloat16):
 #     --student.training.batch 64 --student.training.gradient-accumulation 2
 # ```
 #
-# `gradient_accumulation` cuts a batch that does not fit into memory, with the same
-# gradient. Losses are read from the device only every tenth step, since each
+# `gradient_accumulation` cuts a batch that does not fit into memory, with the
+# same gradient. Losses are read from the device only every tenth step, since each
 # reading waits for it. Where the remembered hidden states would not fit into a
 # gigabyte, the teacher is asked anew at each step. Several machines, and what
 # they change, are the subject of chapter 8.

@@ -45,49 +45,32 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # %%
-from kdlib.bench import costs
+from kdlib.bench import costs, variants
 from kdlib.bench.costs import (
-    CACHES,
-    LLAMA_3_70B,
-    LLAMA_3_8B,
-    SMOLLM2_135M,
-    Assumptions,
-    Llama,
-    LossModel,
-    assumption_table,
-    bills,
-    gradient_bytes,
-    loss_flops,
-    passes_that_pay,
-    state_bytes,
-    step_seconds,
-    student_seconds,
-    teacher_seconds,
-    traffic_bytes,
+    CACHES, LLAMA_3_70B, LLAMA_3_8B, SMOLLM2_135M, Assumptions, Llama,
+    LossModel, assumption_table, bills, gradient_bytes, loss_flops,
+    passes_that_pay, state_bytes, step_seconds, student_seconds,
+    teacher_seconds, traffic_bytes,
 )
+
+# %%
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.frozen import freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits
-from kdlib.bench import variants
 from kdlib.bench.variants import (
-    SIZES,
-    VARIANTS,
-    Inputs,
-    Size,
-    fused,
-    make_inputs,
+    SIZES, VARIANTS, Inputs, Size, fused, make_inputs,
 )
 from kdlib.bench.loss import extra_memory_bytes
 from kdlib.bench.operations import operations
 from kdlib.exercises import exercise
-from kdlib.losses.fused.loss import chunk_rows, fused_distillation_loss
-from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.objectives import Objective
+from kdlib import Objective, distillation_loss, fused_distillation_loss
+from kdlib.losses.fused.loss import chunk_rows
 from kdlib.plots import curves
 from kdlib.plots.chapter_08 import stacked_bars
 
+# %%
 torch.set_num_threads(1)  # measurements on one core are easier to compare
 CPU = torch.device("cpu")
 KD = Objective()  # the forward KL alone, at temperature 1
@@ -203,7 +186,7 @@ def in_chunks(given, rows=128):
 
 
 WAYS = {"dense": variants.dense, "chunks, one backward": in_chunks,
-        "kdlib.losses.fused.loss": fused}
+        "fused": fused}
 TOKENS = [128, 256, 512, 1024, 2048]
 peaks = {
     name: [peak_bytes(way, Size(n, 64, 64, 8192)) for n in TOKENS]
@@ -223,7 +206,7 @@ curves(
     alt="Peak memory of three ways to compute the loss, over the tokens of a "
     f"step. At {TOKENS[-1]} tokens: dense {in_mb['dense'][-1]:.0f} MB, chunks "
     f"with one backward {in_mb['chunks, one backward'][-1]:.0f} MB, "
-    f"kdlib.losses.fused.loss {in_mb['kdlib.losses.fused.loss'][-1]:.0f} MB. The first two grow in "
+    f"fused {in_mb['fused'][-1]:.0f} MB. The first two grow in "
     "proportion to the tokens. The third stays where it is.",
 )
 
@@ -234,7 +217,7 @@ curves(
 # is kept, chunks are enough. In training each chunk has to be *finished*,
 # gradient and all, before the next.
 #
-# That is what `kdlib.losses.fused.loss` does, and it needs no graph for it. The gradient
+# That is what `kdlib.losses.fused` does, and it needs no graph for it. The gradient
 # of the KL in a row of logits is Q - P (chapter 4), known as soon as the two
 # softmaxes are. So a chunk makes its logits, adds up its loss, turns them into
 # Q - P, multiplies that into the hidden states and into the head, and leaves
@@ -284,7 +267,7 @@ parts = {
     "activations": body.held,
 }
 whole = Size(1024, 128, teacher.config.hidden_size, 4096)
-for name in ("dense", "kdlib.losses.fused.loss"):
+for name in ("dense", "fused"):
     parts[name] = peak_bytes(WAYS[name], whole)
 for name, size in parts.items():
     print(f"{name:25} {size / 1e6:5.0f} MB")
@@ -294,11 +277,11 @@ del hidden
 shared = {name: parts[name] / 1e6 for name in list(parts)[:2]}
 stacked_bars(
     {name: shared | {"loss": parts[name] / 1e6}
-     for name in ("dense", "kdlib.losses.fused.loss")},
+     for name in ("dense", "fused")},
     xlabel="memory of one step, MB",
     alt="Two bars of three parts: state, activations and loss of one training "
     "step of the small student. With the dense loss the loss is the largest "
-    "part of the bar, with kdlib.losses.fused.loss it is one of the small ones.",
+    "part of the bar, with the fused loss it is one of the small ones.",
 )
 
 # %% [markdown]
@@ -356,11 +339,11 @@ def chunk_bytes(size):
 
 dense = fitted([[4 * costs.logits(s)] for s in FEW],
                [peak_bytes(variants.dense, s) for s in FEW])
-linear = fitted([[chunk_bytes(s), gradient_bytes(s)] for s in FEW],
-                [peak_bytes(fused, s) for s in FEW])
+in_chunks = fitted([[chunk_bytes(s), gradient_bytes(s)] for s in FEW],
+                   [peak_bytes(fused, s) for s in FEW])
 print(f"dense:  {dense[0]:.2f} matrices of N x V")
-print(f"linear: {linear[0]:.2f} matrices of a chunk, and {linear[1]:.2f}",
-      "times the gradients")
+print(f"fused:  {in_chunks[0]:.2f} matrices of a chunk, and",
+      f"{in_chunks[1]:.2f} times the gradients")
 
 # %% [markdown]
 # Whole numbers, as they should be: matrices are counted, not estimated.
@@ -384,7 +367,7 @@ def operations_of(way, size):
 
 
 print(f"formula {loss_flops(HELD_OUT):15,}")
-for way in ("dense", "linear"):
+for way in ("dense", "fused"):
     counted = operations_of(way, HELD_OUT)
     print(f"{way:7} {counted:15,}")
     assert counted == loss_flops(HELD_OUT)
@@ -420,7 +403,7 @@ def processor_seconds(way, given):
 
 
 # %%
-taken = {(way, s): [] for way in ("dense", "linear") for s in (*FIT, HELD_OUT)}
+taken = {(way, s): [] for way in ("dense", "fused") for s in (*FIT, HELD_OUT)}
 inputs = {s: make_inputs(s, torch.float32, CPU)
           for s in (*FIT, HELD_OUT)}
 for _ in range(3):
@@ -462,8 +445,8 @@ def times_of(way):
 
 found = {
     "dense": loss_model(times_of("dense"), dense[0]),
-    "linear": loss_model(times_of("linear"), linear[0],
-                         chunk_rows(HELD_OUT.vocabulary)),
+    "fused": loss_model(times_of("fused"), in_chunks[0],
+                        chunk_rows(HELD_OUT.vocabulary)),
 }
 
 # %% [markdown]
@@ -928,18 +911,20 @@ import io
 import tempfile
 from pathlib import Path
 
+from kdlib import UserError
 from kdlib.teachers.cache_format import cache_contents
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
-from kdlib.errors import UserError
 
+# %%
 scratch = tempfile.TemporaryDirectory()  # it disappears with the kernel
 folder = Path(scratch.name) / "kinds"
 
 
 def written(some_blocks, kind="sampled", k=DRAWS):
     """The manifest of a cache of these blocks' targets, made or completed."""
-    contents = cache_contents(teacher, tokenizer, some_blocks, kind, k, 1.0, 0)
+    contents = cache_contents(teacher, tokenizer, some_blocks, kind, k,
+                              temperature=1.0, seed=0)
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
         place = folder / f"{kind}-{k}"
         return contents, write_cache(place, contents, teacher, some_blocks)
@@ -1137,7 +1122,7 @@ for name, divide in {
 # run on one. The count of all is right but for a factor: the averaging has
 # divided by the number of processes already, a second time.
 #
-# That is why every loss in this book is a *sum and a count*. `kdlib.training.loop`
+# That is why every loss in this book is a *sum and a count*. `kdlib.training`
 # multiplies the sum by processes / count, where the count is that of all
 # micro-batches on all processes, and every split of a batch gives the same
 # gradient. The count costs no communication there: the masks are known to
@@ -1187,7 +1172,7 @@ for name, sharded in (("DDP", False), ("FSDP2", True)):
 # out; or no teacher in the room at all, which is what a cache is.
 #
 # Whether student and teacher are sharded or not, the loss sees rows of hidden
-# states and a head. `kdlib.losses.fused.loss` therefore works as it is, on the tokens
+# states and a head. `kdlib.losses.fused` therefore works as it is, on the tokens
 # that a GPU has. What would go wrong: to cut the *vocabulary* among GPUs and
 # take a softmax of each piece. A softmax needs the normaliser of the whole
 # row, so that one more exchange is due (Shoeybi et al. 2019).

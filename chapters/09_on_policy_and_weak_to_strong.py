@@ -118,7 +118,8 @@ LENGTH, BATCH, STEPS, SEEDS = 16, 16, 150, range(3)
 
 # %% [markdown]
 # Training is a loop that you know, with one new line. `mixed_batch` of
-# `kdlib.sequences.on_policy` returns texts of which the student has written a `share`.
+# `kdlib.sequences.on_policy` returns texts of which the student has written
+# a `share`.
 # With a share of 0, as here, all of them are the guide's: **off-policy**
 # training, the kind of all earlier chapters. The loss is the forward KL at
 # every word.

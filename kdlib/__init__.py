@@ -1,7 +1,7 @@
 """Knowledge distillation of language models: exact, small, executed.
 
 What most people need is here, by its own name; each is imported from its room when it is first
-asked for, so that `import kdlib` alone costs next to nothing:
+asked for, so that ``import kdlib`` alone costs next to nothing::
 
     import kdlib
 

@@ -91,20 +91,20 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def floor_seconds(given: Inputs) -> float:
+def floor_seconds(inputs: Inputs) -> float:
     """Seconds of the four matrix products that no variant can avoid: the arithmetic floor."""
     with torch.no_grad():
-        logits = given.student @ given.head.T
-        teacher_logits = given.teacher @ given.teacher_head.T
-        hidden, head = torch.empty_like(given.student), torch.empty_like(given.head)
+        logits = inputs.student @ inputs.head.T
+        teacher_logits = inputs.teacher @ inputs.teacher_head.T
+        hidden, head = torch.empty_like(inputs.student), torch.empty_like(inputs.head)
 
         def products() -> None:
-            torch.mm(given.student, given.head.T, out=logits)
-            torch.mm(given.teacher, given.teacher_head.T, out=teacher_logits)
-            torch.mm(logits, given.head, out=hidden)
-            torch.mm(logits.T, given.student, out=head)
+            torch.mm(inputs.student, inputs.head.T, out=logits)
+            torch.mm(inputs.teacher, inputs.teacher_head.T, out=teacher_logits)
+            torch.mm(logits, inputs.head, out=hidden)
+            torch.mm(logits.T, inputs.student, out=head)
 
-        return min(_seconds(products, given.student.device) for _ in range(3))
+        return min(_seconds(products, inputs.student.device) for _ in range(3))
 
 
 def errors(

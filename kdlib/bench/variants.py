@@ -84,24 +84,24 @@ def make_inputs(size: Size, dtype: torch.dtype, device: torch.device) -> Inputs:
     return Inputs(student.requires_grad_(), heads[0].requires_grad_(), teacher, heads[1])
 
 
-def dense(given: Inputs) -> Tensor:
+def dense(inputs: Inputs) -> Tensor:
     """The straightforward version: full logits, softmax in float32, PyTorch's ``kl_div``."""
     with torch.no_grad():
-        log_p = (given.teacher @ given.teacher_head.T).float().log_softmax(-1)
-    log_q = (given.student @ given.head.T).float().log_softmax(-1)
+        log_p = (inputs.teacher @ inputs.teacher_head.T).float().log_softmax(-1)
+    log_q = (inputs.student @ inputs.head.T).float().log_softmax(-1)
     return F.kl_div(log_q, log_p, log_target=True, reduction="sum")
 
 
-def fused(given: Inputs) -> Tensor:
+def fused(inputs: Inputs) -> Tensor:
     """`fused_distillation_loss` as the training loop calls it, without compilation."""
     with forced(False):
-        return _fused(given)
+        return _fused(inputs)
 
 
-def fused_compiled(given: Inputs) -> Tensor:
+def fused_compiled(inputs: Inputs) -> Tensor:
     """The fused loss with its element-wise part compiled."""
     with forced(True):
-        return _fused(given)
+        return _fused(inputs)
 
 
 def _fused(inputs: Inputs) -> Tensor:

@@ -1,6 +1,6 @@
 """Exercises that are tested against mistakes.
 
-For a reader, all there is:
+For a reader, all there is::
 
     from kdlib.exercises import exercise
 
@@ -9,11 +9,11 @@ For a reader, all there is:
     exercise("soften").hint()           # hint(2), hint(3): closer and closer
     exercise("soften").solution()
 
-For an author: how to write exercises
--------------------------------------
-An exercise is a file of its own, `chapter_NN/name_of_it.py`; it belongs to the book by being
-imported in `chapter_NN/__init__.py`, and stands there in the book's order. There are five kinds.
-A code exercise is its reference function, decorated:
+**For an author: how to write exercises.**
+
+An exercise is a file of its own, ``chapter_NN/name_of_it.py``; it belongs to the book by being
+imported in ``chapter_NN/__init__.py``, and stands there in the book's order. There are five kinds.
+A code exercise is its reference function, decorated::
 
     @code(
         source=("Q03",), difficulty=2, minutes=5,
@@ -42,7 +42,7 @@ line says what a right answer does; verdicts quote it. The solution must run in 
 notebook: use torch, math and F, or import inside the function.
 
 `number` decorates a function without arguments that computes the value. `choice`, `ordering` and
-`derivation` are calls; chapter_01 has an example of each. Several mistakes make a table:
+`derivation` are calls; chapter_01 has an example of each. Several mistakes make a table::
 
     soften.mistakes(
         ("temperature-ignored", "all temperatures give the same rows", "rows that change",
@@ -52,35 +52,36 @@ notebook: use torch, math and F, or import inside the function.
 In the other kinds the answer, or where in it the mistake is, stands first: see `wrong` of each.
 
 Where a mistake is one part of an answer, write the answer once, as a function of its parts. Then a
-row says which part is done wrongly, and two mistakes at once are recognised as well:
+row says which part is done wrongly, and two mistakes at once are recognised as well::
 
     def _loss(kl=kl_of_logs, power=2): ...        # returns an answer; _loss() is right
     name_switches(distil, _loss, ("missing-t-squared", "...", "...", {"power": 0}), *kl_switches())
     name_lookalikes(distil, lambda kl: _loss(kl=kl))    # what else is taken for KL
 
 Rules of thumb:
+
 - Probes: choose sizes that differ from each other (B other than T other than V), a temperature
   other than 1, exact zeros, huge logits, unequal padding. Every named mistake must fail at least
   one probe, and two named mistakes must differ on one. The tests check that.
 - A probe that tests care only (zeros, huge numbers, ties) gets `points_to`: code that fails there
   and nowhere else is named, whatever it looks like, and such a slip does not hide another mistake.
-- measure=f makes a probe call f(answer, *args) instead of the answer: for gradients, for two calls
+- ``measure=f`` makes a probe call ``f(answer, *args)`` instead of the answer: for gradients, for two calls
   that should agree, for a property that several right answers share.
 - Write down every mistake you can think of, also dull ones: naming works by likeness of behaviour.
-  A mistake that takes many forms gets a rule: `@name.symptom(id, seen=..., expected=...)` over the
+  A mistake that takes many forms gets a rule: ``@name.symptom(id, seen=..., expected=...)`` over the
   dictionary {probe name: result}; results are numpy arrays, tuples of them, or text.
 - Recognised without your help: a sign, another base of the logarithm, a constant factor, one number
   for all rows, an argument that comes back, two kept mistakes that multiply. Of a pair of results
   each is looked at by itself.
 - `seen` is true of every answer that makes the mistake, `expected` does not give the answer away.
 - A new mistake is a new entry in misconceptions.toml, with an id in kebab-case.
-- Try answers that you have not kept: tests/exercises/test_unseen_*.py.
+- Try answers that you have not kept: ``tests/exercises/test_unseen_*.py``.
 
-In the chapter's percent file an exercise is two code cells: `exercise("soften")`, which shows the
-task, and the cell that `print(exercise("soften").cell())` prints, pasted as it is. Its first line,
-`# exercise: soften`, marks it; the solved copy has `exercise("soften").cell(solved=True)` there.
-Chapters begin with `from kdlib.exercises import exercise`. While a chapter is built or tested, set
-KDLIB_PROGRESS_DIR=off.
+In the chapter's percent file an exercise is two code cells: ``exercise("soften")``, which shows the
+task, and the cell that ``print(exercise("soften").cell())`` prints, pasted as it is. Its first line,
+``# exercise: soften``, marks it; the solved copy has ``exercise("soften").cell(solved=True)`` there.
+Chapters begin with ``from kdlib.exercises import exercise``. While a chapter is built or tested, set
+``KDLIB_PROGRESS_DIR=off``.
 
 Where things are: `judging` runs an answer (sandbox) and names its mistake (diagnosis); `kinds` has
 what a reader answers with; `authoring` has probes, pieces of answers, and mistakes in their many

@@ -29,11 +29,11 @@ def parse(shape: type[T], arguments: list[str], default: T | None = None, prog: 
     def refuse(event: ParseErrorEvent) -> None:
         raise UserError(_explain(event, shape))
 
-    given: dict[str, Any] = {} if default is None else {"default": default}
+    defaults: dict[str, Any] = {} if default is None else {"default": default}
     # --flag for a bool, without a --no-flag twin.
     config = (tyro.conf.FlagCreatePairsOff,)
     with on_parse_error(refuse):
-        parsed: T = tyro.cli(shape, args=arguments, prog=prog, config=config, **given)
+        parsed: T = tyro.cli(shape, args=arguments, prog=prog, config=config, **defaults)
     return parsed
 
 

@@ -99,6 +99,12 @@ class Classroom:
     validation: Blocks
     pairs: PairedBlocks | None
 
+    def task(
+        self, objective: Objective, training: Training, targets: TeacherTargets | None = None
+    ) -> Task:
+        """What one of those who learn here is to learn."""
+        return Task(self.blocks, self.validation, objective, training, targets)
+
 
 def open_classroom(context: RunContext) -> Classroom:
     """Load the teacher and cut the text into blocks for the student and the controls.
@@ -133,8 +139,9 @@ def train_student(context: RunContext, classroom: Classroom) -> None:
             teacher.
         Interrupted: after a signal, once a checkpoint is written.
     """
-    objective, training = context.recipe.objective.objective(), context.recipe.student.training
-    _learn(context, classroom, "student", objective, training, _teach(context, classroom))
+    recipe, targets = context.recipe, _teach(context, classroom)
+    task = classroom.task(recipe.objective.objective(), recipe.student.training, targets)
+    _learn(context, classroom, "student", task)
 
 
 def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
@@ -142,14 +149,14 @@ def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
 
     Args:
         context: the run, whose student is finished.
-        classroom: the text; the teacher is not asked.
+        classroom: the text; the teacher is not read.
         name: a key of `CONTROL_STEPS`.
 
     Raises:
         Interrupted: after a signal, once a checkpoint is written.
     """
-    training = control_training(context, name)
-    _learn(context, classroom, name, WITHOUT_TEACHER, training)
+    task = classroom.task(WITHOUT_TEACHER, control_training(context, name))
+    _learn(context, classroom, name, task)
 
 
 def _teach(context: RunContext, classroom: Classroom) -> TeacherTargets:
@@ -170,18 +177,10 @@ def _teach(context: RunContext, classroom: Classroom) -> TeacherTargets:
     return targets
 
 
-def _learn(
-    context: RunContext,
-    classroom: Classroom,
-    name: str,
-    objective: Objective,
-    training: Training,
-    targets: TeacherTargets | None = None,
-) -> None:
+def _learn(context: RunContext, classroom: Classroom, name: str, task: Task) -> None:
     """Train a student or a control from its initial weights and save it."""
     model = new_student(context, classroom.teacher, classroom.tokenizer, classroom.blocks)
     check_pair(classroom.teacher, model, same_tokens=classroom.pairs is None)
-    task = Task(classroom.blocks, classroom.validation, objective, training, targets)
     trained = _train(context, name, model, task)
     run_on_main(lambda: save_model(trained, classroom.tokenizer, context.folder / name))
 

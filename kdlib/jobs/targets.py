@@ -98,8 +98,9 @@ def wanted_cache(
     """
     targets, temperature = recipe.targets, recipe.objective.temperature
     return cache_contents(
-        teacher, tokenizer, blocks, targets.kind, targets.k, temperature, targets.seed
-    )
+        teacher, tokenizer, blocks, targets.kind, targets.k,
+        temperature=temperature, seed=targets.seed,
+    )  # fmt: skip
 
 
 def open_cache(context: RunContext, contents: CacheContents, blocks: Blocks) -> CachedTargets:

@@ -47,7 +47,9 @@ def distillation_loss(
         ValueError: for shapes that do not fit and for a missing teacher or missing labels.
     """
     positions = student_logits.shape[:-1]
-    check_inputs(positions, teacher_logits is not None, labels, mask, token_weights, objective)
+    check_inputs(
+        positions, teacher_logits is not None, labels, mask, token_weights, objective=objective
+    )
     _check_vocabularies(student_logits, teacher_logits)
     counted = counted_positions(labels, mask, token_weights, ignore_index)
     weights = _weights(student_logits, counted, token_weights)
@@ -153,6 +155,7 @@ def check_inputs(
     labels: Tensor | None,
     mask: Tensor | None,
     token_weights: Tensor | None,
+    *,
     objective: Objective,
 ) -> None:
     """Check that everything the objective needs is there, in the shape of the positions.

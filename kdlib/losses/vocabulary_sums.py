@@ -47,6 +47,7 @@ def sum_over_slots(
     shared: Callable[[Tensor, Tensor], Tensor],
     p_alone: float,
     q_alone: float = 0.0,
+    *,
     power: float = 1.0,
 ) -> Tensor:
     """Sum over the vocabulary, keeping apart the slots that both, one or none of P and Q reach.

@@ -64,6 +64,7 @@ def cache_contents(
     blocks: Blocks,
     kind: str,
     k: int,
+    *,
     temperature: float,
     seed: int,
 ) -> CacheContents:

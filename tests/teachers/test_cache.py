@@ -248,7 +248,7 @@ def test_what_does_not_match_is_refused_by_name(made, changes):
 
 def test_hashes_tell_teachers_and_tokenizers_apart():
     def of(teacher, text):
-        return cache_contents(teacher, tokenizer(text), TEXT, "sampled", K, 1.0, 0)
+        return cache_contents(teacher, tokenizer(text), TEXT, "sampled", K, temperature=1.0, seed=0)
 
     one, again = of(TEACHER, "a"), of(make_teacher(), "a")
     assert one == again
@@ -258,10 +258,12 @@ def test_hashes_tell_teachers_and_tokenizers_apart():
 
 @pytest.mark.parametrize(("kind", "k"), [("top_k", VOCABULARY + 1), ("with_tail", VOCABULARY)])
 def test_more_tokens_than_there_are_cannot_be_kept(kind, k):
-    cache_contents(TEACHER, tokenizer(), TEXT, kind, k - 1, 1.0, 0)
-    cache_contents(TEACHER, tokenizer(), TEXT, "sampled", k, 1.0, 0)  # draws may repeat
+    cache_contents(TEACHER, tokenizer(), TEXT, kind, k - 1, temperature=1.0, seed=0)
+    cache_contents(
+        TEACHER, tokenizer(), TEXT, "sampled", k, temperature=1.0, seed=0
+    )  # draws may repeat
     with pytest.raises(UserError, match=f"targets.k: {k} is more than {kind} can keep.* {k - 1}$"):
-        cache_contents(TEACHER, tokenizer(), TEXT, kind, k, 1.0, 0)
+        cache_contents(TEACHER, tokenizer(), TEXT, kind, k, temperature=1.0, seed=0)
 
 
 def truncate(path):

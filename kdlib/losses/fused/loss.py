@@ -79,7 +79,12 @@ def fused_distillation_loss(
         RuntimeError: for a second derivative.
     """
     check_inputs(
-        student_hidden.shape[:-1], targets is not None, labels, mask, token_weights, objective
+        student_hidden.shape[:-1],
+        targets is not None,
+        labels,
+        mask,
+        token_weights,
+        objective=objective,
     )
     check_shapes(student_hidden, student_head, targets, chunk)
     check_kind(targets, objective)
