@@ -1,12 +1,19 @@
 """Sphinx configuration. It is read in the folder that website/assemble.py writes, not here."""
 
-from website import api
+from website import fields, names, signatures
 
 project = "Knowledge Distillation, Executed"
 language = "en"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+]
+highlight_language = "none"  # a docstring's block is a table as often as it is code
+default_role = "py:obj"  # a name in single backquotes is a link where it is known
 exclude_patterns = ["_extra"]
-smartquotes = False  # D' is no D with a quotation mark
+smartquotes_action = "D"  # dashes alone: D' is no D with a quotation mark
 
 # The notebooks hold their outputs; nothing is run here.
 nb_execution_mode = "off"
@@ -17,6 +24,11 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
+napoleon_numpy_docstring = False
+napoleon_custom_sections = [("Attributes", "params_style")]  # a list, like that of Args
+napoleon_use_param = False  # "log_p, log_q: ..." stays one entry
+napoleon_use_rtype = False  # "Returns: the loss: a sum" has no type before its colon
 python_use_unqualified_type_names = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
@@ -32,7 +44,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "package.css"]
 html_js_files = [("page.js", {"defer": "defer"}), ("quiz.js", {"defer": "defer"})]
 html_copy_source = False
 html_use_index = False
@@ -58,4 +70,8 @@ html_theme_options = {
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", api.read_docstring)
+    app.connect("autodoc-skip-member", signatures.skip_strangers)
+    app.connect("autodoc-process-signature", signatures.shorten_signature)
+    app.connect("autodoc-process-docstring", fields.add_fields)
+    app.connect("doctree-resolved", signatures.shorten_types)
+    app.connect("missing-reference", names.link)

@@ -44,6 +44,11 @@ class Page:
     def run(self, script, argument=None):
         return self.page.evaluate(script, argument)
 
+    def darken(self):
+        """As if the reader's system had just gone dark."""
+        self.page.emulate_media(color_scheme="dark")
+        self.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+
     def resize(self, width):
         self.page.set_viewport_size({"width": width, "height": 900})
 

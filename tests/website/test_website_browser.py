@@ -5,6 +5,8 @@ import re
 import pytest
 from look import Page
 
+pytestmark = pytest.mark.slow
+
 PHONE = 390
 NOT_DRAWN = """() => [...document.querySelectorAll(".math")]
     .filter((math) => !math.querySelector("mjx-container svg")).map((math) => math.textContent)"""
@@ -48,7 +50,7 @@ def test_formulas_are_drawn(seen):
     assert faults(seen["undrawn"]) == {}
 
 
-@pytest.mark.parametrize("page", ["notation.html", "glossary.html", "api/mathematics.html"])
+@pytest.mark.parametrize("page", ["notation.html", "glossary.html", "api/losses.html"])
 def test_there_are_formulas_to_draw(seen, page):
     assert seen["formulas"][page] >= 8
 
@@ -109,7 +111,7 @@ def test_search_finds_reverse_kl(look):
     found = page.page.locator("#search-results li a").evaluate_all(
         "links => links.map((link) => link.getAttribute('href').split(/[?#]/)[0])"
     )
-    assert {"04_kl_divergence.html", "api/mathematics.html", "glossary.html"} <= set(found)
+    assert {"04_kl_divergence.html", "api/losses.html", "glossary.html"} <= set(found)
     assert page.complaints == [] and page.asked == []
 
 

@@ -11,7 +11,10 @@ from website.chapter import Chapter
 from website.misconceptions import exhibits_of
 from website.paper import one_page
 
+import kdlib
 from kdlib.exercises import exercise, misconceptions
+
+pytestmark = pytest.mark.slow
 
 CHAPTERS = [Chapter(s, None) for s in contents.sources() if s.with_suffix(".ipynb").exists()]
 
@@ -141,11 +144,39 @@ def test_the_landing_page_asks_the_question_of_every_chapter(read):
         assert len(row.select_one(".title + span").get_text()) > 10, row.get_text()
 
 
-def test_an_api_page_has_signatures_and_formulas(read):
-    page = read("api/mathematics.html")
-    entry = page.select_one("#kdlib\\.divergences\\.forward_kl").parent
-    assert "log_p" in entry.select_one("dt").get_text()
+def test_a_function_has_its_signature_formula_and_fields(read):
+    entry = read("api/losses.html").select_one("#kdlib\\.losses\\.divergences\\.forward_kl").parent
+    assert "log_p: Tensor" in entry.select_one("dt").get_text()
     assert r"\mathrm{KL}" in entry.select_one("div.math").get_text()
+    assert "Kullback" in fields(entry)["Source"] and "log_p" in fields(entry)["Parameters"]
+
+
+def fields(entry):
+    """{label: text} of the fields of an entry."""
+    labels, texts = entry.select("dl.field-list > dt"), entry.select("dl.field-list > dd")
+    return {dt.get_text().rstrip(":"): dd.get_text() for dt, dd in zip(labels, texts)}
+
+
+def test_a_class_says_what_it_is_a_kind_of(read):
+    entry = (
+        read("api/machine.html").select_one("#kdlib\\.machine\\.distributed\\.ProcessLost").parent
+    )
+    assert entry.select_one('.field-list a[href="small-modules.html#kdlib.errors.UserError"]')
+
+
+def test_types_say_nothing_to_the_command_line(read, pages):
+    package = [path for path in pages if path.startswith("api/")]
+    assert [path for path in package if "Annotated" in read(path).get_text()] == []
+
+
+def test_every_public_name_leads_to_its_documentation(read):
+    links = [link["title"] for link in read("api/kdlib.html").select("td:first-child a[href]")]
+    assert sorted(link.rpartition(".")[2] for link in links) == sorted(kdlib.__all__)
+
+
+def test_a_bare_name_is_a_link_from_another_module(read):
+    entry = read("api/losses.html").select_one("#kdlib\\.losses\\.objectives\\.Objective").parent
+    assert entry.select_one('a[href="#kdlib.losses.divergences.get_divergence"] > code')
 
 
 def test_the_printed_book_is_one_page_with_its_solutions_at_the_end(website):

@@ -1,16 +1,12 @@
 """How pages are made, piece by piece, without Sphinx and without a browser."""
 
-import inspect
-import re
-
 import nbformat
 import pytest
-from website import api, chapter, docstrings, formulas, landing, links, misconceptions, notation
+from website import chapter, landing, links, misconceptions, notation
 from website.vendor import Unavailable, Vendored
 
 from kdlib.exercises import exercise
 from kdlib.exercises import misconceptions as catalogue
-from kdlib.losses.divergences import DIVERGENCES
 
 LINKS = links.Links({1: "01_one.ipynb", 4: "04_four.ipynb"}, frozenset({"4.2"}))
 
@@ -39,72 +35,6 @@ def test_a_chapter_has_no_link_to_itself():
 
 def test_headings_get_the_targets_that_sections_are_linked_by():
     assert links.with_section_targets("## 4.2 Two") == "(section-4-2)=\n## 4.2 Two"
-
-
-@pytest.mark.parametrize(
-    ("text", "tex"),
-    [
-        ("KL(P||Q)", r"\mathrm{KL}(P \,\Vert\, Q)"),
-        ("- sum_v p_v log p_v", r"- \sum_{v} p_{v} \log p_{v}"),
-        ("M = beta P + (1 - beta) Q", r"M = \beta P +(1- \beta) Q"),
-        ("(sqrt(p_v) - sqrt(q_v))^2", r"(\sqrt{ p_{v} }-\sqrt{ q_{v} })^2"),
-        ("a = P, b = Q", None),
-        ("s = p, w = q", r"s = p,\quad w = q"),
-        ("CE(P, Q) = 0", r"\mathrm{CE}(P, Q)=0"),
-        ("P = Q where both are known", None),
-        ("(P = Q", None),
-        ("label_weight * CE(P, Q)", r"\mathrm{label\_weight} \cdot \mathrm{CE}(P, Q)"),
-    ],
-)
-def test_formulas_become_tex_and_sentences_do_not(text, tex):
-    made = formulas.tex(text)
-    assert made is None if tex is None else _squeezed(made) == _squeezed(tex)
-
-
-def _squeezed(tex):
-    """Without the spaces that TeX does not see."""
-    return re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", tex)
-
-
-def test_the_words_after_a_formula_stay_words():
-    tex, rest = formulas.leading("H(P) = - sum_v p_v log p_v, between 0 and log V. More.")
-    assert tex.startswith("H(P)") and rest == ", between 0 and log V. More."
-
-
-def test_every_divergence_has_its_formula_on_its_page():
-    for function in DIVERGENCES.values():
-        assert ".. math::" in docstrings.converted(inspect.getdoc(function)), function.__name__
-
-
-@pytest.mark.parametrize(
-    ("text", "made"),
-    [
-        ("Uses `next_token` here.", r"Uses :py:obj:`next_token`\  here."),
-        ("a * b and P||Q, p_v", r"a \* b and P\|\|Q, p\_v"),
-        ("Either:\n- one\n  thing;\n- two.", "Either:\n\n- one thing;\n\n- two."),
-        ("Table:\n\n    a  b\n\n    c  d", "Table:\n\n::\n\n   a  b\n\n   c  d"),
-        ("", ""),
-    ],
-)
-def test_docstrings_become_restructured_text(text, made):
-    assert docstrings.converted(text) == made
-
-
-def test_every_public_module_has_a_page_once():
-    names = [name for floor in api.floors().values() for name in floor]
-    assert len(names) == len(set(names))
-    assert {"divergences", "plots.book", "exercises", "cli", "bench"} <= set(names)
-    assert not [n for n in names if n.startswith(("exercises.", "bench.", "_"))]
-    assert set(names) == set(api.modules())
-
-
-def test_a_floor_stands_on_the_ones_before_it():
-    floors = {name: floor for floor, names in api.floors().items() for name in names}
-    assert floors["divergences"] == floors["sequence_losses"] == "Mathematics"
-    assert floors["markov"] == "Toy languages" and floors["models"] == "Text and models"
-    assert floors["train"] == floors["plots.book"] == "The work"
-    assert floors["cli"] == "The doors" and floors["errors"] == api.OTHERS
-    assert list(api.floors()) == [*api.FLOORS, api.OTHERS]
 
 
 def cells(*sources):

@@ -10,6 +10,8 @@ from website.quizzes import is_quiz, quiz_id
 from kdlib.exercises import misconception
 from kdlib.exercises.kinds.choices import LETTERS
 
+pytestmark = pytest.mark.slow
+
 CHAPTERS = [Chapter(s, None) for s in contents.sources() if s.with_suffix(".ipynb").exists()]
 QUIZZES = {
     f"{chapter.source.stem}.html": [e for e in chapter.exercises if is_quiz(e)]
