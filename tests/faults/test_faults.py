@@ -51,7 +51,7 @@ MOMENTS = {
     "the teacher's training": (loop, "take_step", 4),
     "the saving of a checkpoint": (loop, "save_checkpoint", 2),
     "the saving of the teacher": (phases, "save_model", 1),
-    "the sealing of the teacher": (folders, "write_checksums", 1),
+    "the checksums of the teacher": (folders, "write_checksums", 1),
     "the cache": (cache_writer, "_write_shard", 2),
     "the cache's manifest": (cache_writer, "_write_manifest", 3),
     "the student's training": (loop, "take_step", 6 + 4),
@@ -139,7 +139,7 @@ def test_what_was_damaged_is_refused_by_name(name, damage, text, finished, tmp_p
         assert (
             refusal.startswith("kdlib: ") and folder.name in refusal and "Traceback" not in done.err
         )
-        # Where the seal itself is damaged, it is a sealed file that does not fit.
+        # Where the checksums themselves are damaged, it is a file that does not fit them.
         assert name.split("/")[-1] in refusal or (
             name.endswith("sha256.json") and "/teacher/" in refusal
         )

@@ -1,4 +1,4 @@
-"""A sealed folder is read as it was written, or not at all."""
+"""A folder with checksums is read as it was written, or not at all."""
 
 import pytest
 
