@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
 OFFLINE = Path(__file__).parents[1] / "offline"
+LITTLE = ("--data.fraction", "0.005", "--data.test-fraction", "0.02")
 QUICK = (
+    *LITTLE,
     "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
     "--student.training.validate-every", "10", "--controls.equal-time", "False",
-    "--data.test-fraction", "0.03",
 )  # fmt: skip
 
 
@@ -101,9 +102,10 @@ def test_evaluate_and_generate_use_the_run(tiny):
 def test_generate_and_another_text_need_no_text_of_the_run(tmp_path):
     """Sixty tokens are no reason to read a corpus, and the file may be gone by then."""
     text = tmp_path / "book.txt"
-    text.write_text("It was the best of times, it was the worst of times.\n\n" * 800)
+    text.write_text("\n\n".join(f"It was the best of times, in the year {n}." for n in range(900)))
     folder, other = tmp_path / "run", tmp_path / "other.txt"
-    flags = ("--data.fraction", "0.2", *QUICK, "--student.training.steps", "2")
+    shares = ("--data.fraction", "1", "--data.test-fraction", "1")
+    flags = (*QUICK, *shares, "--student.training.steps", "2")
     done = kdlib("distill", "tiny", "--text", text, *flags, "--out", folder)
     assert done.code == 0, done.err
     text.rename(other)
@@ -222,18 +224,15 @@ def test_own_text_and_a_teacher_trained_on_it(tmp_path):
     (tmp_path / "book.txt").write_text(text)
     folder = tmp_path / "run"
     done = kdlib(
-        "distill", "tiny", "--out", folder, "--text", tmp_path / "book.txt", "--teacher", "train",
+        "distill", "tiny", *QUICK, "--text", tmp_path / "book.txt", "--teacher", "train",
         "--data.fraction", "0.5", "--data.vocabulary", "300", "--data.block", "32",
         "--teacher.size.width", "64", "--teacher.size.layers", "2", "--teacher.size.heads", "2",
-        "--teacher.training.steps", "40", *QUICK,
+        "--teacher.training.steps", "40", "--data.test-fraction", "0.5", "--out", folder,
     )  # fmt: skip
     assert done.code == 0, done.err
     report = json.loads((folder / "report.json").read_text())
     assert report["teacher"]["cross_entropy"] < 5
     assert (folder / "teacher" / "tokenizer.json").exists()
-
-
-LITTLE = ("--data.fraction", "0.005", "--data.test-fraction", "0.02")
 
 
 @pytest.fixture(scope="module")

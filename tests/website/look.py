@@ -48,6 +48,8 @@ class Page:
         """As if the reader's system had just gone dark."""
         self.page.emulate_media(color_scheme="dark")
         self.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+        # Colours fade into each other; what counts is where they end.
+        self.run("() => Promise.all(document.getAnimations().map((fade) => fade.finished))")
 
     def resize(self, width):
         self.page.set_viewport_size({"width": width, "height": 900})
