@@ -11,8 +11,11 @@ import copy
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from accelerate.utils.fsdp_utils import fsdp2_prepare_model
+from accelerate.utils import (
+    DistributedType,
+    FullyShardedDataParallelPlugin,
+    fsdp2_prepare_model,
+)
 from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
