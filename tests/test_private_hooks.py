@@ -119,4 +119,4 @@ def test_no_other_private_name_of_a_library_is_used():
         for path in PACKAGE.rglob("*.py")
         for match in private.finditer(path.read_text("utf-8"))
     }
-    assert used == known | {"_dynamo"} & used
+    assert used == known
