@@ -13,22 +13,40 @@ from filelock import FileLock, Timeout
 from kdlib.errors import UserError
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file's content in one step: write a draft beside it, then rename.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A draft to write into; in one step it replaces the file, once it is whole and on the disk.
 
-    Whenever the process stops, the file holds the old content or the new one, never a part.
+    Whenever the process stops or the power fails, the file holds the old content or the new one,
+    never a part. After an exception the draft is gone.
+
+    Args:
+        path: the file; its folder must exist.
+
+    Yields:
+        The path of the draft.
+    """
+    draft = _beside(path, "draft")
+    try:
+        yield draft
+        # Before the rename: the disk may write a new name sooner than the content it stands for.
+        _sync(draft)
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_names(path.parent)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file's content in one step (see `atomic_file`).
 
     Args:
         path: the file; its folder must exist.
         content: text (written as UTF-8) or bytes.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    data = content.encode() if isinstance(content, str) else content
-    with open(draft, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    with atomic_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
@@ -58,7 +76,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
     Whoever may read the folder may then read its files: safetensors makes files that only their
     owner can read. An older folder of that name is replaced. After an exception the draft is gone
-    and an older folder is untouched.
+    and an older folder is untouched. A kill or a power failure leaves the older folder or the new
+    one; between two renames the older has a hidden name, which the next call takes back.
 
     Args:
         folder: the final path.
@@ -66,19 +85,65 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Yields:
         The path of the draft.
     """
-    draft = folder.with_name(f".{folder.name}.draft")
+    folder = folder.resolve()  # of a link, what it points at is replaced: it may be another disk
+    draft, old = _beside(folder, "draft"), _beside(folder, "old")
+    _put_back(old, folder)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
         yield draft
-        for file in filter(Path.is_file, draft.rglob("*")):
-            file.chmod(draft.stat().st_mode & 0o666)
+        _finish(draft)
+        # Renamed, not deleted: deleting takes time, in which a kill would leave neither folder.
+        if folder.is_dir():  # a file is no older folder: the next line refuses it
+            os.replace(folder, old)
+        os.replace(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
+        _put_back(old, folder)
         raise
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(draft, folder)
+    _sync_names(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _finish(draft: Path) -> None:
+    """Let the files of a draft be read by whoever may read the folder, and put it on the disk."""
+    mode = draft.stat().st_mode & 0o666
+    for path in draft.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
+            _sync(path)
+        else:
+            _sync_names(path)
+    _sync_names(draft)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    """End a replacement that was cut short: with the older folder, unless the new one is there."""
+    if old.exists() and not folder.exists():
+        os.replace(old, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """A hidden path beside another: on the same disk, so that it can be renamed into place."""
+    return path.with_name(f".{path.name}.{kind}")
+
+
+def _sync(file: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with open(file, "r+b") as opened:  # for writing, without which Windows refuses
+        os.fsync(opened.fileno())
+
+
+def _sync_names(folder: Path) -> None:
+    """Wait until the disk knows the names in a folder."""
+    # Windows opens no folder, and some network disks refuse: the names then follow when they can.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -92,7 +157,7 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: at once, where another process holds the lock.
     """
     # Beside the folder, so that the folder itself can be deleted while it is locked.
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    lock = FileLock(_beside(folder.resolve(), "lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:

@@ -1,15 +1,16 @@
-"""The checkpoint of a training phase: weights, optimizer state, random state and position.
+"""The checkpoint of a training phase: weights, optimizer state and position.
 
 All of it is one safetensors file, so that one atomic rename keeps the parts consistent: weights of
 step 300 with an optimizer state of step 200 would train on silently, to different numbers. Nothing
-is pickled, because reading a pickle can run code. Tensors are gathered before they are written, so
-a checkpoint does not depend on the world size that wrote it.
+is pickled, because reading a pickle can run code. Tensors are gathered before they are written, and
+a step's number gives each rank its seed, so a checkpoint does not depend on the world size that
+wrote it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +20,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kdlib.errors import UserError
-from kdlib.files import disk_errors_named
+from kdlib.files import atomic_file, disk_errors_named
 from kdlib.machine.distributed import is_main
 from kdlib.machine.sharding import gather_tensor, shard_like
 from kdlib.training.phase import Phase
 
-FORMAT = "kdlib-checkpoint-3"
+FORMAT = "kdlib-checkpoint-4"
 
 
 class Position(NamedTuple):
@@ -62,31 +63,23 @@ def save_checkpoint(
         }
     if not is_main():
         return
-    # Dropout draws from it: without it a resumed run would take different steps.
-    tensors["rng.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
     metadata = {
         "format": FORMAT,
         "run": phase.run,
         "phase": phase.name,
-        "sha256": _digest(tensors),
         **{k: str(v) for k, v in position._asdict().items()},
     }
-    path = phase.checkpoint
-    draft = path.with_name(f".{path.name}.draft")
-    # Write beside it and rename: a crash while writing leaves the previous checkpoint intact.
-    with disk_errors_named(path):
+    metadata["sha256"] = _digest(tensors, metadata)
+    with disk_errors_named(phase.checkpoint), atomic_file(phase.checkpoint) as draft:
         save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
-        os.replace(draft, path)
 
 
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    """Checksum of names and contents: a file with a flipped bit can still be read."""
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    """Checksum of all that the file says: one with a flipped bit can still be read."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     # Sorted, because safetensors reorders tensors; as bytes, because NumPy has no bfloat16.
     for name, tensor in sorted(tensors.items()):
-        digest.update(name.encode())
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -94,7 +87,7 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
 def load_checkpoint(
     phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> Position | None:
-    """Restore model, optimizer state and random state from the phase's checkpoint.
+    """Restore model and optimizer state from the phase's checkpoint.
 
     Args:
         phase: the phase to restore.
@@ -111,6 +104,18 @@ def load_checkpoint(
     path = phase.checkpoint
     if not path.exists():
         return None
+    tensors, metadata = _read(path)
+    if metadata["run"] != phase.run:
+        raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
+    if metadata["phase"] != phase.name:
+        return None  # left by the previous phase, which is finished: this one starts at step 0
+    _restore_model(model, tensors, path)
+    _restore_optimizer(optimizer, tensors)
+    return Position(int(metadata["step"]), float(metadata["seconds"]))
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a checkpoint, once its checksum has been compared."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -124,21 +129,12 @@ def load_checkpoint(
         raise UserError(
             f"checkpoint: {path} was not written by this version; delete it to redo the phase"
         )
-    if metadata["run"] != phase.run:
-        raise UserError(f"checkpoint: {path} belongs to another run; delete it to redo the phase")
-    if metadata["phase"] != phase.name:
-        return None  # left by the previous phase, which is finished: this one starts at step 0
-    # Compared before a parameter is overwritten: a damaged file never gets into the model.
-    if metadata["sha256"] != _digest(tensors):
+    # Before anything in it is believed: a damaged name would look like another run's or phase's.
+    if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise UserError(
             f"checkpoint: {path} is damaged (its hash differs); delete it to redo the phase"
         )
-    _restore_model(model, tensors, path)
-    _restore_optimizer(optimizer, tensors)
-    torch.set_rng_state(tensors["rng.cpu"])
-    if "rng.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng.cuda"])
-    return Position(int(metadata["step"]), float(metadata["seconds"]))
+    return tensors, metadata
 
 
 @torch.no_grad()

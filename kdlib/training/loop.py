@@ -1,12 +1,14 @@
 """The training loop, the same for teachers, students and controls, and the validation loss.
 
-A step is determined by its number, which gives its learning rate and its blocks, and by the random
-state, which the checkpoint holds. So a run that resumes at step 300 takes the same steps as one
-that never stopped.
+A step is determined by its number, which gives its learning rate, its blocks and the seed of each
+rank's dropout. So a run that resumes at step 300 takes the same steps as one that never stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -52,18 +54,20 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
 
     Raises:
         Interrupted: after SIGINT or SIGTERM to any rank, once a checkpoint is written.
-        Diverged: if a loss is not finite; the last good checkpoint is kept.
+        Diverged: if a loss or a gradient is not finite; the last good checkpoint is kept.
         ProcessLost: if another rank has ended; the last checkpoint is kept.
     """
     training = task.training
     context, position = _start(model, task, phase, accelerator)
     window = Window(training, position, accelerator)
     with (
+        _emptied(accelerator),
         stop_signals() as stop,
         progress_bar(phase.name, training.steps, done=position.step, unit="step") as progress,
     ):
         for step in range(position.step, training.steps):
             set_learning_rate(context.optimizer, learning_rate(step, training))
+            torch.manual_seed(_dropout_seed(phase.seed, step, accelerator.process_index))
             _prefetch(context, step + 1, phase.seed)
             window.add(take_step(context, _rows(task, step, phase.seed)))
             progress.update()
@@ -73,22 +77,32 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
             # arrives after the all-reduce waits for the next step.
             stopping = any_rank(stop.is_set)
             saving = last or stopping or done % training.checkpoint_every == 0
-            if saving or done % LOG_EVERY == 0:
+            validating = last or done % training.validate_every == 0
+            if saving or validating or done % LOG_EVERY == 0:
                 row = window.close(done)
                 _show(progress, row)
-                if last or done % training.validate_every == 0:
+                if validating:
                     row["validation"] = validation_loss(
                         context.student, task.validation, accelerator
                     )
-                    window.restart_clock()
                 if is_main():
                     Metrics(phase.folder).append(phase=phase.name, **row)
-            if saving:  # after the check of the window: a checkpoint never holds a NaN loss
-                save_checkpoint(phase, model, context.optimizer, window.position)
+                if saving:  # after the check of the window, which a NaN does not pass
+                    save_checkpoint(phase, model, context.optimizer, window.position)
+                window.restart_clock()
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
-    accelerator.free_memory()
     return window.position
+
+
+@contextlib.contextmanager
+def _emptied(accelerator: Accelerator) -> Iterator[None]:
+    """Let the accelerator forget the model in the end, however the training ends."""
+    # Otherwise its memory stays taken, and FSDP2 confuses it with the next model in training.
+    try:
+        yield
+    finally:
+        accelerator.free_memory()
 
 
 def _start(
@@ -98,7 +112,6 @@ def _start(
     if not is_sharding(accelerator):
         model.to(accelerator.device)
     optimizer = make_optimizer(model.train(), task.training)
-    torch.manual_seed(phase.seed)
     student, wrapped = accelerator.prepare(StudentWithLoss(model), optimizer)
     position = load_checkpoint(phase, model, optimizer) or Position(0, 0.0)
     if is_main():
@@ -109,6 +122,13 @@ def _start(
 def _rows(task: Task, step: int, seed: int) -> Tensor:
     """Row numbers (batch,) of the global batch of a step."""
     return rows_of_step(step, len(task.blocks), task.training.batch, seed)
+
+
+def _dropout_seed(seed: int, step: int, rank: int) -> int:
+    """Seed of what a rank draws in a step; it depends on nothing that a checkpoint must hold."""
+    # Hashed: seed + step + rank would give several ranks, and steps, the same draws.
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest)
 
 
 def _prefetch(context: StepContext, step: int, seed: int) -> None:

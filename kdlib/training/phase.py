@@ -36,4 +36,4 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Diverged(UserError):
-    """The loss is no longer finite."""
+    """The loss or its gradient is no longer finite."""

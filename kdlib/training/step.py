@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.alignment import predicting
@@ -38,7 +40,20 @@ class StepContext:
     accelerator: Accelerator
 
 
-def take_step(context: StepContext, rows: Tensor) -> Loss:
+class StepResult(NamedTuple):
+    """What a step has seen, on the device: reading it would wait for the GPU.
+
+    Attributes:
+        loss: of this rank's share in nats, detached; the sum over the ranks is the batch's.
+        gradient_norm: 2-norm of the gradient of the whole batch before clipping, the same on every
+            rank; NaN or inf if an entry is.
+    """
+
+    loss: Loss
+    gradient_norm: Tensor
+
+
+def take_step(context: StepContext, rows: Tensor) -> StepResult:
     r"""Take one optimiser step over a global batch.
 
     .. math:: g = \nabla \, \frac{1}{N} \sum_{\text{ranks}} \; \sum_{\text{micro-batches}} L
@@ -51,7 +66,7 @@ def take_step(context: StepContext, rows: Tensor) -> Loss:
         rows: (batch,) row numbers of the blocks of the global batch, the same on every rank.
 
     Returns:
-        The loss of this rank's share in nats, detached; the sum over the ranks is the batch's.
+        The loss, and the norm of the gradient.
     """
     task, accelerator = context.task, context.accelerator
     # Every rank has all masks, on the CPU: the global count costs no all-reduce and no GPU sync.
@@ -72,10 +87,10 @@ def take_step(context: StepContext, rows: Tensor) -> Loss:
             accelerator.backward(loss.total * (accelerator.num_processes / count))
         losses.append(loss)
     # Clip once, when the gradient is complete: clipping each micro-batch would change the sum.
-    accelerator.clip_grad_norm_(context.student.parameters(), task.training.clip)
+    norm = _clip(context)
     context.optimizer.step()
     context.optimizer.zero_grad()
-    return sum_losses(losses)
+    return StepResult(sum_losses(losses), norm)
 
 
 def _loss(context: StepContext, rows: Tensor) -> Loss:
@@ -86,6 +101,15 @@ def _loss(context: StepContext, rows: Tensor) -> Loss:
         targets = None if task.targets is None else task.targets(rows, ids)
         loss: Loss = context.student(ids, mask, task.objective, targets)
     return loss
+
+
+def _clip(context: StepContext) -> Tensor:
+    """Clip the gradient and return its norm before that."""
+    norm: Tensor = context.accelerator.clip_grad_norm_(
+        context.student.parameters(), context.task.training.clip
+    )
+    # Of a sharded gradient every rank has the norm of its shard: added up on the device, unread.
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
 def rows_of_rank(rows: Tensor, accelerator: Accelerator) -> Tensor:
@@ -124,10 +148,6 @@ def to_device(
 
 def sum_losses(losses: list[Loss]) -> Loss:
     """Add the losses of several batches: sums and counts add up, means would not."""
+    whole = functools.reduce(Loss.__add__, losses)
     # Detached: a loss that is kept for the log must not keep its graph.
-    add = functools.partial(functools.reduce, torch.add)
-    return Loss(
-        add([loss.total.detach() for loss in losses]),
-        add([loss.count for loss in losses]),
-        {name: add([loss.parts[name] for loss in losses]) for name in losses[0].parts},
-    )
+    return whole._replace(total=whole.total.detach())

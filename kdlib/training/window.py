@@ -1,4 +1,4 @@
-"""The steps since the last line of the log: their losses are summed, checked and averaged."""
+"""The steps since the last line of the log: checked for divergence, and their losses averaged."""
 
 from __future__ import annotations
 
@@ -11,60 +11,67 @@ from accelerate import Accelerator
 from kdlib.losses.objectives import Loss
 from kdlib.training.checkpoint import Position
 from kdlib.training.phase import Diverged
-from kdlib.training.schedule import (
-    Training,
-    learning_rate,
-)
-from kdlib.training.step import sum_losses
+from kdlib.training.schedule import Training, learning_rate
+from kdlib.training.step import StepResult, sum_losses
 
 
-def sum_over_ranks(losses: list[Loss], accelerator: Accelerator) -> list[Loss]:
+def sum_over_ranks(steps: list[StepResult], accelerator: Accelerator) -> list[StepResult]:
     """Sum each step's loss over all ranks, in one all-reduce: all ranks get the same numbers.
 
     Args:
-        losses: one per step, of this rank.
+        steps: the results of some steps, of this rank.
         accelerator: the ranks.
 
     Returns:
-        One loss per step, of the global batch, in nats.
+        The results of the same steps: the loss of the global batch in nats, and the norm of its
+        gradient, which is NaN or inf on all ranks if it is on one.
     """
-    if accelerator.num_processes == 1:
-        return losses
-    names = losses[0].parts
+    ranks = accelerator.num_processes
+    if ranks == 1:
+        return steps
+    names = steps[0].loss.parts
     # One row per step, so a window costs one all-reduce and not one per step and quantity.
-    rows = [torch.stack([loss.total, loss.count, *loss.parts.values()]) for loss in losses]
+    rows = [
+        torch.stack([norm / ranks, loss.total, loss.count, *loss.parts.values()])
+        for loss, norm in steps
+    ]
     table = accelerator.reduce(torch.stack(rows), reduction="sum")
-    return [Loss(total, count, dict(zip(names, parts))) for total, count, *parts in table]
+    return [
+        StepResult(Loss(total, count, dict(zip(names, parts))), norm)
+        for norm, total, count, *parts in table
+    ]
 
 
 class Window:
-    """The losses since the last log line.
+    """The steps since the last log line.
 
-    They stay on the device until `close`, because reading a number waits for the GPU.
+    Their results stay on the device until `close`, because reading a number waits for the GPU.
 
     Attributes:
         training: the settings, for the learning rate of a step.
         position: steps and seconds up to the last closed window.
         accelerator: device and ranks.
-        losses: one per step since then, of this rank.
+        steps: the results of the steps since then, of this rank.
         started: when the clock was last restarted, by ``time.perf_counter``.
     """
 
     def __init__(self, training: Training, position: Position, accelerator: Accelerator) -> None:
         self.training, self.position, self.accelerator = training, position, accelerator
-        self.losses: list[Loss] = []
+        self.steps: list[StepResult] = []
         self.restart_clock()
 
     def restart_clock(self) -> None:
-        """Measure time from now on, for example after a validation, which is no training."""
+        """Measure time from now on: validating and saving, after a window, are no training."""
         self.started = time.perf_counter()
 
-    def add(self, loss: Loss) -> None:
-        """Add the loss of one step."""
-        self.losses.append(loss)
+    def add(self, step: StepResult) -> None:
+        """Add the result of one step."""
+        self.steps.append(step)
 
     def close(self, step: int) -> dict[str, Any]:
-        """Check every step of the window, advance the position and start the next window.
+        """Check every step of the window, advance the position and empty the window.
+
+        Call `restart_clock` before the next step.
 
         Args:
             step: optimiser steps done. Every rank must call after the same step.
@@ -73,22 +80,16 @@ class Window:
             The line to log: means in nats per token, learning rate, and tokens per second.
 
         Raises:
-            Diverged: if the loss of a step is not finite.
+            Diverged: if the loss or the gradient of a step is not finite.
         """
         # Summed first: a NaN on one rank is then a NaN on all, so all stop and none waits.
-        self.losses = sum_over_ranks(self.losses, self.accelerator)
-        means = torch.stack([loss.total / loss.count for loss in self.losses])
-        first = step - len(self.losses)
-        for offset in (~means.isfinite()).nonzero().flatten().tolist()[:1]:
-            raise Diverged(
-                f"loss: it became {means[offset].item()} at step {first + offset + 1}, learning"
-                f" rate {learning_rate(first + offset, self.training):.2e}; the last good"
-                " checkpoint is kept: lower the learning rate and start anew"
-            )
+        steps, self.steps = sum_over_ranks(self.steps, self.accelerator), []
+        self._refuse_divergence(steps, first=step - len(steps))
         # Read the clock only now: looking for a NaN has waited until the GPU finished the steps.
         elapsed = time.perf_counter() - self.started
-        total = sum_losses(self.losses)
-        row = {
+        total = sum_losses([loss for loss, _ in steps])
+        self.position = Position(step, self.position.seconds + elapsed)
+        return {
             "step": step,
             # A sum over a count: a mean of means would weight short batches like long ones.
             "loss": (total.total / total.count).item(),
@@ -96,7 +97,16 @@ class Window:
             "learning_rate": learning_rate(step - 1, self.training),
             "tokens_per_second": total.count.item() / elapsed,
         }
-        self.position = Position(step, self.position.seconds + elapsed)
-        self.losses = []
-        self.restart_clock()
-        return row
+
+    def _refuse_divergence(self, steps: list[StepResult], first: int) -> None:
+        """Raise `Diverged` for the first of the steps, numbered from `first`, that is not finite."""
+        # A finite loss is not enough: the gradient of that step may be NaN, and then the weights.
+        table = torch.stack([torch.stack([loss.total / loss.count, norm]) for loss, norm in steps])
+        # By step, then the loss before the gradient, which a loss of NaN makes NaN too.
+        for offset, column in (~table.isfinite()).nonzero().tolist()[:1]:
+            what = ("loss: it", "gradient: its norm")[column]
+            raise Diverged(
+                f"{what} became {table[offset, column].item()} at step {first + offset + 1},"
+                f" learning rate {learning_rate(first + offset, self.training):.2e}; the last good"
+                " checkpoint is kept: lower the learning rate and start anew"
+            )

@@ -26,7 +26,7 @@ from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
 from kdlib.training import loop, step
-from kdlib.training.phase import Interrupted, Phase
+from kdlib.training.phase import Diverged, Interrupted, Phase
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
@@ -85,10 +85,31 @@ def _signalled(real, who, number, *rest):
     return real(number, *rest)
 
 
+def diverging(folder: Path, accelerator) -> None:
+    """A run in which the gradient of the last process, of it alone, overflows in step STOP_AT."""
+    clip, clipped = accelerator.clip_grad_norm_, []
+
+    def overflowing(parameters, *rest):
+        parameters = list(parameters)
+        clipped.append(1)
+        if len(clipped) == STOP_AT and rank() == 1:
+            gradient = parameters[0].grad
+            own = gradient.to_local() if isinstance(gradient, DTensor) else gradient
+            own.view(-1)[0] = torch.inf
+        return clip(parameters, *rest)
+
+    with mock.patch.object(accelerator, "clip_grad_norm_", overflowing):
+        try:
+            run(folder, accelerator)
+        except Diverged as error:
+            (folder / f"diverged {rank()}").write_text(str(error))
+
+
 def several(folder: Path) -> None:
     whole = make_accelerator("cpu", "fp32")
     run(folder / "ddp", whole)
     run(folder / "ddp stopped", whole, stop_on=1)
+    diverging(folder / "ddp diverged", whole)
     refusals(folder)
     with mock.patch.object(step, "predicting", _only_mine):
         run(folder / "ddp, each by its own count", whole)
@@ -98,6 +119,7 @@ def several(folder: Path) -> None:
     run(folder / "fsdp remembered", parts, remembered=True)
     run(folder / "one stopped", parts)
     run(folder / "fsdp stopped", parts, stop_on=1)
+    diverging(folder / "fsdp diverged", parts)
     for name, how in (("ddp", "none"), ("fsdp", "full")):
         AcceleratorState._reset_state(reset_partial_state=True)
         run(folder / f"{name} bf16", make_accelerator("cpu", "bf16", how))

@@ -131,6 +131,14 @@ def test_a_count_of_ones_own_tokens_would_be_seen(folder):
     assert distance(folder, "ddp, each by its own count") > 100 * TOLERANCE
 
 
+@pytest.mark.parametrize("how", ["ddp", "fsdp"])
+def test_a_gradient_that_overflows_on_one_process_stops_both(folder, how):
+    said = [(folder / f"{how} diverged" / f"diverged {rank}").read_text() for rank in (0, 1)]
+    assert said[0] == said[1]
+    assert said[0].startswith(f"gradient: its norm became inf at step {process_runs.STOP_AT},")
+    assert not (folder / f"{how} diverged" / CHECKPOINT).exists()
+
+
 def test_a_refusal_of_the_main_process_is_everybodys(folder):
     assert [(folder / f"refused {rank}").read_text() for rank in (0, 1)] == ["text: too short"] * 2
 

@@ -1,93 +1,24 @@
 """The loop on a model small enough to check by hand."""
 
+import contextlib
 import dataclasses
-import math
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from bigram_runs import BLOCK, Bigram, Targets, assert_bit_equal, run, weights
 from torch import nn
 
-from kdlib.data.blocks import Blocks
-from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.teachers.base import TeacherTargets
-from kdlib.training import loop
-from kdlib.training.checkpoint import load_checkpoint, safe_open
-from kdlib.training.phase import Diverged, Interrupted, Phase
-from kdlib.training.run_folder import CHECKPOINT, Metrics
-from kdlib.training.schedule import Training, make_optimizer, rows_of_step
-from kdlib.training.task import Task
-
-VOCABULARY, BLOCK = 11, 12
-LABELS = Objective.from_lambda(0.0)
-
-
-class Output:
-    def __init__(self, logits):
-        self.logits = logits
-
-
-class Bigram(nn.Module):
-    """Logits of the next token from the present one alone, with dropout: randomness to resume."""
-
-    def __init__(self, seed=0, dropout=0.0):
-        super().__init__()
-        torch.manual_seed(seed)
-        self.table = nn.Embedding(VOCABULARY, VOCABULARY)
-        self.gain = nn.Parameter(torch.ones(VOCABULARY))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, input_ids):
-        return Output(self.dropout(self.table(input_ids)) * self.gain)
-
-
-@pytest.fixture(scope="module")
-def accelerator():
-    return Accelerator(cpu=True)
-
-
-@pytest.fixture
-def blocks():
-    ids = torch.randint(0, VOCABULARY, (20, BLOCK + 1), generator=torch.Generator().manual_seed(1))
-    mask = torch.ones_like(ids)
-    mask[-1, 5:] = 0
-    mask[3, 2:] = 0  # so that micro-batches hold different numbers of tokens
-    return Blocks(ids, mask, bytes=1000)
-
-
-@pytest.fixture
-def phase(tmp_path):
-    return Phase("student", tmp_path, "run1", seed=0)
-
-
-class Targets(TeacherTargets):
-    """What a function of (rows, ids) says."""
-
-    def __init__(self, function):
-        self.function = function
-
-    def __call__(self, rows, ids):
-        return self.function(rows, ids)
-
-
-def run(model, blocks, training, phase, accelerator, objective=LABELS, teacher=None):
-    task = Task(blocks, blocks, objective, training, teacher)
-    return loop.train(model, task, phase, accelerator)
-
-
-def weights(model):
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
-
-
-def assert_bit_equal(one, other):
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+from kdlib.training import loop, window
+from kdlib.training.phase import Interrupted, Phase
+from kdlib.training.run_folder import Metrics
+from kdlib.training.schedule import Training, rows_of_step
 
 
 def test_one_step_is_the_gradient_of_the_mean_over_all_counted_tokens(blocks, phase, accelerator):
@@ -175,61 +106,81 @@ def test_interrupted_and_resumed_is_bit_equal(blocks, tmp_path, accelerator, mon
     assert steps == sorted(set(steps)) and steps[-1] == 40
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(blocks, phase, accelerator):
-    training = Training(steps=40, batch=8, learning_rate=0.05, checkpoint_every=10)
-    calls = []
+class Drawing(Bigram):
+    """Notes what it draws in each training step."""
 
-    def poisoned(rows, ids):
-        calls.append(1)
-        logits = torch.zeros(*ids.shape, VOCABULARY)
-        return logits * math.nan if len(calls) == 25 else logits
+    def __init__(self):
+        super().__init__()
+        self.drawn = []
 
-    with pytest.raises(Diverged, match=r"nan at step 25, learning rate \d") as caught:
-        run(
-            Bigram(),
-            blocks,
-            training,
-            phase,
-            accelerator,
-            Objective.from_alpha(0.5),
-            Targets(poisoned),
-        )
-    assert "kept" in str(caught.value)
-    saved = load_file(phase.folder / CHECKPOINT)
-    assert all(t.isfinite().all() for name, t in saved.items() if t.is_floating_point())
+    def forward(self, input_ids):
+        if self.training:
+            self.drawn.append(torch.rand(()).item())
+        return super().forward(input_ids)
 
 
-def test_checkpoint_of_another_run_is_refused(blocks, phase, accelerator):
-    training = Training(steps=2, batch=8)
+def draws(rank, blocks, phase, accelerator, monkeypatch):
+    """What a rank draws in the steps from the phase's checkpoint on."""
+    monkeypatch.setattr(type(accelerator), "process_index", rank)
+    model = Drawing()
+    with contextlib.suppress(Interrupted):
+        run(model, blocks, Training(steps=9, batch=8), phase, accelerator)
+    return model.drawn
+
+
+def test_every_rank_goes_on_with_its_own_draws(blocks, tmp_path, accelerator, monkeypatch):
+    """Though the main rank alone writes the checkpoint."""
+    straight = []
+    for rank in (0, 1):
+        (tmp_path / str(rank)).mkdir()
+        phase = Phase("student", tmp_path / str(rank), "r", 0)
+        straight.append(draws(rank, blocks, phase, accelerator, monkeypatch))
+    assert len(set(straight[0] + straight[1])) == 2 * 9, "another draw in each step of each rank"
+
+    restore = stop_after(monkeypatch, 4)
+    broken = Phase("student", tmp_path, "r", 0)
+    assert draws(0, blocks, broken, accelerator, monkeypatch) == straight[0][:5]
+    restore()
+    assert draws(1, blocks, broken, accelerator, monkeypatch) == straight[1][5:]
+
+
+def test_it_validates_at_every_multiple_and_at_the_end(blocks, phase, accelerator, monkeypatch):
+    """Whatever the steps of the log and of the checkpoint are."""
+    saved, save = [], loop.save_checkpoint
+    monkeypatch.setattr(
+        loop, "save_checkpoint", lambda *args: (saved.append(args[-1].step), save(*args))
+    )
+    training = Training(steps=60, batch=2, validate_every=25, checkpoint_every=16)
     run(Bigram(), blocks, training, phase, accelerator)
-    with pytest.raises(UserError, match="belongs to another run"):
-        run(Bigram(), blocks, training, dataclasses.replace(phase, run="run2"), accelerator)
+    rows = Metrics(phase.folder).rows()
+    assert [row["step"] for row in rows if "validation" in row] == [25, 50, 60]
+    assert saved == [16, 32, 48, 60]
+    assert [row["step"] for row in rows] == [10, 16, 20, 25, 30, 32, 40, 48, 50, 60]
 
 
-def test_checkpoint_of_another_phase_is_not_ours(blocks, phase, accelerator):
-    training = Training(steps=2, batch=8)
-    run(Bigram(), blocks, training, phase, accelerator)
-    model = Bigram()
-    optimizer = make_optimizer(model, training)
-    other = dataclasses.replace(phase, name="other")
-    assert load_checkpoint(other, model, optimizer) is None
+def test_only_the_steps_are_timed(blocks, phase, accelerator, monkeypatch):
+    """A step takes a second; validating, logging and saving take a thousand, and count nothing."""
+    now = [0.0]
+    monkeypatch.setattr(window, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
+    def takes(seconds, function):
+        def slow(*args, **kwargs):
+            now[0] += seconds
+            return function(*args, **kwargs)
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "other model"])
-def test_damaged_checkpoint_is_named(blocks, phase, accelerator, damage):
-    training = Training(steps=2, batch=8)
-    run(Bigram(), blocks, training, phase, accelerator)
-    path = phase.folder / CHECKPOINT
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-100])
-    elif damage == "foreign":
-        save_file({"a": torch.zeros(1)}, path)
-    else:
-        tensors = load_file(path) | {"model.gain": torch.zeros(3)}
-        with safe_open(path, "pt") as file:
-            save_file(tensors, path, file.metadata())
-    with pytest.raises(UserError, match=r"checkpoint: .*checkpoint\.safetensors"):
-        run(Bigram(), blocks, training, phase, accelerator)
+        return slow
+
+    monkeypatch.setattr(loop, "take_step", takes(1.0, loop.take_step))
+    for name in ("validation_loss", "save_checkpoint"):
+        monkeypatch.setattr(loop, name, takes(1000.0, getattr(loop, name)))
+    monkeypatch.setattr(loop.Metrics, "append", takes(1000.0, loop.Metrics.append))
+
+    whole = dataclasses.replace(blocks, mask=torch.ones_like(blocks.mask))
+    training = Training(steps=30, batch=2, validate_every=4, checkpoint_every=7)
+    end = run(Bigram(), whole, training, phase, accelerator)
+    assert end == (30, 30.0)
+    speeds = {row["tokens_per_second"] for row in Metrics(phase.folder).rows()}
+    assert speeds == {2.0 * BLOCK}
 
 
 def test_what_comes_next_is_told_one_step_ahead(blocks, phase, accelerator):

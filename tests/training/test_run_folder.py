@@ -1,17 +1,11 @@
 """A run's folder: refused or claimed, and never half written."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
-from kdlib import files
 from kdlib.errors import UserError
-from kdlib.files import atomic_folder, locked, write_atomically
+from kdlib.files import locked
 from kdlib.training.run_folder import Metrics, is_run, prepare_run, read_state, require_run
 
 
@@ -61,56 +55,6 @@ def test_a_file_is_no_folder(tmp_path):
         prepare(tmp_path / "out")
     with pytest.raises(UserError, match="cannot be written"):
         prepare(tmp_path / "out" / "below")
-
-
-def test_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
-    path = tmp_path / "state.json"
-    write_atomically(path, "old")
-    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-
-
-def test_folder_appears_whole_or_not_at_all(tmp_path):
-    folder = tmp_path / "model"
-    with pytest.raises(RuntimeError), atomic_folder(folder) as draft:
-        (draft / "weights").write_text("half")
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
-    for content in ("one", "two"):
-        with atomic_folder(folder) as draft:
-            (draft / "weights").write_text(content)
-    assert (folder / "weights").read_text() == "two"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
-def test_who_may_read_the_folder_may_read_its_files(tmp_path, umask, mode):
-    before = os.umask(umask)
-    try:
-        with atomic_folder(tmp_path / "model") as draft:
-            save_file({"weight": torch.zeros(1)}, draft / "model.safetensors")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o777 == mode
-
-
-def test_second_process_is_refused(tmp_path):
-    prepare(tmp_path / "run")
-    code = f"""
-from pathlib import Path
-from kdlib.files import locked
-with locked(Path({str(tmp_path / "run")!r})):
-    print("claimed")
-"""
-    with locked(tmp_path / "run"):
-        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert "another run is using" in second.stderr
-    assert (
-        "claimed"
-        in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    )
 
 
 def test_damaged_state_is_named(tmp_path):
