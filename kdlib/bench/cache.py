@@ -72,7 +72,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
     with tempfile.TemporaryDirectory() as folder:
         # Only this process reads the cache, so the hashes in its manifest can be placeholders.
         contents = CacheContents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
-        write_cache(Path(folder) / "cache", contents, teacher, blocks)
+        write_cache(Path(folder) / "cache", contents, teacher, blocks, accelerator.autocast)
         cached = CachedTargets(Path(folder) / "cache", contents, blocks)
 
         def seconds(targets: TeacherTargets, steps: int = STEPS) -> float:

@@ -15,7 +15,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple, Protocol, TypeVar
 
-BACKWARD = 2  # gradients of inputs and of weights: two products per product of the forward pass
+from kdlib.models.operations import BACKWARD
+
 SECONDS_PER_HOUR = 3600
 
 

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from kdlib.bench.variants import DTYPES, SIZES, Inputs, Size, Variant, make_inputs, variants_on
-from kdlib.losses.fused.compiled import record_winner
 from kdlib.machine.devices import peak_memory_bytes, pick_device
 
 ROUNDS = 5
@@ -28,7 +27,7 @@ RESET_PEAK = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak t
 
 
 def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Measure all variants at one size, and record whether the compiled one was faster.
+    """Measure all variants at one size.
 
     Args:
         size_name: a key of ``SIZES``.
@@ -46,9 +45,6 @@ def measure(size_name: str, dtype_name: str, rounds: int = ROUNDS) -> dict[str, 
     seconds = _times(variants, inputs, rounds)
     floor, wrong = floor_seconds(inputs), errors(variants, size, dtype, device)
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    if "compiled" in medians:
-        example = torch.empty(0, size.vocabulary, device=device)
-        record_winner(example, wins=medians["compiled"] < medians["fused"])
     return {
         "size": size._asdict(),
         "dtype": dtype_name,

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlib.bench import peers
-from kdlib.losses.fused.compiled import forced, is_available
+from kdlib.losses.fused.compiled import is_available, use_compiled
 from kdlib.losses.fused.inputs import Head, HiddenTargets
 from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
@@ -93,23 +93,17 @@ def dense(inputs: Inputs) -> Tensor:
 
 
 def fused(inputs: Inputs) -> Tensor:
-    """`fused_distillation_loss` as the training loop calls it, without compilation."""
-    with forced(False):
-        return _fused(inputs)
-
-
-def fused_compiled(inputs: Inputs) -> Tensor:
-    """The fused loss with its element-wise part compiled."""
-    with forced(True):
-        return _fused(inputs)
-
-
-def _fused(inputs: Inputs) -> Tensor:
-    """The fused loss, compiled or not as the caller has set."""
+    """`fused_distillation_loss` as the training loop calls it."""
     targets = HiddenTargets(inputs.teacher, Head(inputs.teacher_head))
     return fused_distillation_loss(
         inputs.student, Head(inputs.head), targets, objective=OBJECTIVE
     ).total
+
+
+def fused_compiled(inputs: Inputs) -> Tensor:
+    """The fused loss with its element-wise part compiled, as a recipe's ``compile`` has it."""
+    with use_compiled(True):
+        return fused(inputs)
 
 
 Variant = Callable[[Inputs], Tensor]

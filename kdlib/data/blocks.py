@@ -23,11 +23,14 @@ class Blocks:
         mask: (N, length + 1) int64, 1 for a token, 0 where a block is padded (from `make_blocks`:
             the end of the last one).
         bytes: UTF-8 bytes of the text that the predicted tokens spell.
+        document: (N, length + 1) int32, the number of each token's document, in their order; None
+            where the blocks were not made of documents.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     bytes: int
+    document: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -60,7 +63,9 @@ def make_blocks(
     encoded = tokenizer.encode_batch([d.text for d in documents], add_special_tokens=False)
     stream = [end_of_text]
     for encoding in encoded:
-        stream += encoding.ids + [end_of_text]
+        stream += encoding.ids + [end_of_text]  # which belongs to the document that it ends
+    lengths = torch.tensor([len(encoding.ids) + 1 for encoding in encoded])
+    document = torch.arange(len(encoded), dtype=torch.int32).repeat_interleave(lengths)
     if len(stream) < 2 * length:
         raise UserError(
             f"text: only {len(stream)} tokens, less than two blocks of {length};"
@@ -71,8 +76,11 @@ def make_blocks(
     ids = torch.tensor(stream + [end_of_text] * padding)
     mask = torch.ones_like(ids)
     mask[len(stream) :] = 0
+    # The first token is read with the first document, the padding with the last.
+    document = torch.cat([document[:1], document, document[-1:].expand(padding)])
     return Blocks(
         ids.unfold(0, length + 1, length).contiguous(),
         mask.unfold(0, length + 1, length).contiguous(),
         sum(len(d.text.encode()) for d in documents),
+        document.unfold(0, length + 1, length).contiguous(),
     )

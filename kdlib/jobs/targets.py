@@ -43,7 +43,7 @@ def exact_targets(context: RunContext, teacher: nn.Module, blocks: Blocks) -> Te
     place = functools.partial(place_module, accelerator=context.accelerator)
     reader = _reader(context, teacher)
     if _sees_data_twice(context.recipe.student.training, blocks) and can_precompute(reader, blocks):
-        return PrecomputedTargets(reader, blocks, place)
+        return PrecomputedTargets(reader, blocks, place, context.accelerator.autocast)
     return LiveTargets(reader, place)
 
 

@@ -9,7 +9,7 @@ padding or packing the same tokens changes the gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ from kdlib.losses.divergences import get_divergence
 
 class Loss(NamedTuple):
     """A sum over tokens, the (weighted) number of tokens it runs over, and its unweighted parts.
+
+    Losses of several batches add up, by ``+`` or by ``sum``: totals, counts and parts.
 
     Attributes:
         total: scalar, nats; the quantity to minimise.
@@ -34,6 +36,47 @@ class Loss(NamedTuple):
     def mean(self) -> Tensor:
         """Nats per token; 0 for an empty batch, with a gradient of 0."""
         return self.total / self.count.masked_fill(self.count == 0, 1)
+
+    # It is a tuple so that DDP, FSDP and Accelerate find its tensors in a model's output. But a
+    # tuple's + and * would join and repeat its fields without an error.
+
+    def __add__(self, other: object) -> Loss:
+        """The loss of both batches together.
+
+        Args:
+            other: a loss with parts of the same names.
+
+        Raises:
+            TypeError: for anything but a loss.
+            ValueError: for a loss with other parts.
+        """
+        if not isinstance(other, Loss):
+            raise TypeError(f"a Loss is added to a {type(other).__name__}; add another Loss")
+        if self.parts.keys() != other.parts.keys():
+            raise ValueError(
+                f"a Loss with the parts {sorted(self.parts)} is added to one with"
+                f" {sorted(other.parts)}; both must have the parts of one objective"
+            )
+        parts = {name: part + other.parts[name] for name, part in self.parts.items()}
+        return Loss(self.total + other.total, self.count + other.count, parts)
+
+    def __radd__(self, other: object) -> Loss:
+        """``sum`` begins with the integer 0, to which a loss is added as it is."""
+        return self if isinstance(other, int) and other == 0 else self + other
+
+    def __mul__(self, factor: object) -> NoReturn:
+        """Refused: the count would have to stay as it is.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "a Loss is a sum with its count, and only one of them grows; multiply its total"
+        )
+
+    def __rmul__(self, factor: object) -> NoReturn:
+        """Refused, as `__mul__`."""
+        self.__mul__(factor)
 
 
 @dataclass(frozen=True)
@@ -70,7 +113,8 @@ class Objective:
     label_weight: float = 0.0
     teacher_weight: float = 1.0
     divergence: str = "forward_kl"
-    divergence_parameters: dict[str, float] = field(default_factory=dict)
+    # Unhashable, as a dict; equal objectives still have equal hashes without it.
+    divergence_parameters: dict[str, float] = field(default_factory=dict, hash=False)
     temperature: float = 1.0
     scale_by_t_squared: bool = True
 

@@ -24,6 +24,10 @@ from torch import Tensor
 
 from kdlib.losses.divergences import entropy
 
+# Of a token that is to be left out of a log-sum-exp. Not -inf: if all are left out, the gradient
+# would be NaN.
+NEGLIGIBLE = -1e30
+
 
 class SparseTargets(NamedTuple):
     r"""Weights on a few tokens of each position, and the part of the loss that no student changes.
@@ -62,12 +66,13 @@ class SparseTargets(NamedTuple):
             log_q: (..., V) log-probabilities of the student.
 
         Returns:
-            (...), nats.
+            (...), nats; -inf, without a gradient, where Q excludes them all.
         """
         # Not log(1 - the kept mass): near 1 that difference loses all its digits.
-        return log_q.scatter(-1, self.ids.long(), -torch.inf).logsumexp(-1)
+        log_rest = log_q.scatter(-1, self.ids.long(), NEGLIGIBLE).logsumexp(-1)
+        return log_rest.masked_fill(log_rest < NEGLIGIBLE / 2, -torch.inf)
 
-    def divergence(self, log_q: Tensor) -> Tensor:
+    def divergence(self, log_q: Tensor, log_others: Tensor | None = None) -> Tensor:
         """What the kind estimates, for the student Q.
 
         Gradient in the student's logits: the sum of the weights times q, minus the weights at their
@@ -75,6 +80,7 @@ class SparseTargets(NamedTuple):
 
         Args:
             log_q: (..., V) log-probabilities of the student.
+            log_others: (...) what `others` gives for it, if that is known already.
 
         Returns:
             (...), nats; +inf where Q excludes a kept token.
@@ -84,7 +90,8 @@ class SparseTargets(NamedTuple):
         loss = self.constant - (self.weights * kept).sum(-1)
         if self.tail is None:
             return loss
-        return loss - self.tail * self.others(log_q).masked_fill(self.tail == 0, 0)
+        log_others = self.others(log_q) if log_others is None else log_others
+        return loss - self.tail * log_others.masked_fill(self.tail == 0, 0)
 
 
 def top_k(log_p: Tensor, k: int) -> SparseTargets:

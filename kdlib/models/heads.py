@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -35,13 +36,13 @@ def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
         (B, S, H) hidden states.
     """
     base: Any = model.base_model  # torch types a module's attributes as Tensor | Module
-    with _one_text_a_row():
+    with one_text_a_row():
         hidden: Tensor = base(input_ids=ids, use_cache=False).last_hidden_state
     return hidden
 
 
 @contextlib.contextmanager
-def _one_text_a_row() -> Iterator[None]:
+def one_text_a_row() -> Iterator[None]:
     """Switch off transformers' search for several texts packed into one row.
 
     Without a mask, it searches the positions in every pass, and the CPU has to wait for the GPU's
@@ -61,31 +62,61 @@ def _one_text_a_row() -> Iterator[None]:
 
 @torch.no_grad()
 def linear_head(model: nn.Module) -> Head | None:
-    """The head of a causal language model, if its logits are exactly the head's product.
+    """The head of a causal language model, if its logits are exactly the head's.
 
-    Some architectures scale or cap their logits. So the head is tried on a few tokens, and accepted
-    only if every bit agrees with the model's own logits.
+    Some architectures scale or cap their logits, as their config says. So the head is tried on a
+    few tokens, and accepted only if every bit agrees with the model's own logits.
 
     Args:
         model: any module; its training mode is restored.
 
     Returns:
-        The head, or None where the logits are not one matrix product of the last hidden states.
+        The head; or None, with a warning, where the logits are not one matrix product of the last
+        hidden states, or one that is scaled or capped.
     """
-    output_of: Any = getattr(model, "get_output_embeddings", None)
-    if output_of is None:
-        return None  # any module that maps ids to logits can be trained, only without its head
-    output = output_of()
+    # Any module that maps ids to logits can be trained, only without its head.
+    output: Any = getattr(model, "get_output_embeddings", lambda: None)()
     if output is None:
+        _warn_of_whole_logits(model, "it names no output matrix")
         return None
     was_training = model.training
     model.eval()
     ids = torch.arange(min(PROBE_TOKENS, len(output.weight)), device=output.weight.device)[None]
-    hidden = last_hidden_states(model, ids)
-    fits = hidden.shape[-1] == output.weight.shape[1]
-    same = fits and torch.equal(output(hidden), model(input_ids=ids).logits)
+    hidden, logits = last_hidden_states(model, ids), model(input_ids=ids).logits
     model.train(was_training)
-    return Head(output.weight, output.bias) if same else None
+    if hidden.shape[-1] == output.weight.shape[1]:
+        for finished, settings in _finished(output(hidden), model.config):
+            if torch.equal(finished, logits):
+                return Head(output.weight, output.bias, **settings)
+    _warn_of_whole_logits(
+        model, "its logits are not the product of its hidden states and output matrix"
+    )
+    return None
+
+
+def _finished(raw: Tensor, config: Any) -> Iterator[tuple[Tensor, dict[str, float]]]:
+    """What architectures with these settings make of raw logits, bit by bit, and how a head does."""
+    names = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    values = (getattr(config, name, None) for name in names)
+    cap, factor, divisor = (v if isinstance(v, int | float) else None for v in values)
+    # The plain product comes last: untrained logits may be too small for a cap to change a bit.
+    if cap:  # Gemma
+        yield (raw / cap).tanh() * cap, {"soft_cap": cap}
+    if factor:  # Cohere
+        yield raw * factor, {"scale": factor}
+    if divisor:  # Granite; HyperCLOVA X multiplies by a setting of the same name
+        yield raw / divisor, {"scale": 1 / divisor}
+        yield raw * divisor, {"scale": divisor}
+    yield raw, {}
+
+
+def _warn_of_whole_logits(model: nn.Module, why: str) -> None:
+    """Say once why a model's logits are kept whole; Python itself drops what it has said before."""
+    warnings.warn(
+        f"{type(model).__name__}: {why}; so all logits are kept in memory, and as a student it"
+        " cannot learn from sparse targets",
+        stacklevel=1,  # this line, for all callers: one place, one warning
+    )
 
 
 class ModelWithHead(nn.Module):

@@ -1,12 +1,17 @@
-"""Count the operations that run: unlike a time, a count is the same on every machine."""
+"""Count operations: unlike a time, a count is the same on every machine and on every day."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+
+from kdlib.models.heads import last_hidden_states, one_text_a_row
+
+BACKWARD = 2  # gradients of inputs and of weights: two products per product of the forward pass
 
 
 def operations(act: Callable[[], object]) -> int:
@@ -33,3 +38,50 @@ def _added_in_place(sums: torch.Size, left: torch.Size, right: torch.Size, **_: 
 
 
 _UNKNOWN_TO_TORCH = {torch.ops.aten.addmm_: _added_in_place}
+
+
+class BlockOperations(NamedTuple):
+    """Operations of one forward pass over a block of text.
+
+    Attributes:
+        body: up to the last hidden states, for every token of the block.
+        head: from hidden states to logits, for the tokens that predict: all but the last.
+    """
+
+    body: int
+    head: int
+
+    @property
+    def forward(self) -> int:
+        """Of the whole forward pass."""
+        return self.body + self.head
+
+    @property
+    def training(self) -> int:
+        """Of forward and backward pass.
+
+        Source: Kaplan et al. 2020 (section 2.1).
+        """
+        return (1 + BACKWARD) * self.forward
+
+
+def block_operations(config: Any, tokens: int) -> BlockOperations:
+    """Count what a model's forward pass over a block takes.
+
+    The model is built without its weights, on torch's "meta" device. So nothing is computed, and
+    the count does not depend on which kernels this machine has. Attention counts every score,
+    those that the causal mask forbids too.
+
+    Args:
+        config: of a causal language model of transformers.
+        tokens: of the block, its last one, which predicts nothing, included.
+    """
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        ids = torch.zeros(1, tokens, dtype=torch.long)
+    body = operations(lambda: last_hidden_states(model, ids))
+    with one_text_a_row():
+        whole = operations(lambda: model(input_ids=ids, use_cache=False))
+    return BlockOperations(body, (whole - body) // tokens * (tokens - 1))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
 from kdlib.losses.fused.inputs import Targets
 from kdlib.losses.spans import SpanTargets
+
+# Makes the context of a forward pass, for mixed precision. What is computed ahead needs that of the
+# steps: the same products in another precision are other targets.
+Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 class TeacherTargets(ABC):

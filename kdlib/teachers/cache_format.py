@@ -30,7 +30,7 @@ from kdlib.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-FORMAT = 1
+FORMAT = 2  # 1 stored no tail
 MANIFEST = "manifest.json"
 KEY_BYTES = 16  # 128 bits: two blocks of a data set never share a key by chance
 
@@ -127,7 +127,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"cache: {path} is damaged; delete {folder} and make it again") from error
     if version != FORMAT:
-        raise UserError(f"cache: {folder} has format {version}, this version reads {FORMAT}")
+        raise UserError(
+            f"cache: {folder} has format {version}, and this version reads {FORMAT}; delete it and"
+            " make it again with `kdlib cache`"
+        )
     return manifest
 
 

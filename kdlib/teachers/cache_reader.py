@@ -36,8 +36,8 @@ class CachedTargets(TeacherTargets):
         reads_ahead: true, `prefetch` reads in the background.
 
     Raises:
-        UserError: for a cache of something else, one that is not complete or damaged, or one that
-            lacks any of the blocks.
+        UserError: for a cache of something else, a damaged one, or one that lacks any of the
+            blocks.
     """
 
     reads_ahead = True
@@ -45,8 +45,6 @@ class CachedTargets(TeacherTargets):
     def __init__(self, folder: Path, contents: CacheContents, blocks: Blocks):
         manifest = read_manifest(folder)
         refuse_other_contents(folder, manifest, contents)
-        if not manifest["complete"]:
-            raise UserError(f"cache: {folder} is not complete; finish it with `kdlib cache`")
         # Verified before the first step: damage must not end a run after hours of training.
         for shard in manifest["shards"]:
             if not is_intact(folder, shard):

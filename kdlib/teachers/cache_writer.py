@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from kdlib.files import locked, write_atomically
 from kdlib.losses.softmax import log_softmax
 from kdlib.losses.sparse import KINDS, SparseTargets
 from kdlib.machine.progress import progress_bar
+from kdlib.teachers.base import Autocast
 from kdlib.teachers.cache_format import (
     FORMAT,
     MANIFEST,
@@ -44,7 +44,7 @@ def write_cache(
     contents: CacheContents,
     teacher: nn.Module,
     blocks: Blocks,
-    autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    autocast: Autocast = contextlib.nullcontext,
 ) -> dict[str, Any]:
     """Make the cache, or what is missing of it.
 
@@ -55,10 +55,10 @@ def write_cache(
         contents: what it holds (see `cache_contents`).
         teacher: a frozen causal language model of transformers, on its device.
         blocks: the blocks to make targets for; those in the cache already are skipped.
-        autocast: makes the context of a forward pass, for mixed precision.
+        autocast: of the passes; give the one of the training steps.
 
     Returns:
-        The manifest of the complete cache.
+        The manifest, of a cache that has all the blocks.
 
     Raises:
         UserError: for a folder with other targets, with something that is no cache, or in use by
@@ -87,9 +87,9 @@ def write_cache(
                 # a file that nothing refers to, never a manifest without its file.
                 shard = _write_shard(folder, select_blocks(blocks, shard_rows), packed)
                 shard["seconds"] = round(time.perf_counter() - started, 3)
-                _write_manifest(folder, manifest, [*manifest["shards"], shard], complete=False)
-        # Only now: a reader refuses a cache that a killed writer left incomplete.
-        return _write_manifest(folder, manifest, manifest["shards"], complete=True)
+                # What is in it is right at any moment: readers look for their own blocks.
+                _write_manifest(folder, manifest, [*manifest["shards"], shard])
+        return manifest
 
 
 def _groups(rows: Tensor, tokens: int, contents: CacheContents) -> tuple[Tensor, ...]:
@@ -128,10 +128,12 @@ def _manifest_to_continue(folder: Path, contents: CacheContents) -> dict[str, An
     are_drafts = (path.name.startswith(".") for path in folder.iterdir())
     if all(are_drafts):
         new = {"format": FORMAT, "contents": dataclasses.asdict(contents)}
-        return _write_manifest(folder, new, [], complete=False)
+        return _write_manifest(folder, new, [])
     manifest = read_manifest(folder)
     refuse_other_contents(folder, manifest, contents)
-    return manifest | {"shards": [s for s in manifest["shards"] if is_intact(folder, s)]}
+    return _write_manifest(
+        folder, manifest, [s for s in manifest["shards"] if is_intact(folder, s)]
+    )
 
 
 def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str, Any]:
@@ -157,7 +159,7 @@ def _write_shard(folder: Path, blocks: Blocks, packed: list[bytes]) -> dict[str,
 
 
 def _write_manifest(
-    folder: Path, manifest: dict[str, Any], shards: list[dict[str, Any]], complete: bool
+    folder: Path, manifest: dict[str, Any], shards: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Write the manifest, with sums over the shards: tokens without padding, bytes per token,
     seconds of the teacher's work."""
@@ -165,7 +167,6 @@ def _write_manifest(
         sum(s[name] for s in shards) for name in ("bytes", "tokens", "seconds")
     )
     manifest |= {
-        "complete": complete,
         "tokens": tokens,
         "bytes_per_token": round(size / max(1, tokens), 2),
         "seconds": round(seconds, 3),

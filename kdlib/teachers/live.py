@@ -7,6 +7,7 @@ into exactly the same logits: so the hidden states are what is kept.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ from kdlib.data.blocks import Blocks
 from kdlib.losses.fused.inputs import HiddenTargets, Targets
 from kdlib.machine.progress import progress_bar
 from kdlib.models.heads import ModelWithHead, last_hidden_states, linear_head
-from kdlib.teachers.base import TeacherTargets
+from kdlib.teachers.base import Autocast, TeacherTargets
 
 # Moves a module to where it runs: to one device, or sharded over all of them.
 Placement = Callable[[nn.Module], nn.Module]
@@ -93,26 +94,35 @@ class PrecomputedTargets(TeacherTargets):
         teacher: a frozen causal language model of transformers.
         blocks: the blocks that row numbers refer to.
         place: moves the teacher to its device, or shards it.
+        autocast: of the passes; give the one of the training steps.
 
     Raises:
         ValueError: for a teacher whose logits are not one product of its hidden states (see
             `can_precompute`).
     """
 
-    def __init__(self, teacher: nn.Module, blocks: Blocks, place: Placement = stay_in_place):
+    def __init__(
+        self,
+        teacher: nn.Module,
+        blocks: Blocks,
+        place: Placement = stay_in_place,
+        autocast: Autocast = contextlib.nullcontext,
+    ):
         reader = HiddenStateReader(teacher)
         if reader.head is None:
             raise ValueError("teacher: its logits are not one product of its hidden states")
-        width, device = reader.head.width, next(place(reader).parameters()).device
-        hidden = torch.empty(*blocks.ids.shape, width, device=device)
-        size = max(1, TOKENS // blocks.ids.shape[1])
-        starts = range(0, len(blocks), size)
-        with progress_bar("teacher pass", len(starts)) as progress:
-            for start in starts:
-                group = slice(start, start + size)
-                hidden[group], self._head = reader(blocks.ids[group].to(device))
+        device = next(place(reader).parameters()).device
+        groups = blocks.ids.split(max(1, TOKENS // blocks.ids.shape[1]))
+        done = 0
+        with progress_bar("teacher pass", len(groups)) as progress:
+            for ids in groups:
+                with autocast():
+                    hidden, self._head = reader(ids.to(device))
+                if not done:  # whatever dtype the pass gives is kept
+                    self._hidden = hidden.new_empty(*blocks.ids.shape, hidden.shape[-1])
+                self._hidden[done : done + len(ids)] = hidden
+                done += len(ids)
                 progress.update()
-        self._hidden = hidden
 
     def __call__(self, rows: Tensor, ids: Tensor) -> HiddenTargets:
         """The targets of a batch.
@@ -134,7 +144,7 @@ def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:
 
     Args:
         teacher: a causal language model of transformers.
-        blocks: the blocks whose hidden states would be kept, in float32.
+        blocks: the blocks whose hidden states would be kept, in float32 at most.
     """
     head = linear_head(teacher)
     return head is not None and blocks.ids.numel() * head.width * 4 <= MEMORY_LIMIT_BYTES

@@ -21,8 +21,9 @@ STEP, VALUE = np.dtype("<u4"), np.dtype("<f2")
 def pack(targets: SparseTargets, kind: str) -> bytes:
     """Pack the targets of one block: ids exactly, and in float16 what cannot be derived.
 
-    For ``sampled`` that is the constant (T), since all weights are equal; for ``top_k`` and
-    ``with_tail`` the weights (T, k), from which constant and tail follow.
+    For ``sampled`` that is the constant (T), since all weights are equal; for ``top_k`` the weights
+    (T, k), from which the constant follows; for ``with_tail`` also the logarithm of the tail (T):
+    1 minus the sum of rounded weights would be nothing but rounding where the tail is thin.
 
     Args:
         targets: ids (T, k) and their weights, for the T positions of one block.
@@ -36,6 +37,8 @@ def pack(targets: SparseTargets, kind: str) -> bytes:
     ids = targets.ids.gather(-1, order).cpu().numpy()
     steps = np.diff(ids, axis=-1, prepend=0)
     values = targets.constant if kind == "sampled" else targets.weights.gather(-1, order)
+    if targets.tail is not None:
+        values = torch.cat((values.flatten(), targets.tail.log()))
     # Repeated draws give many zeros, which cost one bit here instead of four bytes.
     moved = steps != 0
     planes = _planes(steps[moved], STEP) + _planes(values.cpu().numpy(), VALUE)
@@ -65,15 +68,13 @@ def unpack(data: bytes, kind: str, positions: int, k: int) -> SparseTargets:
     values = torch.from_numpy(_from_planes(planes, VALUE).astype(np.float32))
     if kind == "sampled":
         return equally_weighted(ids, values)
-    weights = values.view(positions, k)
+    log_weights = values[: positions * k].view(positions, k).log()
+    # Renormalised: weights rounded to float16 do not add up to exactly 1, or to what the tail leaves.
     if kind == "top_k":
-        # Renormalised: weights rounded to float16 do not add up to exactly 1.
-        return renormalised(ids, weights.log())
-    # Weights rounded to float16 can add up to more than 1: a negative tail would have no logarithm.
-    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
-    # Once more in float32: the sum after the division may still be a rounding above 1.
-    rest = (1 - weights.sum(-1)).clamp(min=0)
-    return lumped(ids, weights.log(), rest.log())
+        return renormalised(ids, log_weights)
+    log_tail = values[positions * k :]
+    log_rest = torch.log(-torch.expm1(log_tail))  # 1 - tail, exact also for a thin or a fat tail
+    return lumped(ids, log_weights.log_softmax(-1) + log_rest.unsqueeze(-1), log_tail)
 
 
 def _planes(numbers: np.ndarray, dtype: np.dtype) -> bytes:

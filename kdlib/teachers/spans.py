@@ -25,6 +25,7 @@ Likelihood Matching (the binarised f-divergence between likelihoods of aligned c
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,7 +39,7 @@ from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.spans import NO_SPAN, SpanTargets, label_log_likelihoods, sum_by_span
 from kdlib.machine.progress import progress_bar
-from kdlib.teachers.base import TeacherTargets
+from kdlib.teachers.base import Autocast, TeacherTargets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -123,17 +124,24 @@ def pair_blocks(
         UserError: for a text of less than two blocks.
     """
     pieces = [
-        piece
-        for document in documents
+        (number, *piece)
+        for number, document in enumerate(documents)
         for piece in _pieces(document.text, teacher, student, length)
     ]
     if len(pieces) < 2:
         raise UserError("text: less than two blocks of it; give more text or a smaller data.block")
-    teacher_rows, student_rows = zip(*pieces, strict=True)
+    numbers, *rows = zip(*pieces, strict=True)
+    of_document = torch.tensor(numbers, dtype=torch.int32)[:, None].expand(-1, length + 1)
     size = sum(len(document.text.encode()) for document in documents)
-    teacher_blocks, teacher_spans = _stack(teacher_rows, teacher.eos_token_id, length, size)
-    student_blocks, student_spans = _stack(student_rows, student.eos_token_id, length, size)
-    return PairedBlocks(student_blocks, teacher_blocks, student_spans, teacher_spans)
+    blocks, spans = zip(
+        *(
+            _stack(cut, tokenizer.eos_token_id, length)
+            for cut, tokenizer in zip(rows, (teacher, student), strict=True)
+        ),
+        strict=True,
+    )
+    of_teacher, of_student = (Blocks(ids, mask, size, of_document) for ids, mask in blocks)
+    return PairedBlocks(of_student, of_teacher, spans[1], spans[0])
 
 
 class _Row(NamedTuple):
@@ -174,9 +182,9 @@ def _last_span(numbers: list[int], start: int, length: int) -> int:
 
 
 def _stack(
-    rows: tuple[_Row, ...], end_of_text: int, length: int, size: int
-) -> tuple[Blocks, Tensor]:
-    """One model's pieces as blocks (N, length + 1), and the spans of their tokens."""
+    rows: tuple[_Row, ...], end_of_text: int, length: int
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Ids and mask of one model's pieces (N, length + 1), and the spans of their tokens."""
     ids = torch.full((len(rows), length + 1), end_of_text)
     spans = torch.full_like(ids, NO_SPAN)
     for number, row in enumerate(rows):
@@ -184,7 +192,7 @@ def _stack(
         spans[number, 1 : len(row.ids) + 1] = torch.tensor(row.spans)
     mask = (spans != NO_SPAN).long()
     mask[:, 0] = 1  # in no span, but a real token: the model reads it
-    return Blocks(ids, mask, size), spans
+    return (ids, mask), spans
 
 
 # --- The teacher's side -------------------------------------------------------------------------
@@ -196,10 +204,16 @@ class SpanLikelihoods(TeacherTargets):
     Args:
         teacher: a frozen causal language model of transformers, on its device.
         pairs: the blocks that row numbers refer to.
+        autocast: of the passes; give the one of the training steps.
     """
 
     @torch.no_grad()
-    def __init__(self, teacher: nn.Module, pairs: PairedBlocks):
+    def __init__(
+        self,
+        teacher: nn.Module,
+        pairs: PairedBlocks,
+        autocast: Autocast = contextlib.nullcontext,
+    ):
         device = next(teacher.parameters()).device
         spans = int(pairs.teacher_spans.max()) + 1
         self._student_spans = pairs.student_spans
@@ -210,7 +224,9 @@ class SpanLikelihoods(TeacherTargets):
             for start in starts:
                 group = slice(start, start + ROWS)
                 ids = pairs.teacher.ids[group].to(device)
-                logits, labels, _ = next_token(teacher(input_ids=ids).logits, ids)
+                with autocast():
+                    logits = teacher(input_ids=ids).logits
+                logits, labels, _ = next_token(logits, ids)
                 self._log_p[group] = sum_by_span(
                     label_log_likelihoods(logits, labels),
                     pairs.teacher_spans[group].to(device),

@@ -28,7 +28,7 @@ from kdlib.bench.costs import (
     teacher_seconds,
     traffic_bytes,
 )
-from kdlib.bench.operations import operations
+from kdlib.models.operations import operations
 from kdlib.bench.variants import VARIANTS, Size, make_inputs
 from kdlib.losses.fused.loss import chunk_rows
 from kdlib.models.folders import POCKET_TEACHER, load_model

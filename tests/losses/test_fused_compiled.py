@@ -17,22 +17,13 @@ needs_a_compiler = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def own_notes(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "_winners_path", lambda: tmp_path / "notes" / "compiled.json")
-    monkeypatch.delenv("KDLIB_COMPILE", raising=False)
-    compiled._winners.cache_clear()
-    yield
-    compiled._winners.cache_clear()
-
-
 def loss_and_gradients(objective, weights, compile):
     generator = torch.Generator().manual_seed(0)
     hidden, head, teacher = (torch.randn(n, H, generator=generator) for n in (N, V, N))
     hidden.requires_grad_(), head.requires_grad_()
     labels = torch.randint(0, V, (N,), generator=generator)
     labels[5] = -100
-    with compiled.forced(compile):
+    with compiled.use_compiled(compile):
         loss = fused_distillation_loss(
             hidden, Head(head), HiddenTargets(teacher, Head(head.detach().flip(0))), labels,
             objective=objective, token_weights=weights, chunk=16,
@@ -94,23 +85,13 @@ def test_compiled_serves_only_what_it_was_written_for(monkeypatch):
         assert bool(asked) == served
 
 
-def test_nothing_is_compiled_unless_it_was_found_faster(monkeypatch):
-    small, large = torch.empty(1, 2000), torch.empty(1, 50_000)
-    assert not compiled.is_preferred(small)
-    compiled.record_winner(small, wins=True)
-    compiled.record_winner(large, wins=False)
-    assert compiled.is_preferred(torch.empty(9, 1500))  # the same power of two
-    assert not compiled.is_preferred(large)
-    monkeypatch.setenv("KDLIB_COMPILE", "off")
-    assert not compiled.is_preferred(small)
+def test_nothing_is_compiled_unless_it_is_asked_for(monkeypatch):
+    """Neither by the machine nor by its environment; and no longer than it is asked for."""
     monkeypatch.setenv("KDLIB_COMPILE", "on")
-    assert compiled.is_preferred(large)
-
-
-def test_a_damaged_note_is_no_note():
-    path = compiled._winners_path()
-    path.parent.mkdir()
-    path.write_text("{")
-    assert not compiled.is_preferred(torch.empty(1, 2000))
-    compiled.record_winner(torch.empty(1, 2000), wins=True)
-    assert compiled.is_preferred(torch.empty(1, 2000))
+    assert not compiled.uses_compiled()
+    with pytest.raises(KeyboardInterrupt), compiled.use_compiled(True):
+        with compiled.use_compiled(False):
+            assert not compiled.uses_compiled()
+        assert compiled.uses_compiled()
+        raise KeyboardInterrupt
+    assert not compiled.uses_compiled()

@@ -194,6 +194,13 @@ def test_autocast_lowers_the_products_only():
     assert [g.dtype for g in gradients(low.total, hidden, head)] == [torch.float32] * 2
 
 
+def test_hidden_states_in_half_precision_have_logits():
+    """As autocast leaves them, beside a head in float32."""
+    hidden, head = teacher(torch.float32)
+    logits = HiddenTargets(hidden.bfloat16(), head).logits()
+    torch.testing.assert_close(logits.float(), hidden @ head.weight.T, rtol=3e-2, atol=3e-2)
+
+
 def test_nothing_of_the_size_of_the_logits_is_kept():
     """The graph holds the gradients of hidden states and head, however many rows there are."""
     kept = []

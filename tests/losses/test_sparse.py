@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdlib.losses.divergences import forward_kl
-from kdlib.losses.sparse import sampled, top_k, with_tail
+from kdlib.losses.sparse import SparseTargets, sampled, top_k, with_tail
 
 V = 12
 
@@ -133,6 +133,22 @@ def test_a_token_that_the_student_excludes():
     other = rows(1, 1)
     other[0, log_p.argmin(-1)] = -torch.inf  # not kept: the tail's business
     assert with_tail(log_p, 3).divergence(other.log_softmax(-1)).isfinite().all()
+
+
+@pytest.mark.parametrize(("mass", "value"), [(0.0, math.log(2)), (0.25, math.inf)])
+def test_a_student_without_any_other_token(mass, value):
+    """All others are slots that do not exist: no distance, or an infinite one, and no NaN."""
+    logits = torch.full((1, V), -torch.inf, dtype=torch.float64)
+    logits[0, :2] = torch.tensor([0.0, 1.0])
+    weights = torch.full((1, 2), (1 - mass) / 2, dtype=torch.float64)
+    targets = SparseTargets(
+        torch.tensor([[0, 1]]), weights, weights.new_zeros(1), weights.new_tensor([mass])
+    )
+    even = targets.divergence(torch.where(logits == 1, 0.0, logits).log_softmax(-1))
+    assert even.item() == pytest.approx(value)
+    expected = torch.zeros_like(logits)
+    expected[0, :2] = (1 - mass) * (logits[0, :2].softmax(-1) - 0.5)  # of the kept tokens alone
+    torch.testing.assert_close(logit_gradient(targets, logits), expected)
 
 
 def test_leading_dimensions_are_kept():

@@ -54,3 +54,12 @@ def test_only_what_one_product_gives_is_remembered(teacher, blocks, monkeypatch)
     with pytest.raises(ValueError, match="not one product"):
         live_teachers.PrecomputedTargets(teacher, blocks)
     assert isinstance(live_teachers.LiveTargets(teacher)(None, blocks.ids[:2]), torch.Tensor)
+
+
+def test_what_is_remembered_has_the_precision_of_the_pass(teacher, blocks):
+    """Half precision takes half the memory, and is what the same pass would give in a step."""
+    half = teacher.bfloat16()
+    remembered = live_teachers.PrecomputedTargets(half, blocks)
+    rows = torch.arange(len(blocks))
+    given = live_teachers.LiveTargets(half)(rows, blocks.ids).hidden
+    assert remembered(rows, None).hidden.dtype == given.dtype == torch.bfloat16

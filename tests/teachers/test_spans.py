@@ -1,5 +1,6 @@
 """Two cuts of one text, and a likelihood for what they have in common."""
 
+import functools
 import math
 import types
 
@@ -18,7 +19,7 @@ from kdlib.losses.spans import NO_SPAN, SpanTargets, bernoulli_kl, span_distilla
 from kdlib.models.folders import wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.teachers.spans import SpanLikelihoods, align_spans, pair_blocks
+from kdlib.teachers.spans import ROWS, SpanLikelihoods, align_spans, pair_blocks
 
 TEXT = (
     "the cat sat on the mat; naïve cafés, “quotes” and 1790 hats — all the state of the union. " * 9
@@ -132,6 +133,25 @@ def test_teachers_likelihood_of_a_span_is_the_product_of_its_tokens(coarse, fine
                 float(log_p[at - 1, ids[at]]) for at in range(len(ids)) if spans[at] == span
             )
             assert float(found.log_p[index, span]) == pytest.approx(product, abs=1e-4)
+
+
+def test_likelihoods_are_those_of_the_runs_precision(coarse, fine):
+    """Computed ahead, but with the products of a training step: bit for bit those of such a pass."""
+    teacher = freeze(new_model(ModelSize(16, 1, 2, 0.3), len(fine), 64, seed=0))
+    pairs = pair_blocks(DOCUMENTS, fine, coarse, 24)
+    rows = torch.arange(2)
+    low = functools.partial(torch.autocast, "cpu", torch.bfloat16)
+    found = SpanLikelihoods(teacher, pairs, low)(rows, pairs.student.ids[rows]).log_p
+    exact = SpanLikelihoods(teacher, pairs)(rows, pairs.student.ids[rows]).log_p
+    with low(), torch.no_grad():
+        logits = teacher(input_ids=pairs.teacher.ids[:ROWS]).logits[:2, :-1].float()
+    log_p = logits.log_softmax(-1).gather(-1, pairs.teacher.ids[:2, 1:, None])[..., 0]
+    for row in range(2):
+        spans = pairs.teacher_spans[row, 1:]
+        for span in range(int(spans.max()) + 1):
+            product = log_p[row][spans == span].double().sum().item()
+            assert found[row, span].item() == pytest.approx(product, abs=1e-5)
+    assert (found - exact).abs().max() > 1e-4
 
 
 def test_one_distribution_in_two_vocabularies_has_no_distance():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.buffers import Buffers
-from kdlib.losses.fused.compiled import is_preferred, kl_and_gradient
+from kdlib.losses.fused.compiled import kl_and_gradient, uses_compiled
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
 
@@ -109,7 +109,7 @@ def chunk_loss(chunk: Chunk) -> ChunkLoss:
         if objective.divergence != "forward_kl":
             return _by_autograd(chunk, teacher)
         plain = chunk.finite and objective.temperature == 1 and chunk.wants_gradient
-        if plain and is_preferred(chunk.student):
+        if plain and uses_compiled():
             return _by_compiler(chunk, teacher)
     if teacher is None or objective.temperature == 1:
         return _at_temperature_one(chunk)
@@ -200,7 +200,7 @@ class TeacherTerm(NamedTuple):
     Attributes:
         divergence: (N,), nats.
         mass: a number, or (N, 1): 1 for a whole distribution, less where a part of it passes no
-            gradient; with a tail see `_sparse_term`.
+            gradient.
         p: (N, V) on all slots, or (N, k) on the slots ``ids``; None without a teacher.
         ids: (N, k) tokens, or None.
     """
@@ -230,7 +230,7 @@ def _teacher_term(
     if teacher is None:
         return TeacherTerm(log_q.new_zeros(len(log_q)), 0.0)
     if isinstance(teacher, SparseTargets):
-        return _sparse_term(teacher, log_q)
+        return _sparse_term(teacher, log_q, scratch)
     return _dense_term(teacher, log_q, chunk.finite, scratch)
 
 
@@ -251,18 +251,22 @@ def _dense_term(teacher: Tensor, log_q: Tensor, finite: bool, scratch: Tensor) -
     return TeacherTerm(kl, p.sum(-1, keepdim=True), p)
 
 
-def _sparse_term(targets: SparseTargets, log_q: Tensor) -> TeacherTerm:
-    """The loss of sparse targets, and its gradient without a dense row of the teacher.
+def _sparse_term(targets: SparseTargets, log_q: Tensor, scratch: Tensor) -> TeacherTerm:
+    """The loss of sparse targets; with a tail, ``scratch`` is overwritten.
 
-    With weights of sum w, and tails of mass t (teacher) and r (student), the gradient is (w + t) Q,
-    minus the weights at the kept tokens, minus (t / r) Q at all others. The ratio t / r is the same
-    for all of those: subtract it from the mass everywhere, and add it back at the few kept tokens.
+    The teacher does not say how its tail is shared out. So the gradient is that of a teacher who
+    shares it out as the student does: as q / r, with r the mass of all the student's others.
     """
     targets = targets.to(log_q.dtype)
-    kl, mass, p = targets.divergence(log_q), targets.weights.sum(-1, keepdim=True), targets.weights
-    if targets.tail is not None:
-        tail = targets.tail.unsqueeze(-1)
-        ratio = tail / targets.others(log_q).exp().unsqueeze(-1)
-        mass = mass + tail - ratio
-        p = p - ratio * log_q.gather(-1, targets.ids).exp()
-    return TeacherTerm(kl, mass, p, targets.ids)
+    mass = targets.weights.sum(-1, keepdim=True)
+    if targets.tail is None:  # no dense row of the teacher is made
+        return TeacherTerm(targets.divergence(log_q), mass, targets.weights, targets.ids)
+    log_r = targets.others(log_q)
+    # An infinite term passes no gradient.
+    tail = targets.tail.masked_fill(log_r == -torch.inf, 0).unsqueeze(-1)
+    # In logarithms: r may be too small for a number, and t / r so large that (t - t / r) Q has no
+    # digit left. At the kept tokens, where this may overflow, it is overwritten.
+    shift = torch.where(tail == 0, torch.inf, log_r.unsqueeze(-1) - tail.log())
+    p = torch.sub(log_q, shift, out=scratch).exp_()
+    p.scatter_(-1, targets.ids, 0).scatter_add_(-1, targets.ids, targets.weights)
+    return TeacherTerm(targets.divergence(log_q, log_r), mass + tail, p)

@@ -64,7 +64,8 @@ class HiddenTargets(NamedTuple):
         """The logits (..., V) of all positions at once."""
         flat = self.hidden.reshape(-1, self.head.width)
         buffers = Buffers(len(flat), len(self.head.weight), flat.dtype, flat.device)
-        return head_logits(flat, self.head, buffers, "all").view(*self.hidden.shape[:-1], -1)
+        head = self.head.to(flat.dtype)
+        return head_logits(flat, head, buffers, "all").view(*self.hidden.shape[:-1], -1)
 
 
 Targets = Tensor | HiddenTargets | SparseTargets

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kdlib.losses.distillation import IGNORE_INDEX, check_inputs, counted_positions
 from kdlib.losses.fused.buffers import Buffers
-from kdlib.losses.fused.compiled import is_preferred
+from kdlib.losses.fused.compiled import uses_compiled
 from kdlib.losses.fused.gradients import Chunk, chunk_loss
 from kdlib.losses.fused.inputs import (
     Head,
@@ -181,7 +181,7 @@ class _FusedLoss(torch.autograd.Function):
         if isinstance(inputs.targets, HiddenTargets):
             teacher, head = inputs.targets
             inputs = inputs._replace(targets=HiddenTargets(teacher, head.to(inputs.dtype)))
-        dtype = inputs.dtype if _needs_no_widening(inputs, hidden) else exact
+        dtype = inputs.dtype if _needs_no_widening(inputs) else exact
         rows = inputs.chunk or chunk_rows(len(weight), hidden.device.type, inputs.dtype, dtype)
         buffers = Buffers(min(rows, len(hidden)), len(weight), dtype, hidden.device)
         sums = hidden.new_zeros(3, dtype=exact)
@@ -249,7 +249,7 @@ def _teacher_logits(
     return buffers.get("teacher", len(logits)).copy_(logits)  # the caller's must not change
 
 
-def _needs_no_widening(inputs: _Inputs, hidden: Tensor) -> bool:
+def _needs_no_widening(inputs: _Inputs) -> bool:
     """Whether logits may stay in half precision: where compiled code reads them once, widens what
     it reads, and rounds the gradient that it writes, which the next product would do anyway."""
     # Weights, scale or cap would round it twice; Q - label, near 0, would be all rounding error.
@@ -257,11 +257,11 @@ def _needs_no_widening(inputs: _Inputs, hidden: Tensor) -> bool:
         return False
     heads, objective = (inputs.head, inputs.targets.head), inputs.objective
     return (
-        inputs.wants_gradient
+        uses_compiled()
+        and inputs.wants_gradient
         and all(h.bias is None and h.scale == 1 and h.soft_cap is None for h in heads)
         and (objective.divergence, objective.temperature, objective.label_weight)
         == ("forward_kl", 1, 0)
-        and is_preferred(hidden.new_empty(0, len(inputs.head.weight)))
     )
 
 
