@@ -18,7 +18,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 .PHONY: help setup distill lab book pdf test test-fast lint tidy pairs
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 # What is installed: the package alone, with the book, or all.
 PACKAGE := $(VENV)/.package
@@ -47,6 +47,9 @@ $(ALL): pyproject.toml constraints.txt | $(BIN)/python
 distill: $(PACKAGE)
 	$(BIN)/kdlib distill pocket $(if $(wildcard runs/pocket/state.json),--resume)
 
+# As kdlib/machine/waiting.py does, which comes too late where a notebook imports torch first.
+lab: export GOMP_SPINCOUNT ?= 10000
+lab: export KMP_BLOCKTIME ?= 1
 lab: $(BOOK)
 	$(BIN)/jupyter lab chapters
 

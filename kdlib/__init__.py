@@ -13,7 +13,10 @@ asked for, so that ``import kdlib`` alone costs next to nothing::
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+from kdlib.machine.waiting import bound_waiting
 
 if TYPE_CHECKING:
     from kdlib.errors import UserError
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from kdlib.sequences.on_policy import on_policy_loss
 
 __version__ = "0.1.0"
+
+bound_waiting(os.environ)  # here, because it must come before torch and nothing comes before this
 
 # name: its room. The imports above say the same to those who read types.
 _ROOMS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from kdlib.commands import book, machine, runs
 from kdlib.errors import UserError
@@ -24,7 +25,8 @@ kdlib: knowledge distillation of language models
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
 
 RECIPE is pocket, smollm2, pocket_teacher, tiny or a file ending in .toml. Every command has --help;
-`kdlib distill pocket --help` lists every setting with its value."""
+`kdlib distill pocket --help` lists every setting with its value. An error is one line; with
+KDLIB_TRACEBACK=1 in the environment, the traceback comes before it."""
 
 
 COMMANDS = {
@@ -46,7 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command.
 
     Exit codes: 0 done, 1 a check of the doctor failed, 2 input that cannot be used, 130 stopped by
-    a signal.
+    a signal. An error is printed as one line, after its traceback if the environment variable
+    ``KDLIB_TRACEBACK`` is set.
 
     Args:
         arguments: command and flags; those of the process by default.
@@ -61,13 +64,22 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of the output is gone, for example `| head`
         sys.stderr.close()
     except OSError as error:
-        _fail(f"{error.filename or 'disk'}: {error.strerror}", 2)
+        _fail(_reason(error), 2)
     except KeyboardInterrupt as stopped:
         _fail(str(stopped) or "stopped", 130)
 
 
+def _reason(error: OSError) -> str:
+    """The system's word on a file, or else what a library has to say: some raise OSError bare."""
+    if error.strerror:
+        return f"{error.filename or 'disk'}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _fail(message: str, code: int) -> None:
-    """Print an error as one line and exit."""
+    """Print the error that is being handled as one line and exit."""
+    if os.environ.get("KDLIB_TRACEBACK"):
+        traceback.print_exc()
     # With several ranks, each names itself: their errors need not be the same.
     rank = f" (process {os.environ['RANK']})" if "RANK" in os.environ else ""
     print(f"kdlib{rank}: {message}", file=sys.stderr)

@@ -99,10 +99,12 @@ def _check_teacher(context: RunContext) -> None:
 def _check_length(name: str, model: nn.Module, context: RunContext) -> None:
     """The recipe's blocks, with the token that they overlap by, must fit the model's context."""
     block = context.recipe.data.block
-    longest = getattr(model.config, "max_position_embeddings", block + 1)
-    if longest <= block:
+    longest = getattr(model.config, "max_position_embeddings", None)
+    # Beyond it a table of positions ends with an error, but rotary positions go on without a word,
+    # where the model has learned nothing: its targets there would only mislead a student.
+    if longest is not None and block > longest - 1:
         raise UserError(
-            f"data.block: {block} is more than the {name} reads ({longest} tokens);"
+            f"data.block: {block} is longer than the {longest - 1} tokens that the {name} reads;"
             f" use {longest - 1} or less"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -116,25 +117,67 @@ def library_versions() -> dict[str, str]:
 
 
 def describe_machine(accelerator: Accelerator, precision: str) -> dict[str, Any]:
-    """What a report says about the machine: device, processor, threads and precision."""
-    return {
-        "device": str(accelerator.device),
+    """What a report says about the machine.
+
+    Args:
+        accelerator: device and ranks.
+        precision: of the matrix products, "bf16" or "fp32".
+
+    Returns:
+        "device", "processor" (the CPU's name), "threads" and "precision"; on a GPU of NVIDIA's or
+        AMD's also "accelerator", with the "name" and the "memory_gb" of one (10^9 bytes) and the
+        "count" that the run uses, one for each rank.
+    """
+    device = accelerator.device
+    machine: dict[str, Any] = {
+        "device": str(device),
         "processor": processor_name(),
         "threads": torch.get_num_threads(),
         "precision": precision,
     }
+    if device.type == "cuda":
+        machine["accelerator"] = {
+            "name": torch.cuda.get_device_name(device),
+            "memory_gb": round(torch.cuda.get_device_properties(device).total_memory / 1e9, 1),
+            "count": accelerator.num_processes,
+        }
+    return machine
 
 
 def processor_name() -> str:
     """Name of the CPU, as far as the system tells."""
+    name = {"linux": _linux_processor, "darwin": _mac_processor}.get(sys.platform, str)()
+    return name or platform.processor() or platform.machine()
+
+
+def _linux_processor() -> str:
+    """The model's name; empty where the kernel tells none, as on many ARM machines."""
     try:
-        with open("/proc/cpuinfo") as file:
-            names = [
-                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
-        return names[0]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, "")
+
+
+def _mac_processor() -> str:
+    """The chip's name; `platform` knows only "arm" or "i386"."""
+    command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def peak_accelerator_bytes() -> int | None:
+    """Most memory that tensors of this process took on its GPU at one time, in bytes.
+
+    Returns:
+        The peak; None where no GPU was used, or one that does not count (mps).
+    """
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return None
+    return int(torch.cuda.max_memory_allocated()) or None
 
 
 def peak_memory_bytes() -> int:

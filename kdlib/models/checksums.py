@@ -51,6 +51,20 @@ def verify_checksums(folder: Path) -> None:
             raise UserError(_refusal(folder / name))
 
 
+def folder_fingerprint(folder: Path) -> str:
+    """A short text that changes when a model does, without reading its weights.
+
+    Args:
+        folder: of a model. With checksums, they are what is hashed; a folder that another program
+            wrote has none, so names, sizes and times of its files stand for their contents.
+    """
+    path = folder / CHECKSUMS
+    if path.exists():
+        return _hash(path)
+    files = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(folder.iterdir())]
+    return hashlib.sha256(repr(files).encode()).hexdigest()
+
+
 def _refusal(path: Path) -> str:
     return (
         f"model: {path} is missing or damaged: it is not the file that was written;"

@@ -13,12 +13,10 @@ distillation afterwards).
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +25,13 @@ from torch import Tensor, nn
 from kdlib.errors import UserError
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.softmax import log_softmax
+from kdlib.models.transformer_blocks import (
+    block_settings,
+    down_projections,
+    hooks,
+    transformer_blocks,
+    watch,
+)
 
 MULTIPLE = 32  # an MLP's width is rounded to this, for the matrix units
 # Positions left out at the start of a row. Models park attention on the first tokens (Xiao et al.
@@ -36,8 +41,6 @@ NEAR = 4  # ranks on each side of the line between kept and dropped whose blocks
 TRIAL_ROWS = 2  # rows of ids on which they are tried
 # The matrices of a gated MLP, and the dimension of each that counts the neurons.
 MLP = {"gate_proj": 0, "up_proj": 0, "down_proj": 1}
-# (module, positional arguments, named arguments, output) -> None, or another output in its place
-Hook = Callable[[nn.Module, Any, Any, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -78,17 +81,22 @@ def check_pruning(teacher: nn.Module, pruning: Pruning) -> None:
     """Refuse, before anything is computed, what cannot be cut out of this teacher.
 
     Raises:
-        UserError: for more blocks than the teacher has, a teacher without a plain list of blocks,
-            and, where MLPs are narrowed, MLPs without a ``down_proj``.
+        UserError: for more blocks than the teacher has, a teacher without a plain list of blocks or
+            with blocks that cannot be moved, and, where MLPs are narrowed, MLPs without a
+            ``down_proj``.
     """
-    _, blocks = _blocks(teacher)
+    _, blocks = transformer_blocks(teacher)
     if pruning.layers > len(blocks):
         raise UserError(
             f"student.pruning.layers: {pruning.layers} is more than the teacher's"
             f" {len(blocks)} blocks"
         )
     if pruning.mlp_share < 1:
-        _down_projections(blocks)
+        down_projections(blocks)
+    # Which blocks are kept is not known yet; the last ones have the farthest to move.
+    last = Cut(list(range(len(blocks)))[-pruning.layers :], None, [])
+    with torch.device("meta"):  # shapes without weights
+        _check_blocks(teacher, type(teacher)(_config(teacher, last)), last)
 
 
 @torch.no_grad()
@@ -100,7 +108,7 @@ def choose_cut(teacher: nn.Module, ids: Tensor, pruning: Pruning) -> Cut:
         ids: (B, S) token blocks to measure it on, on its device.
         pruning: how much to keep.
     """
-    _, blocks = _blocks(teacher)
+    _, blocks = transformer_blocks(teacher)
     influence = block_influence(teacher, ids)
     strongest = sorted(range(len(blocks)), key=lambda number: -influence[number])
     layers = _settle_near_ties(teacher, ids[:TRIAL_ROWS], strongest, pruning.layers)
@@ -128,14 +136,15 @@ def block_influence(teacher: nn.Module, ids: Tensor) -> list[float]:
 
     Args:
         teacher: a causal language model of transformers.
-        ids: (B, S) token blocks; the mean is over all positions of a row but the first few.
+        ids: (B, S) token blocks; the mean is over all positions of a row but the first few, of a
+            row that is no longer than those over its last.
 
     Returns:
         One number per block, in [0, 2].
 
     Source: Men et al. 2024, ShortGPT (equation 1).
     """
-    _, blocks = _blocks(teacher)
+    _, blocks = transformer_blocks(teacher)
     influence: list[float] = []
 
     def record(block: nn.Module, positional: Any, named: Any, output: Any) -> None:
@@ -144,9 +153,9 @@ def block_influence(teacher: nn.Module, ids: Tensor) -> list[float]:
         after = output if torch.is_tensor(output) else output[0]
         # float32: the influence of a weak block would be lost in a half-precision cosine.
         cosine = F.cosine_similarity(before.float(), after.float(), dim=-1)
-        influence.append(1 - cosine[..., SINKS:].mean().item())
+        influence.append(1 - cosine[..., min(SINKS, cosine.shape[-1] - 1) :].mean().item())
 
-    _watch(teacher, ids, blocks, record)
+    watch(teacher, ids, blocks, record)
     return influence
 
 
@@ -172,14 +181,14 @@ def _settle_near_ties(teacher: Any, ids: Tensor, strongest: list[int], count: in
 
 def _log_probabilities_without(teacher: Any, ids: Tensor, dropped: set[int]) -> Tensor:
     """Log-probabilities (B, S, V) of the teacher with the dropped blocks skipped."""
-    _, blocks = _blocks(teacher)
+    _, blocks = transformer_blocks(teacher)
 
     def skip(block: nn.Module, positional: Any, named: Any, output: Any) -> Any:
         before = positional[0] if positional else named["hidden_states"]
         # A hook's result replaces the output, so no weights are copied for a trial.
         return before if torch.is_tensor(output) else (before, *output[1:])
 
-    with _hooks((blocks[number] for number in dropped), skip):
+    with hooks((blocks[number] for number in dropped), skip):
         return log_softmax(teacher(input_ids=ids).logits)
 
 
@@ -198,7 +207,7 @@ def neuron_size(teacher: nn.Module, ids: Tensor) -> list[Tensor]:
     Returns:
         For each block a tensor (number of neurons), on the CPU.
     """
-    _, blocks = _blocks(teacher)
+    _, blocks = transformer_blocks(teacher)
     sizes: list[Tensor] = []
 
     def record(down: Any, positional: Any, named: Any, output: Any) -> None:
@@ -206,31 +215,64 @@ def neuron_size(teacher: nn.Module, ids: Tensor) -> list[Tensor]:
         activation = positional[0].float().abs().flatten(0, -2).mean(0)
         sizes.append((activation * down.weight.float().norm(dim=0)).cpu())
 
-    _watch(teacher, ids, _down_projections(blocks), record)
+    watch(teacher, ids, down_projections(blocks), record)
     return sizes
 
 
 def cut_out(teacher: nn.Module, cut: Cut) -> nn.Module:
     """A model of the teacher's class with the kept blocks and neurons, on the CPU.
 
-    Its weights are copies; the teacher is left as it was.
+    Its weights are copies, and it generates with the teacher's settings; the teacher is left as it
+    was.
+
+    Args:
+        teacher: a model that passes `check_pruning`.
+        cut: what to keep.
+
+    Raises:
+        UserError: for a teacher some of whose blocks cannot be moved to another place.
     """
-    path, _ = _blocks(teacher)
-    config: Any = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = len(cut.layers)
-    # Sliding or full attention is set per block, and must move with the block.
-    if getattr(config, "layer_types", None):
-        config.layer_types = [config.layer_types[number] for number in cut.layers]
-    if cut.neurons:
-        config.intermediate_size = len(cut.neurons[0])
+    path, _ = transformer_blocks(teacher)
     # The initial weights are overwritten, but drawing them would shift the caller's random state.
     with torch.random.fork_rng(devices=[]):
-        student = type(teacher)(config)
+        student: Any = type(teacher)(_config(teacher, cut))
+    _check_blocks(teacher, student, cut)
     source = teacher.state_dict()
     student.load_state_dict(
         {name: _weight(name, path, source, cut) for name in student.state_dict()}
     )
-    return student
+    # Where generated text ends, for one: a chat model's own end of turn is not in the config.
+    student.generation_config = copy.deepcopy(teacher.generation_config)
+    return cast(nn.Module, student)
+
+
+def _config(teacher: nn.Module, cut: Cut) -> Any:
+    """The teacher's configuration with the settings of the kept blocks alone."""
+    config: Any = copy.deepcopy(teacher.config)
+    count = config.num_hidden_layers
+    config.num_hidden_layers = len(cut.layers)
+    # Sliding or full attention, rotary positions or none: such lists have an entry for each block,
+    # under names that differ from architecture to architecture. A list of tokens is none of them.
+    for name, value in list(vars(config).items()):
+        if isinstance(value, list | tuple) and len(value) == count and "token" not in name:
+            setattr(config, name, [value[number] for number in cut.layers])
+    if cut.neurons:
+        config.intermediate_size = len(cut.neurons[0])
+    return config
+
+
+def _check_blocks(teacher: nn.Module, student: nn.Module, cut: Cut) -> None:
+    """Refuse a block that is not built like the teacher's: its weights would mean something else."""
+    (_, theirs), (_, ours) = transformer_blocks(teacher), transformer_blocks(student)
+    for number, kept in enumerate(cut.layers):
+        there, here = block_settings(theirs[kept]), block_settings(ours[number])
+        differing = [key for key in there | here if there.get(key) != here.get(key)]
+        if differing:
+            raise UserError(
+                f"student: block {kept} of the teacher cannot be block {number} of a student,"
+                f" because {type(teacher).__name__} sets {', '.join(differing)} by a block's place;"
+                " use --student new or a model folder"
+            )
 
 
 def _weight(name: str, path: str, source: dict[str, Tensor], cut: Cut) -> Tensor:
@@ -247,53 +289,3 @@ def _weight(name: str, path: str, source: dict[str, Tensor], cut: Cut) -> Tensor
     if neurons is None or dimension is None or dimension >= weight.ndim:
         return weight
     return weight.index_select(dimension, torch.tensor(neurons, device=weight.device))
-
-
-# --- Looking into a model -----------------------------------------------------------------------
-
-
-def _blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    """The list of transformer blocks, preceded by its name in the model."""
-    config: Any = model.config
-    # By length, not by name: "model.layers" in Llama is "transformer.h" in GPT-2. Deeper lists,
-    # such as the experts within a block, may happen to have the same length.
-    candidates = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module) == config.num_hidden_layers
-        and name.count(".") <= 1
-    ]
-    if len(candidates) != 1:
-        raise UserError(
-            f"student: {type(model).__name__} has no plain list of blocks to cut out of;"
-            " use --student new or a model folder"
-        )
-    return candidates[0]
-
-
-def _down_projections(blocks: nn.ModuleList) -> list[Any]:
-    projections = [getattr(getattr(block, "mlp", None), "down_proj", None) for block in blocks]
-    if any(not isinstance(down, nn.Linear) for down in projections):
-        raise UserError(
-            "student.pruning.mlp_share: the teacher's MLPs are not gated ones with a down_proj;"
-            " use --student.pruning.mlp-share 1"
-        )
-    return projections
-
-
-def _watch(model: Any, ids: Tensor, modules: Iterable[nn.Module], hook: Hook) -> None:
-    """One pass over ids, calling hook(module, positional, named, output) at each of the modules."""
-    with _hooks(modules, hook):
-        # The base alone: logits (B, S, V) would take far more memory, and nothing here needs them.
-        model.base_model(input_ids=ids, use_cache=False)
-
-
-@contextlib.contextmanager
-def _hooks(modules: Iterable[nn.Module], hook: Hook) -> Iterator[None]:
-    handles = [module.register_forward_hook(hook, with_kwargs=True) for module in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

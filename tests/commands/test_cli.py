@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from kdlib import cli
+from kdlib.errors import UserError
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import recipe_to_toml
 from kdlib.training import run_folder
@@ -154,6 +155,39 @@ def test_full_disk_is_one_line(call, monkeypatch):
 
     monkeypatch.setattr(run_folder, "write_state", full)
     assert_refused(call("distill", "tiny"), "No space left")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError("Can't load the model.\nIs the name\n  right?"),
+         "kdlib: Can't load the model. Is the name right?"),
+        (OSError(), "kdlib: OSError"),
+        (TimeoutError(), "kdlib: TimeoutError"),
+        (OSError(28, "No space left on device"), "kdlib: disk: No space left on device"),
+        (PermissionError(13, "Permission denied", "x.json"), "kdlib: x.json: Permission denied"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_an_error_of_the_system_says_what_it_says(call, monkeypatch, error, line):
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", fail)
+    code, _, err = call("doctor")
+    assert (code, err.splitlines()) == (2, [line])
+
+
+@pytest.mark.parametrize("error", [OSError("odd"), UserError("seed: odd")])
+def test_the_traceback_is_there_for_those_who_ask(call, monkeypatch, error):
+    def where_it_went_wrong(arguments):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", where_it_went_wrong)
+    monkeypatch.setenv("KDLIB_TRACEBACK", "1")
+    code, _, err = call("doctor")
+    assert code == 2 and "Traceback" in err and "in where_it_went_wrong" in err
+    assert err.splitlines()[-1] == f"kdlib: {error}"
 
 
 def test_exercises_are_listed(call, monkeypatch):

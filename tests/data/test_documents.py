@@ -1,10 +1,20 @@
 """Documents stay whole, splits stay apart, and every token is predicted exactly once."""
 
+import hashlib
+import random
+
 import pytest
 import torch
 
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import Document, Splits, load_splits, take_fraction
+from kdlib.data.documents import (
+    Document,
+    Splits,
+    load_splits,
+    take_fraction,
+    take_pieces,
+    text_sha256,
+)
 from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 
@@ -41,8 +51,69 @@ def test_folder_is_split_by_document(folder):
     splits = load_splits(str(folder))
     names = [d.name for part in (splits.training, splits.validation, splits.test) for d in part]
     assert sorted(names) == sorted(p.stem for p in folder.iterdir())
-    assert len(splits.validation) == len(splits.test) == 2
+    assert splits.validation and splits.test and len(splits.training) > 30
     assert load_splits(str(folder)) == splits
+
+
+def split_of_each_text(folder):
+    splits = load_splits(str(folder))
+    return {
+        document.text: split
+        for split in ("training", "validation", "test")
+        for document in getattr(splits, split)
+    }
+
+
+def write_letters(folder, numbers, name="{:03}.txt"):
+    folder.mkdir(exist_ok=True)
+    for n in numbers:
+        (folder / name.format(n)).write_text(f"Letter number {n}.\n\n" + f"Dear {n}, " * 20)
+
+
+def test_a_new_file_moves_no_old_one(tmp_path):
+    write_letters(tmp_path, range(200))
+    before = split_of_each_text(tmp_path)
+    sizes = [list(before.values()).count(split) for split in ("validation", "test")]
+    assert all(2 <= size <= 25 for size in sizes)  # a binomial of 200 and 1/20, by five sigmas
+    for first in (200, 201, 203, 250):
+        write_letters(tmp_path, range(first, first + 50))
+        after = split_of_each_text(tmp_path)
+        assert {text: after[text] for text in before} == before
+
+
+def test_names_and_order_of_the_files_do_not_matter(tmp_path):
+    write_letters(tmp_path / "one", range(60))
+    write_letters(tmp_path / "other", reversed(range(60)), name="x{:x}-renamed.txt")
+    (tmp_path / "other" / "x0-renamed.txt").rename(tmp_path / "other" / "zzz.txt")
+    one, other = (load_splits(str(tmp_path / name)) for name in ("one", "other"))
+    for split in ("training", "validation", "test"):
+        texts = [[document.text for document in getattr(s, split)] for s in (one, other)]
+        assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 10, 30])
+def test_a_small_folder_has_one_of_each_and_a_new_file_moves_at_most_one(tmp_path, count):
+    moved = []
+    for trial in range(20):
+        folder = tmp_path / str(trial)
+        write_letters(folder, range(1000 * trial, 1000 * trial + count))
+        before = split_of_each_text(folder)
+        assert set(before.values()) == {"training", "validation", "test"}
+        write_letters(folder, [1000 * trial + 999], name="-new{}.txt")
+        after = split_of_each_text(folder)
+        moved.append([(before[t], after[t]) for t in before if after[t] != before[t]])
+    if count >= 5:  # smaller ones may give a document up to the other split
+        assert all(len(m) <= 1 for m in moved)
+        assert all(new == "training" for m in moved for _, new in m)
+
+
+def test_a_document_is_named_by_its_path_below_the_folder(tmp_path):
+    for place in ("a/letter.txt", "b/letter.txt", "b/c.d/letter.v2.txt", "top.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f"What stands in {place}.")
+    splits = load_splits(str(tmp_path))
+    names = [d.name for part in (splits.training, splits.validation, splits.test) for d in part]
+    assert sorted(names) == ["a/letter", "b/c.d/letter.v2", "b/letter", "top"]
 
 
 def test_file_is_cut_at_paragraphs_and_nothing_is_lost(tmp_path):
@@ -119,6 +190,98 @@ def test_smaller_fraction_is_part_of_larger():
     small, large = (take_fraction(documents, f) for f in (0.05, 0.2))
     texts = {d.name: d.text for d in large}
     assert all(texts[d.name].startswith(d.text) for d in small)
+
+
+def long_documents(count, paragraphs=200, mark="\n\n", seed=0):
+    draw = random.Random(seed)
+    return [
+        Document(
+            f"letter {n}",
+            mark.join(
+                f"Paragraph {k} of {n} says " + "word " * draw.randint(5, 30) + "at last."
+                for k in range(draw.randint(paragraphs, 3 * paragraphs))
+            ),
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.1, 0.4, 0.9])
+def test_pieces_are_a_share_of_every_document_in_equal_parts(fraction):
+    documents = load_splits("sotu").test
+    pieces = take_pieces(documents, fraction)
+    assert [piece.name for piece in pieces] == [document.name for document in documents]
+    assert all(piece.text in document.text for piece, document in zip(pieces, documents))
+    whole = sum(len(document.text) for document in documents)
+    assert sum(len(piece.text) for piece in pieces) == pytest.approx(fraction * whole, rel=0.01)
+    longest = max(len(piece.text) for piece in pieces)
+    for piece, document in zip(pieces, documents):
+        assert len(piece.text) == min(longest, len(document.text))
+        before = document.text[: document.text.index(piece.text)]
+        assert before == "" or before.endswith(("\n", ". "))
+
+
+def test_short_documents_are_taken_whole_and_the_others_make_up_for_it():
+    documents = [Document("long", "x" * 1000), Document("short", "y" * 10)]
+    documents.append(Document("also long", "z" * 2000))
+    pieces = take_pieces(documents, 0.5)
+    assert [len(piece.text) for piece in pieces] == [747, 10, 747]  # (1505 - 10) / 2
+
+
+def test_all_of_the_text_is_the_documents_themselves():
+    documents = long_documents(5)
+    assert take_pieces(documents, 1.0) == documents
+    assert take_pieces([], 0.5) == []
+
+
+@pytest.mark.parametrize("mark", ["\n\n", "\n", " "])
+def test_pieces_begin_where_something_begins(mark):
+    for piece in take_pieces(long_documents(20, mark=mark), 0.2):
+        assert piece.text.startswith("Paragraph")
+
+
+def test_pieces_lie_anywhere_and_not_where_the_split_was_drawn(tmp_path):
+    """In a test split, whose documents all drew the same end of the scale."""
+    for document in long_documents(400, paragraphs=20):
+        (tmp_path / f"{document.name}.txt").write_text(document.text)
+    documents = load_splits(str(tmp_path)).test
+    places = [
+        document.text.index(piece.text) / (len(document.text) - len(piece.text))
+        for document, piece in zip(documents, take_pieces(documents, 0.1), strict=True)
+    ]
+    assert len(places) > 8
+    assert min(places) < 0.35 and max(places) > 0.65 and 0.25 < sum(places) / len(places) < 0.75
+
+
+def test_pieces_depend_on_contents_alone():
+    documents = long_documents(6)
+    pieces = take_pieces(documents, 0.3)
+    renamed = [Document("other", document.text) for document in reversed(documents)]
+    assert [p.text for p in take_pieces(renamed, 0.3)] == [p.text for p in reversed(pieces)]
+    assert take_pieces(documents, 0.3) == pieces
+
+
+def test_hash_of_a_text_knows_its_words_its_order_and_its_borders():
+    def sha(*texts):
+        return text_sha256([Document(str(n), text) for n, text in enumerate(texts)])
+
+    different = [
+        sha(),
+        sha(""),
+        sha("", ""),
+        sha("ab", "c"),
+        sha("a", "bc"),
+        sha("abc"),
+        sha("c", "ab"),
+        sha("ab", "c", ""),
+        sha("ab ", "c"),
+        sha("ab\0c"),
+    ]
+    assert len(set(different)) == len(different)
+    assert all(len(value) == 64 for value in different)
+    assert text_sha256([Document("renamed", "ab"), Document("too", "c")]) == sha("ab", "c")
+    digests = b"".join(hashlib.sha256(text).digest() for text in (b"ab", "ü".encode()))
+    assert sha("ab", "ü") == hashlib.sha256(digests).hexdigest()  # so that anyone can check it
 
 
 def test_tokenizer_spells_any_text(tokenizer):

@@ -140,6 +140,10 @@ def test_shipped_teacher_is_what_its_papers_say():
     weights = POCKET_TEACHER / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == provenance["sha256"]
     assert sum(f.stat().st_size for f in POCKET_TEACHER.iterdir()) <= 16_000_000
-    teacher = load_model(POCKET_TEACHER)
+    teacher, tokenizer = load_model(POCKET_TEACHER), load_tokenizer(POCKET_TEACHER)
     assert parameter_count(teacher) == provenance["parameters"]
-    assert teacher.config.vocab_size == len(load_tokenizer(POCKET_TEACHER)) == 4096
+    assert teacher.config.vocab_size == len(tokenizer) == 4096
+    # A block, and the token that it overlaps by: at later positions it has learned nothing.
+    assert provenance["longest_text_read"] == provenance["recipe"]["data"]["block"] + 1
+    assert teacher.config.max_position_embeddings == provenance["longest_text_read"]
+    assert tokenizer.model_max_length == provenance["longest_text_read"]

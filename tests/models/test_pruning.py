@@ -10,12 +10,19 @@ from transformers import (
     LlamaForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 from kdlib.errors import UserError
 from kdlib.models import pruning
 from kdlib.models.frozen import check_pair, freeze
 from kdlib.models.pruning import Cut, Pruning
+from kdlib.models.transformer_blocks import transformer_blocks
 
 IDS = torch.arange(48).view(4, 12) % 30
 SHAPE = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 5, "num_attention_heads": 2}
@@ -32,6 +39,20 @@ KINDS = {
             use_sliding_window=True, sliding_window=4, max_window_layers=3,
         )
     ),
+    "qwen3": lambda: Qwen3ForCausalLM(
+        Qwen3Config(
+            **SHAPE, num_key_value_heads=1, head_dim=8, intermediate_size=96, initializer_range=0.3,
+            use_sliding_window=True, sliding_window=4, layer_types=[
+                f"{kind}_attention" for kind in ("sliding", "full", "full", "sliding", "full")
+            ],
+        )
+    ),
+    "smollm3": lambda: SmolLM3ForCausalLM(
+        SmolLM3Config(
+            **SHAPE, num_key_value_heads=1, intermediate_size=96, initializer_range=0.3,
+            no_rope_layers=[1, 1, 0, 1, 0], eos_token_id=[1, 2, 3, 4, 5], pad_token_id=None,
+        )
+    ),
 }  # fmt: skip
 
 
@@ -39,6 +60,21 @@ def teacher(kind="llama"):
     with torch.random.fork_rng():
         torch.manual_seed(1)
         return freeze(KINDS[kind]())
+
+
+def inverse_layer_gpt2():
+    shape = GPT2Config(
+        vocab_size=30, n_embd=16, n_layer=5, n_head=2, scale_attn_by_inverse_layer_idx=True
+    )
+    return GPT2LMHeadModel(shape)
+
+
+def every_second_is_sparse():
+    shape = Qwen2MoeConfig(
+        **SHAPE, num_key_value_heads=1, intermediate_size=96, decoder_sparse_step=2, num_experts=2,
+        num_experts_per_tok=1, moe_intermediate_size=32, shared_expert_intermediate_size=32,
+    )  # fmt: skip
+    return Qwen2MoeForCausalLM(shape)
 
 
 def silence(model, number):
@@ -60,6 +96,17 @@ def test_influence_is_one_minus_the_cosine_of_input_and_output():
     for number in range(4):  # the last of the states is taken after the final norm
         cosine = F.cosine_similarity(states[number], states[number + 1], dim=-1)[:, 4:]
         assert measured[number] == pytest.approx(1 - cosine.mean().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 5])
+def test_short_rows_have_an_influence_too(length):
+    model, ids = teacher(), IDS[:, :length]
+    states = model(input_ids=ids, output_hidden_states=True).hidden_states
+    measured = pruning.block_influence(model, ids)
+    for number in range(4):
+        cosine = F.cosine_similarity(states[number][:, -1], states[number + 1][:, -1], dim=-1)
+        assert measured[number] == pytest.approx(1 - cosine.mean().item(), abs=1e-5)
+    assert pruning.choose_cut(model, ids, Pruning(layers=2)).layers
 
 
 def test_silent_blocks_go_first_and_nothing_changes():
@@ -121,23 +168,74 @@ def test_a_neuron_counts_by_what_it_adds():
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_blocks_make_the_teacher(kind):
     model = teacher(kind)
+    pruning.check_pruning(model, Pruning(layers=5))
     cut = pruning.choose_cut(model, IDS, Pruning(layers=5))
-    assert torch.equal(logits(pruning.cut_out(model, cut)), logits(model))
+    student = pruning.cut_out(model, cut)
+    assert torch.equal(logits(student), logits(model))
+    theirs, ours = model.config.to_dict(), student.config.to_dict()
+    assert ours == theirs
+    if kind != "gpt2":
+        whole = cut._replace(neurons=[list(range(96))] * 5)
+        assert torch.equal(logits(pruning.cut_out(model, whole)), logits(model))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kept_blocks_are_the_teachers_without_the_others(kind):
     model, cut = teacher(kind), Cut([0, 2, 4], None, [])
     student = pruning.cut_out(model, cut)
-    _, blocks = pruning._blocks(model)
-    _, own = pruning._blocks(student)
+    _, blocks = transformer_blocks(model)
+    _, own = transformer_blocks(student)
     for number, there in enumerate(cut.layers):
         pairs = zip(own[number].parameters(), blocks[there].parameters(), strict=True)
         assert all(torch.equal(mine, its) for mine, its in pairs)
+        for name in ("attention_type", "self_attn.use_rope", "self_attn.sliding_window"):
+            mine, its = (attribute(block, name) for block in (own[number], blocks[there]))
+            assert mine == its, name
     assert student.config.num_hidden_layers == 3
-    its_types = getattr(model.config, "layer_types", None)
-    if its_types:
-        assert student.config.layer_types == [its_types[number] for number in cut.layers]
+    for name in ("layer_types", "no_rope_layers"):
+        its = getattr(model.config, name, None)
+        if its:
+            assert getattr(student.config, name) == [its[number] for number in cut.layers]
+    assert student.config.eos_token_id == model.config.eos_token_id  # no setting of a block
+
+
+def attribute(block, name):
+    """None where this architecture has none of that name."""
+    for part in name.split("."):
+        block = getattr(block, part, None)
+    return block
+
+
+@pytest.mark.parametrize(
+    ("make", "layers", "setting"),
+    [
+        (inverse_layer_gpt2, [0, 2], "attn.scaling"),
+        (every_second_is_sparse, [0, 2], "mlp"),
+    ],
+)
+def test_blocks_that_know_their_place_are_refused(make, layers, setting):
+    """GPT-2's may divide by it; of a mixture of experts every second may be sparse."""
+    model = freeze(make())
+    with pytest.raises(
+        UserError, match=rf"block 2 of the teacher.* sets {setting}\b.* by a block's"
+    ):
+        pruning.cut_out(model, Cut(layers, None, []))
+    with pytest.raises(UserError, match="cannot be block 0 of a student"):
+        pruning.check_pruning(model, Pruning(layers=2))
+    pruning.cut_out(model, Cut([0, 1], None, []))  # at their old places they may stay
+
+
+def test_a_student_stops_where_its_teacher_stops(tmp_path):
+    """A chat model's end of turn stands in the generation config alone."""
+    model = teacher()
+    model.generation_config.eos_token_id = [3, 7]
+    model.generation_config.repetition_penalty = 1.5
+    student = pruning.cut_out(model, Cut([0, 4], None, []))
+    student.save_pretrained(tmp_path)
+    again = LlamaForCausalLM.from_pretrained(tmp_path).generation_config
+    assert (again.eos_token_id, again.repetition_penalty) == ([3, 7], 1.5)
+    student.generation_config.eos_token_id.append(9)
+    assert model.generation_config.eos_token_id == [3, 7]
 
 
 def test_losing_a_block_is_skipping_it():
