@@ -128,6 +128,8 @@ class CompareOptions:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of finished runs."""
+    html: Path | None = None
+    """Write the comparison to this FILE too, as a page with figures."""
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -140,6 +142,11 @@ def compare(arguments: list[str]) -> None:
     from kdlib.reports.comparison import compare_runs
 
     print(compare_runs(options.runs))
+    if options.html is not None:
+        from kdlib.reports.pages.comparison import write_comparison
+
+        write_comparison(options.runs, options.html)
+        print(f"\nPage:    {options.html}")
 
 
 @dataclass(frozen=True)

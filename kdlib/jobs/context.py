@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import Document, Splits, load_splits, take_fraction
+from kdlib.data.documents import Document, Splits, load_splits, take_fraction, take_pieces
+from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.locate import find_model
-from kdlib.reports.fields import LEARNERS
+from kdlib.reports.fields import MODELS
 from kdlib.teachers.spans import PairedBlocks, pair_blocks
 
 if TYPE_CHECKING:
@@ -63,9 +64,15 @@ class RunModels:
 
     @property
     def finished(self) -> dict[str, Path]:
-        """Folders of the teacher and of the finished learners, by name."""
-        learners = {name: self.folder / name for name in LEARNERS if self.has(name)}
-        return {"teacher": self.teacher} | learners
+        """Folders of the teacher and of the finished learners of every seed, by name."""
+        names = [learner.name for learner in learners(self.recipe)]
+        found = {name: self.folder / name for name in names if self.has(name)}
+        return {"teacher": self.teacher} | found
+
+    @property
+    def of_first_seed(self) -> dict[str, Path]:
+        """Those of them that a report shows in full: the teacher and the first seed's learners."""
+        return {name: path for name, path in self.finished.items() if name in MODELS}
 
     def has(self, name: str) -> bool:
         """Whether this model is finished: its folder appears only when everything is in it."""
@@ -90,12 +97,22 @@ class RunText:
     Attributes:
         splits: all documents, split into training, validation and test.
         seen: the training documents that the student and its controls read.
-        test: the test documents that the report is measured on.
+        test: the pieces of the test documents that the report is measured on.
     """
 
     splits: Splits
     seen: list[Document]
     test: list[Document]
+
+    @property
+    def named_splits(self) -> dict[str, list[Document]]:
+        """What a report says about the text: each part by its name there (`SPLITS`)."""
+        return {
+            "training": self.splits.training,
+            "student_training": self.seen,
+            "validation": self.splits.validation,
+            "test": self.test,
+        }
 
 
 @dataclass(frozen=True)
@@ -167,5 +184,5 @@ def read_text(recipe: Recipe) -> RunText:
     return RunText(
         splits,
         seen=take_fraction(splits.training, data.fraction),
-        test=take_fraction(splits.test, data.test_fraction),
+        test=take_pieces(splits.test, data.test_fraction),
     )

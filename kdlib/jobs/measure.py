@@ -1,55 +1,74 @@
-"""Measuring the finished models of a run: its report, its model card, its teacher's provenance."""
+"""Measuring the finished models of a run: its report and its model card."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import Accelerator
+import numpy as np
 from torch import nn
 
-from kdlib.data.blocks import Blocks
-from kdlib.data.documents import Document, load_documents
-from kdlib.files import locked, write_atomically
-from kdlib.jobs.context import RunContext, RunModels, open_context, open_device
+from kdlib.data.documents import Document, load_documents, text_sha256
+from kdlib.errors import UserError
+from kdlib.files import locked
+from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
+from kdlib.jobs.learners import learner, seeds
+from kdlib.jobs.passage import read_passage
+from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.samples import sample_documents
-from kdlib.machine.devices import describe_machine, library_versions, peak_memory_bytes
+from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
+from kdlib.jobs.text_guard import refuse_another_text
+from kdlib.machine.devices import (
+    describe_machine,
+    library_versions,
+    peak_accelerator_bytes,
+    peak_memory_bytes,
+)
 from kdlib.models.folders import load_model, load_tokenizer, load_whole_model, stored_slots
 from kdlib.models.from_scratch import parameter_count
+from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import surplus_mass, surplus_slots, token_slots
-from kdlib.reports.fields import CONTROLS, FORMAT
+from kdlib.reports.agreement import agreement_leads
+from kdlib.reports.fields import FORMAT, LEARNERS, NEED_ONE_TOKENIZER, NGRAM, RIVALS
 from kdlib.reports.intervals import advantage, gap_closed
 from kdlib.reports.model_card import write_model_card
 from kdlib.reports.page import write_report
-from kdlib.reports.scores import BlockSums, score_models, summarise_scores
-from kdlib.training.run_folder import Metrics, read_state, record_seconds, require_run
+from kdlib.reports.score_file import Scores
+from kdlib.reports.speed import tokens_per_second
+from kdlib.reports.summary import summarise_losses, summarise_scores
+from kdlib.reports.verdict import verdict
+from kdlib.reports.where_lost import where_lost
+from kdlib.training.run_folder import read_state, record_phase, require_run
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from transformers import PreTrainedTokenizerFast
 
 
 def measure_run(context: RunContext) -> dict[str, Any]:
     """Measure a run's finished models on its test documents, and write report and model card.
 
-    Every model is loaded from its folder, so what is measured is what was saved.
+    Every model is loaded from its folder, so what is measured is what was saved. What has been
+    scored before is read from the run's folder.
 
     Args:
-        context: the run, whose student is finished.
+        context: the run, whose learners are finished.
 
     Returns:
         The report.
     """
     started = time.perf_counter()
     models, text = context.models, context.text
-    loaded, tokenizer = _load(models)
-    scores = _scores(models, loaded, text.test, context.accelerator)
-    samples = sample_documents(models, loaded, text.splits.test)
-    state = record_seconds(context.folder, "evaluation", time.perf_counter() - started)
+    entrants = Entrants(models, _load(models), count_ngrams(models, text.seen))
+    exam = open_exam(models, text.test)
+    scores = score_run(entrants, exam, context.accelerator)
+    measured = _measure(entrants, exam, scores, context.accelerator)
+    closer = _look_closer(context, entrants, exam, scores)
+    samples = sample_documents(models, entrants.loaded, text.splits.test)
+    state = record_phase(context.folder, "evaluation", time.perf_counter() - started)
     report = {
         "format": FORMAT,
         "name": state["name"],
@@ -57,16 +76,25 @@ def measure_run(context: RunContext) -> dict[str, Any]:
         "seed": context.recipe.seed,
         "versions": library_versions(),
         "machine": describe_machine(context.accelerator, context.precision),
-        "data": _data_facts(context, tokenizer),
-        **scores,
+        "data": _data_facts(context, load_tokenizer(models.tokenizer)),
+        **measured,
+        **closer,
         **({"targets": state["targets"]} if "targets" in state else {}),
-        "seconds": state["seconds"] | {"total": sum(state["seconds"].values())},
+        **cost_entries(state),
         "peak_memory_bytes": peak_memory_bytes(),
+        **_accelerator_memory(),
         "samples": samples,
     }
-    write_report(report, Metrics(context.folder).rows(), context.folder)
+    report["verdict"] = verdict(report)
+    write_report(report, shown_metrics(context.folder), context.folder)
     write_model_card(report, context.folder / "student")
     return report
+
+
+def _accelerator_memory() -> dict[str, int]:
+    """The peak of a GPU's memory, if there is one."""
+    peak = peak_accelerator_bytes()
+    return {} if peak is None else {"peak_accelerator_bytes": peak}
 
 
 def measure_again(folder: Path) -> dict[str, Any]:
@@ -80,10 +108,11 @@ def measure_again(folder: Path) -> dict[str, Any]:
 
     Raises:
         UserError: for a folder that is no run or is in use, for a model in it that is damaged, and
-            for a text that cannot be read.
+            for a text that cannot be read or is not the text of the run.
     """
     require_run(folder)
     context = open_context(recipe_of_run(folder), folder)
+    refuse_another_text(context)
     with locked(folder):
         return measure_run(context)
 
@@ -91,14 +120,15 @@ def measure_again(folder: Path) -> dict[str, Any]:
 def measure_on(folder: Path, text: str) -> dict[str, Any]:
     """Measure a run's finished models on all of another text.
 
-    Nothing is written, and the run's own text need not be there.
+    The scores are kept in the run's folder; its report stays. The run's own text need not be there
+    any more, but without it there is no n-gram of it.
 
     Args:
         folder: the run's folder.
         text: a text file or a folder of them.
 
     Returns:
-        The entries of the report on the models and on their comparison.
+        The entries of the report on the models and on their comparison, with a verdict.
 
     Raises:
         UserError: for a folder that is no run, for a model in it that is damaged, and for a text
@@ -107,40 +137,81 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     require_run(folder)
     recipe = recipe_of_run(folder)
     models, (accelerator, _) = RunModels(recipe, folder), open_device(recipe)
-    loaded, _ = _load(models)
-    return _scores(models, loaded, load_documents(text), accelerator)
+    documents = load_documents(text)
+    exam = open_exam(models, documents)
+    entrants = Entrants(models, _load(models), _ngram(models))
+    measured = _measure(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
+    measured["data"] = {"test": {"documents": len(documents)}}
+    return measured | {"verdict": verdict(measured)}
 
 
-def _load(models: RunModels) -> tuple[dict[str, nn.Module], PreTrainedTokenizerFast]:
-    """The finished models by name, and the tokenizer of the learners."""
-    loaded = {name: load_model(folder) for name, folder in models.finished.items()}
-    return loaded, load_tokenizer(models.tokenizer)
+def _ngram(models: RunModels) -> NGram | None:
+    """The n-gram model of the run's own text, if that is still there."""
+    try:
+        return count_ngrams(models, read_text(models.recipe).seen)
+    except UserError:
+        return None
 
 
-def _scores(
-    models: RunModels,
-    loaded: dict[str, nn.Module],
-    documents: list[Document],
-    accelerator: Accelerator,
+def _load(models: RunModels) -> dict[str, nn.Module]:
+    """The models that a report shows in full, by name."""
+    return {name: load_model(folder) for name, folder in models.of_first_seed.items()}
+
+
+def _measure(
+    entrants: Entrants, exam: Exam, scores: Scores, accelerator: Accelerator
 ) -> dict[str, Any]:
-    """The report's entries on each model and on the comparison with the student."""
-    comparable = not models.recipe.student.cross_tokenizer
-    if comparable:
-        test = models.blocks(documents, load_tokenizer(models.tokenizer))
-        sums = score_models(loaded, "teacher", test, accelerator)
-    else:
-        test, sums = _sums_of_pairs(models, loaded, documents, accelerator)
-    # Two tokenizers give no comparable token distributions, so no KL and no agreement.
-    alone = {"teacher"} if comparable else set(loaded)
-    training = read_state(models.folder)["training"]
+    """The report's entries on the models and on their comparison."""
+    models, ngram = entrants.models, entrants.ngram
+    texts = {name: exam.blocks for name in entrants.loaded} | {"teacher": exam.teachers_blocks}
+    speeds = tokens_per_second(entrants.loaded, texts, accelerator)
+    training = training_entries(read_state(models.folder))
     entries = {
-        name: summarise_scores(sums[name], test.bytes, is_teacher=name in alone)
-        | _weight(loaded[name], folder)
+        name: _summary(models, scores, name)
+        | _weight(model, models.finished[name])
+        | {"tokens_per_second": speeds[name]}
         | training.get(name, {})
-        | (_surplus(models, documents) if name == "teacher" else {})
-        for name, folder in models.finished.items()
+        for name, model in entrants.loaded.items()
     }
-    return entries | _comparisons(sums)
+    entries["teacher"] |= _surplus(models, exam.documents)
+    if ngram is not None:
+        entries[NGRAM] = _counted(scores) | {"order": ngram.order, "entries": ngram.entries}
+    return entries | _comparisons(models, scores, len(exam.blocks))
+
+
+def _look_closer(
+    context: RunContext, entrants: Entrants, exam: Exam, scores: Scores
+) -> dict[str, Any]:
+    """The report's entries on single tokens, where student and teacher share them."""
+    models = context.models
+    if context.recipe.student.cross_tokenizer:
+        return {}
+    tokenizer = load_tokenizer(models.tokenizer)
+    lesson = models.blocks(context.text.seen, tokenizer)
+    counts = np.bincount(
+        lesson.ids[:, 1:][lesson.mask[:, 1:] == 1], minlength=token_slots(tokenizer)
+    )
+    documents = [document.name for document in exam.documents]
+    return {
+        "agreement_lead": agreement_leads(scores),
+        "where_lost": where_lost(scores, counts, documents),
+        "passage": read_passage(entrants.loaded, exam, tokenizer, context.accelerator),
+    }
+
+
+def _summary(models: RunModels, scores: Scores, name: str) -> dict[str, Any]:
+    """The measured quantities of one model."""
+    is_teacher = name == "teacher"
+    summary = summarise_scores(scores.models[name], scores.tokens, scores.text_bytes, is_teacher)
+    if models.recipe.student.cross_tokenizer:
+        for quantity in NEED_ONE_TOKENIZER:
+            summary.pop(quantity, None)
+    return summary
+
+
+def _counted(scores: Scores) -> dict[str, float]:
+    """The measured quantities of the n-gram."""
+    return summarise_losses(scores.losses[NGRAM], scores.tokens, scores.text_bytes)
 
 
 def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
@@ -149,25 +220,6 @@ def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
         "parameters": parameter_count(model),
         "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
     }
-
-
-def _sums_of_pairs(
-    models: RunModels,
-    loaded: dict[str, nn.Module],
-    documents: list[Document],
-    accelerator: Accelerator,
-) -> tuple[Blocks, dict[str, BlockSums]]:
-    """Sums of models with two tokenizers, over pairs of blocks with the same text.
-
-    The teacher's nats are counted per token of the student's tokenizer, which makes the
-    cross-entropies comparable; no other quantity is.
-    """
-    pairs = models.pairs(documents)
-    learners = {name: model for name, model in loaded.items() if name != "teacher"}
-    sums = score_models(learners, "student", pairs.student, accelerator)
-    teacher_alone = {"teacher": loaded["teacher"]}
-    teacher = score_models(teacher_alone, "teacher", pairs.teacher, accelerator)["teacher"]
-    return pairs.student, {"teacher": teacher._replace(tokens=sums["student"].tokens)} | sums
 
 
 def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
@@ -183,59 +235,57 @@ def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
     }
 
 
-def _comparisons(sums: dict[str, BlockSums]) -> dict[str, Any]:
-    """The student's advantage over each control, and the gap closed, if there is one."""
-    controls = [name for name in CONTROLS if name in sums]
-    advantages = {name: advantage(sums["student"], sums[name]) for name in controls}
+def _comparisons(models: RunModels, scores: Scores, blocks: int) -> dict[str, Any]:
+    """The student against each rival over all trainings, and the gap closed, if there is one."""
+    losses = {
+        role: _losses_of_seeds(models, scores, role)
+        for role in ("teacher", *LEARNERS, NGRAM)
+        if role in scores.models or role in scores.losses
+    }
+    tokens, student = scores.unit_tokens, losses["student"]
+    rivals = [name for name in RIVALS if name in losses]
+    entries: dict[str, Any] = {
+        "interval_unit": scores.layout.unit,
+        "test_blocks": blocks,
+        "trainings": [
+            {"seed": seed} | _cross_entropies(losses, row, tokens)
+            for row, seed in enumerate(seeds(models.recipe))
+        ],
+        "advantage": {name: advantage(student, losses[name], tokens) for name in rivals},
+    }
     gap = None
-    if "control_equal_steps" in sums:
-        gap = gap_closed(sums["teacher"], sums["student"], sums["control_equal_steps"])
-    return {"advantage": advantages} | ({} if gap is None else {"gap_closed": gap})
+    if "control_equal_steps" in losses:
+        gap = gap_closed(losses["teacher"], student, losses["control_equal_steps"], tokens)
+    return entries | ({} if gap is None else {"gap_closed": gap})
+
+
+def _cross_entropies(
+    losses: dict[str, np.ndarray], row: int, tokens: np.ndarray
+) -> dict[str, float]:
+    """The cross-entropy of each learner of one seed, in nats per token."""
+    learned = [role for role in LEARNERS if role in losses]
+    return {role: float(losses[role][row].sum() / tokens.sum()) for role in learned}
+
+
+def _losses_of_seeds(models: RunModels, scores: Scores, role: str) -> np.ndarray:
+    """A role's summed losses on each unit of text, a row for each seed; teacher and n-gram have
+    one row."""
+    if role not in LEARNERS:
+        return scores.unit_losses(role)[None]
+    names = [learner(models.recipe, role, seed).name for seed in seeds(models.recipe)]
+    return np.stack([scores.unit_losses(name) for name in names])
 
 
 def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """Name of the text and size of each split."""
-    splits = {
-        "training": context.text.splits.training,
-        "student_training": context.text.seen,
-        "validation": context.text.splits.validation,
-        "test": context.text.test,
-    }
+    """Name of the text, and checksum and size of each split."""
+    splits = context.text.named_splits
     facts: dict[str, Any] = {"text": context.recipe.data.text}
     for name, documents in splits.items():
         blocks = context.models.blocks(documents, tokenizer)
         facts[name] = {
+            "sha256": text_sha256(documents),
             "documents": len(documents),
             "bytes": blocks.bytes,
             "tokens": blocks.predicted_tokens,
         }
     return facts
-
-
-def write_provenance(context: RunContext) -> None:
-    """Write ``provenance.json`` and the log beside a trained teacher.
-
-    Args:
-        context: the run, whose teacher is finished. Recipe, text, numbers, versions and the
-            checksums of weights and text are recorded.
-    """
-    folder, teacher = context.folder, context.models.teacher
-    rows = [row for row in Metrics(folder).rows() if row["phase"] == "teacher"]
-    weights = (teacher / "model.safetensors").read_bytes()
-    documents = context.text.splits.training
-    text = "".join(document.text for document in documents)
-    provenance = {
-        "made_by": f"kdlib distill {read_state(folder)['name']}",
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "parameters": parameter_count(load_model(teacher)),
-        "validation_nats_per_token": rows[-1]["validation"],
-        "seconds": read_state(folder)["seconds"],
-        "training_documents": len(documents),
-        "training_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "machine": describe_machine(context.accelerator, context.precision),
-        "versions": library_versions(),
-        "recipe": dataclasses.asdict(context.recipe),
-    }
-    write_atomically(teacher / "provenance.json", json.dumps(provenance, indent=2) + "\n")
-    log = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomically(teacher / "metrics.jsonl", log)

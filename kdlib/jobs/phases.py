@@ -1,12 +1,13 @@
 """The training phases of a run: teacher, student, controls. Each leaves a folder when it is done.
 
-Which controls there are stands in ``controls.py``.
+Who learns stands in ``learners.py``, for how many steps in ``controls.py`` and ``patience.py``.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,11 +16,14 @@ from torch import nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.data.tokenizer import train_tokenizer
+from kdlib.jobs.compute import before_training, of_training, operations_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.controls import WITHOUT_TEACHER, control_training
+from kdlib.jobs.learners import Learner
 from kdlib.jobs.recipe_files import recipe_fingerprint
 from kdlib.jobs.students import new_student
 from kdlib.jobs.targets import cached_targets, exact_targets
+from kdlib.losses.fused.compiled import use_compiled
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import run_on_main
@@ -27,11 +31,12 @@ from kdlib.machine.sharding import gather_model, is_sharding
 from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import new_model
 from kdlib.models.frozen import check_pair, freeze
+from kdlib.models.operations import BlockOperations
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
-from kdlib.training.run_folder import record_seconds
+from kdlib.training.run_folder import record_phase
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
@@ -49,7 +54,7 @@ def train_teacher(context: RunContext) -> None:
         UserError: for a text too short to be cut into blocks.
         Interrupted: after a signal, once a checkpoint is written.
     """
-    settings, length = context.recipe.teacher, 2 * context.recipe.data.block
+    settings, length = context.recipe.teacher, context.recipe.data.block + 1
     tokenizer = _train_tokenizer(context, length)
     teacher = new_model(settings.size, len(tokenizer), length, context.recipe.seed)
     models, text = context.models, context.text
@@ -59,7 +64,14 @@ def train_teacher(context: RunContext) -> None:
         WITHOUT_TEACHER,
         settings.training,
     )
-    trained = _train(context, "teacher", teacher, task)
+    costs = operations_of(teacher, task.blocks)
+    trained = _train(
+        context,
+        Learner("teacher", context.recipe.seed, "teacher"),
+        teacher,
+        task,
+        of_training(task, costs, costs),
+    )
     dtype = getattr(torch, settings.precision_on_disk)
     run_on_main(lambda: save_model(trained, tokenizer, context.folder / "teacher", dtype))
 
@@ -74,7 +86,8 @@ def _train_tokenizer(context: RunContext, length: int) -> PreTrainedTokenizerFas
     # A text that is too short is refused now, not after the training.
     for documents in (text.seen, text.splits.validation, text.test):
         models.blocks(documents, tokenizer)
-    _record_seconds(context, "tokenizer", time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    run_on_main(lambda: record_phase(context.folder, "tokenizer", seconds))
     return tokenizer
 
 
@@ -86,6 +99,7 @@ class Classroom:
     """What student and controls share.
 
     Attributes:
+        context: the run.
         teacher: frozen.
         tokenizer: of the student and the controls.
         blocks: the training text.
@@ -93,11 +107,26 @@ class Classroom:
         pairs: the training text for two tokenizers, if the student has its own; else None.
     """
 
+    context: RunContext
     teacher: nn.Module
     tokenizer: PreTrainedTokenizerFast
     blocks: Blocks
     validation: Blocks
     pairs: PairedBlocks | None
+
+    @cached_property
+    def targets(self) -> TeacherTargets:
+        """The teacher's targets for the training text, made when the first student asks."""
+        return _teach(self)
+
+    @cached_property
+    def teacher_operations(self) -> BlockOperations:
+        """What the teacher takes to read a block of the training text."""
+        return operations_of(self.teacher, self.pairs.teacher if self.pairs else self.blocks)
+
+    def new_learner(self, seed: int) -> nn.Module:
+        """A student or a control before its first step."""
+        return new_student(self.context, self.teacher, self.tokenizer, self.blocks, seed)
 
     def task(
         self, objective: Objective, training: Training, targets: TeacherTargets | None = None
@@ -119,6 +148,7 @@ def open_classroom(context: RunContext) -> Classroom:
         teacher = teacher.to(context.accelerator.device)
     pairs = models.pairs(text.seen) if context.recipe.student.cross_tokenizer else None
     return Classroom(
+        context,
         teacher,
         tokenizer,
         pairs.student if pairs else models.blocks(text.seen, tokenizer),
@@ -127,76 +157,99 @@ def open_classroom(context: RunContext) -> Classroom:
     )
 
 
-def train_student(context: RunContext, classroom: Classroom) -> None:
-    """Train the student from its teacher, and save it.
+def _teach(classroom: Classroom) -> TeacherTargets:
+    """The teacher's targets for the student's text; records what the teacher's pass took."""
+    context, teacher, pairs = classroom.context, classroom.teacher, classroom.pairs
+    started = time.perf_counter()
+    targets: TeacherTargets
+    if context.recipe.targets.kind != "exact":
+        targets, seconds = cached_targets(context, teacher, classroom.tokenizer, classroom.blocks)
+    else:
+        targets = (
+            SpanLikelihoods(teacher, pairs, context.accelerator.autocast)
+            if pairs
+            else exact_targets(context, teacher, classroom.blocks)
+        )
+        seconds = time.perf_counter() - started
+    read = len(pairs.teacher if pairs else classroom.blocks)
+    operations = before_training(targets, classroom.teacher_operations, read)
+    run_on_main(lambda: record_phase(context.folder, "teacher_pass", seconds, operations))
+    return targets
+
+
+def train_student(classroom: Classroom, learner: Learner) -> None:
+    """Train a student from its teacher, and save it.
 
     Args:
-        context: the run.
         classroom: teacher and text.
+        learner: the student's name and seed.
 
     Raises:
         UserError: for a cache of other targets, and for a student that cannot learn from the
             teacher.
         Interrupted: after a signal, once a checkpoint is written.
     """
-    recipe, targets = context.recipe, _teach(context, classroom)
-    task = classroom.task(recipe.objective.objective(), recipe.student.training, targets)
-    _learn(context, classroom, "student", task)
+    recipe = classroom.context.recipe
+    objective, training = recipe.objective.objective(), recipe.student.training
+    task = classroom.task(objective, training, classroom.targets)
+    learn(classroom, learner, classroom.new_learner(learner.seed), task)
 
 
-def train_control(context: RunContext, classroom: Classroom, name: str) -> None:
+def train_control(classroom: Classroom, learner: Learner) -> None:
     """Train one of the controls, the student again without a teacher, and save it.
 
     Args:
-        context: the run, whose student is finished.
-        classroom: the text; the teacher is not read.
-        name: a key of `CONTROL_STEPS`.
+        classroom: the text; the teacher is not asked.
+        learner: the control's name and seed.
 
     Raises:
         Interrupted: after a signal, once a checkpoint is written.
     """
-    task = classroom.task(WITHOUT_TEACHER, control_training(context, name))
-    _learn(context, classroom, name, task)
+    model = classroom.new_learner(learner.seed)
+    operations = operations_of(model, classroom.blocks)
+    training = control_training(classroom.context, learner.role, operations)
+    learn(classroom, learner, model, classroom.task(WITHOUT_TEACHER, training))
 
 
-def _teach(context: RunContext, classroom: Classroom) -> TeacherTargets:
-    """The teacher's targets for the student's text; records the seconds of the teacher's pass."""
-    if context.recipe.targets.kind == "exact":
-        started = time.perf_counter()
-        targets: TeacherTargets = (
-            SpanLikelihoods(classroom.teacher, classroom.pairs)
-            if classroom.pairs
-            else exact_targets(context, classroom.teacher, classroom.blocks)
-        )
-        seconds = time.perf_counter() - started
-    else:
-        targets, seconds = cached_targets(
-            context, classroom.teacher, classroom.tokenizer, classroom.blocks
-        )
-    _record_seconds(context, "teacher_pass", seconds)
-    return targets
+def learn(classroom: Classroom, learner: Learner, model: nn.Module, task: Task) -> None:
+    """Train a student or a control and save it.
 
+    Args:
+        classroom: the run, the teacher's shape and the tokenizer.
+        learner: name and seed.
+        model: before its first step; it is trained in place.
+        task: what it learns from, and how.
 
-def _learn(context: RunContext, classroom: Classroom, name: str, task: Task) -> None:
-    """Train a student or a control from its initial weights and save it."""
-    model = new_student(context, classroom.teacher, classroom.tokenizer, classroom.blocks)
+    Raises:
+        Interrupted: after a signal, once a checkpoint is written.
+    """
     check_pair(classroom.teacher, model, same_tokens=classroom.pairs is None)
-    trained = _train(context, name, model, task)
-    run_on_main(lambda: save_model(trained, classroom.tokenizer, context.folder / name))
+    costs = operations_of(model, task.blocks)
+    operations = of_training(task, costs, classroom.teacher_operations)
+    trained = _train(classroom.context, learner, model, task, operations)
+    folder = classroom.context.folder / learner.name
+    run_on_main(lambda: save_model(trained, classroom.tokenizer, folder))
 
 
-def _train(context: RunContext, name: str, model: nn.Module, task: Task) -> nn.Module:
-    """Train the model, record its seconds and tokens, and return it gathered on every rank."""
+def _train(
+    context: RunContext, learner: Learner, model: nn.Module, task: Task, operations: int
+) -> nn.Module:
+    """Train the model, record what it took, and return it gathered on every rank."""
     recipe, training = context.recipe, task.training
-    phase = Phase(name, context.folder, recipe_fingerprint(recipe), recipe.seed)
+    phase = Phase(learner.name, context.folder, recipe_fingerprint(recipe), learner.seed)
     if recipe.compile:
         compile_layers(model)
-    end = train(model, task, phase, context.accelerator)
+    with use_compiled(recipe.compile):
+        end = train(model, task, phase, context.accelerator)
     tokens = training.steps * training.batch * recipe.data.block
-    _record_seconds(context, name, end.seconds, steps=training.steps, training_tokens=tokens)
+    run_on_main(
+        lambda: record_phase(
+            context.folder,
+            learner.name,
+            end.seconds,
+            operations,
+            steps=training.steps,
+            training_tokens=tokens,
+        )  # fmt: skip
+    )
     return gather_model(model)
-
-
-def _record_seconds(context: RunContext, phase: str, seconds: float, **training: int) -> None:
-    """Record a finished phase, on the main rank."""
-    run_on_main(lambda: record_seconds(context.folder, phase, seconds, **training))

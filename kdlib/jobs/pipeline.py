@@ -4,7 +4,8 @@
 2. Create the run's folder and lock it: ``kdlib/training/run_folder.py``.
 3. Train the teacher, unless the recipe names one that exists: ``phases.py``.
 4. Train the student from its teacher's targets: ``phases.py``, ``students.py``, ``targets.py``.
-5. Train the controls, the same student without a teacher: ``phases.py``.
+5. Train the controls, the same student without a teacher: ``controls.py``, ``patience.py``.
+   Student and controls are trained once per seed: ``learners.py``.
 6. Measure all models, write the report and the model card: ``measure.py``, ``samples.py``.
 
 Each finished phase leaves a folder or an entry in the run's state, so a run that stops anywhere
@@ -13,18 +14,28 @@ resumes where it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kdlib.files import locked
 from kdlib.jobs.checks import check_run, refuse_another_recipe
 from kdlib.jobs.context import RunContext, open_context
-from kdlib.jobs.controls import wanted_controls
-from kdlib.jobs.measure import measure_run, write_provenance
-from kdlib.jobs.phases import open_classroom, train_control, train_student, train_teacher
+from kdlib.jobs.learners import Learner, learners
+from kdlib.jobs.measure import measure_run
+from kdlib.jobs.patience import train_patiently
+from kdlib.jobs.phases import (
+    Classroom,
+    open_classroom,
+    train_control,
+    train_student,
+    train_teacher,
+)
+from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.targets import make_cache
+from kdlib.jobs.text_guard import record_text, refuse_another_text
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
 from kdlib.training.run_folder import CHECKPOINT, prepare_run, require_run
 
@@ -64,6 +75,7 @@ def distill(
         run_on_main(
             lambda: prepare_run(folder, name or folder.resolve().name, toml, overwrite=overwrite)
         )
+        run_on_main(lambda: record_text(context))
     with hold_on_main(locked(folder)):
         return _run(context)
 
@@ -74,6 +86,8 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> RunContext:
         require_run(folder)
         refuse_another_recipe(recipe, recipe_of_run(folder))
     context = open_context(recipe, folder)
+    if resume:
+        refuse_another_text(context)
     check_run(context)
     return context
 
@@ -95,16 +109,21 @@ def _run(context: RunContext) -> dict[str, Any] | None:
 
 
 def _train_learners(context: RunContext) -> None:
-    """Train the student, then its controls, unless they are finished."""
-    models = context.models
-    controls = [name for name in wanted_controls(context) if not models.has(name)]
-    if models.has("student") and not controls:
+    """Train the student and its controls, of every seed, unless they are finished."""
+    unfinished = [each for each in learners(context.recipe) if not context.models.has(each.name)]
+    if not unfinished:
         return
     classroom = open_classroom(context)
-    if not models.has("student"):
-        train_student(context, classroom)
-    for name in controls:
-        train_control(context, classroom, name)
+    for learner in unfinished:
+        HOW_TO_TRAIN[learner.role](classroom, learner)
+
+
+HOW_TO_TRAIN: dict[str, Callable[[Classroom, Learner], None]] = {
+    "student": train_student,
+    "control_equal_steps": train_control,
+    "control_equal_compute": train_control,
+    "control_patient": train_patiently,
+}
 
 
 def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:

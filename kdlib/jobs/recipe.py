@@ -141,8 +141,10 @@ class Controls:
 
     equal_steps: tyro.conf.FlagConversionOff[bool] = True
     """A control with the student's number of steps."""
-    equal_time: tyro.conf.FlagConversionOff[bool] = True
-    """A control with the student's seconds (so, more steps)."""
+    equal_compute: tyro.conf.FlagConversionOff[bool] = True
+    """A control with the operations of teacher pass and student (so, more steps)."""
+    patient: tyro.conf.FlagConversionOff[bool] = False
+    """A control with as many steps as lower its loss on the validation text. It takes long."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,16 @@ class Recipe:
     """full: where several processes run, each keeps only its part of the weights, gradients and
     optimiser state, the teacher's weights too (FSDP2); none: each keeps all (DDP)."""
     compile: tyro.conf.FlagConversionOff[bool] = False
-    """torch.compile the transformer blocks: a slower start, faster steps on a GPU."""
+    """torch.compile the transformer blocks and the loss: a slower start, faster steps on a GPU."""
     seed: int = 0
     """Of weights, data order and samples."""
+    seeds: int = 1
+    """Trainings of the student and of each control, with seed, seed + 1, and so on. One says what
+    this training was worth; three or more say what another would be."""
 
     def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds: {self.seeds} is too few; use 1 or more")
         if self.until == "teacher" and self.teacher.source != "train":
             raise UserError(
                 "until: 'teacher' needs teacher.source = train; nothing else is trained"

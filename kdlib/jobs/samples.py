@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.data.documents import Document
+from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.models.folders import load_model, load_tokenizer
@@ -33,14 +35,20 @@ def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str
         Continuation, without the prompt, by name of the model.
 
     Raises:
-        UserError: for a folder that is no run, and for a model in it that cannot be loaded.
+        UserError: for a folder that is no run, for a model in it that cannot be loaded, and for
+            more tokens than one of the models reads.
     """
     require_run(folder)
     texts = {}
-    for name, model_folder in RunModels(recipe_of_run(folder), folder).finished.items():
-        tokenizer = load_tokenizer(model_folder)
+    for name, model_folder in RunModels(recipe_of_run(folder), folder).of_first_seed.items():
+        tokenizer, model = load_tokenizer(model_folder), load_model(model_folder)
+        if tokens >= longest_text(model):
+            raise UserError(
+                f"tokens: {tokens} is too many; the {name} reads {longest_text(model)} at once, so"
+                f" use {longest_text(model) - 1} or fewer"
+            )
         ids = tokenizer(prompt, return_tensors="pt").input_ids
-        texts[name] = generate(load_model(model_folder), tokenizer, ids, tokens, seed)
+        texts[name] = generate(model, tokenizer, ids, tokens, seed)
     return texts
 
 
@@ -74,6 +82,11 @@ def sample_documents(
     return samples
 
 
+def longest_text(model: Any) -> int:
+    """Tokens that a model reads at once; a model without a limit has a very large one."""
+    return getattr(model.config, "max_position_embeddings", None) or sys.maxsize
+
+
 def generate(
     model: Any, tokenizer: PreTrainedTokenizerFast, prompt: Tensor, new_tokens: int, seed: int
 ) -> str:
@@ -82,7 +95,9 @@ def generate(
     Args:
         model: a causal language model.
         tokenizer: the model's tokenizer.
-        prompt: (1, P) token ids.
+        prompt: (1, P) token ids. If prompt and new tokens are more than the model reads, the
+            beginning of the prompt is left out, and the new tokens are fewer where that is not
+            enough: beyond its last position a model has learned nothing, or has none.
         new_tokens: how many to add, at most; an end-of-text token ends the text.
         seed: of the draws; the same seed gives the same text.
 
@@ -90,7 +105,8 @@ def generate(
         The continuation, without the prompt.
     """
     torch.manual_seed(seed)
-    prompt = prompt.to(model.device)
+    new_tokens = min(new_tokens, longest_text(model) - 1)
+    prompt = prompt[:, -(longest_text(model) - new_tokens) :].to(model.device)
     out = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),

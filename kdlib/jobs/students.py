@@ -27,7 +27,11 @@ PRUNING_TOKENS = 4096  # that a teacher is measured on before it is pruned
 
 
 def new_student(
-    context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase, blocks: Blocks
+    context: RunContext,
+    teacher: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    blocks: Blocks,
+    seed: int,
 ) -> nn.Module:
     """The student, or a control, before its first step.
 
@@ -36,6 +40,7 @@ def new_student(
         teacher: for a pruned student, and for the vocabulary of a new one.
         tokenizer: of the student.
         blocks: the student's training blocks, on which a teacher is measured before it is pruned.
+        seed: of the weights of a new one; a pruned or stored student always starts alike.
 
     Raises:
         UserError: for a stored student that cannot be loaded.
@@ -47,8 +52,8 @@ def new_student(
         return new_model(
             settings.size,
             teacher.config.vocab_size,
-            2 * context.recipe.data.block,
-            context.recipe.seed,
+            context.recipe.data.block + 1,  # a block, and the token that it overlaps by
+            seed,
             end_of_text=tokenizer.eos_token_id,
         )
     return load_model(context.models.student_source)

@@ -6,9 +6,14 @@ for a web page.
 """
 
 from kdlib.plots.book import curves, distributions, heat_map, intervals, points
-from kdlib.plots.report import cross_entropy_comparison, loss_curves, reliability, smooth
+from kdlib.plots.run_comparison import cross_entropy_comparison
+from kdlib.plots.run_curves import loss_curves, smooth
+from kdlib.plots.run_reliability import reliability
+from kdlib.plots.run_where_lost import lost_by_bin, lost_by_document
+from kdlib.plots.runs import Point, cost_against_loss
 from kdlib.plots.slider import Frames, frames
 from kdlib.plots.style import INK, LOOKS, Look, Picture, looks_of, svg
+from kdlib.plots.swatch import swatch
 
 __all__ = [
     "INK",
@@ -16,6 +21,8 @@ __all__ = [
     "Frames",
     "Look",
     "Picture",
+    "Point",
+    "cost_against_loss",
     "cross_entropy_comparison",
     "curves",
     "distributions",
@@ -24,8 +31,11 @@ __all__ = [
     "intervals",
     "looks_of",
     "loss_curves",
+    "lost_by_bin",
+    "lost_by_document",
     "points",
     "reliability",
     "smooth",
     "svg",
+    "swatch",
 ]

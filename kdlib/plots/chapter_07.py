@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kdlib.plots.report import reliability
+from kdlib.plots.run_reliability import reliability
 from kdlib.plots.style import Picture
 
 
@@ -17,15 +17,12 @@ def calibrations(results: Mapping[str, Mapping[str, Any]], *, alt: str) -> Pictu
 
     Args:
         results: a model's name in the report to its result of
-            `kdlib.reports.scores.summarise_scores`.
+            `kdlib.reports.summary.summarise_scores`.
         alt: the alt text.
 
     Returns:
         The picture.
     """
-    picture = reliability(
-        {name: result["calibration"] for name, result in results.items()},
-        {name: result["ece"] for name, result in results.items()},
-    )
+    picture = reliability(results)
     picture.alt = alt
     return picture

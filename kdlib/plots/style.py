@@ -14,6 +14,7 @@ import functools
 import html
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,7 @@ from matplotlib.figure import Figure
 
 INK = "#767676"
 WIDTH = 5.2  # inches: 11-point text then stays readable when a phone shrinks the figure
+PANEL = 4.0  # inches, of one of three figures side by side
 PIXELS_PER_INCH = 90  # on the page; a notebook's PNG has twice as many, for high-density screens
 
 
@@ -48,7 +50,9 @@ LOOKS = {
     "teacher": Look("teacher", INK, "D", (0, (1, 1.2))),
     "student": Look("student", "#0072b2", "o", "solid"),
     "control_equal_steps": Look("control, equal steps", "#d55e00", "s", (0, (5, 1.5))),
-    "control_equal_time": Look("control, equal time", "#cc79a7", "^", (0, (5, 1.5, 1, 1.5))),
+    "control_equal_compute": Look("control, equal compute", "#cc79a7", "^", (0, (5, 1.5, 1, 1.5))),
+    "control_patient": Look("control, patient", "#009e73", "v", (0, (3, 1))),
+    "ngram": Look("n-gram, counted", "#9a7700", "P", (0, (7, 1.5, 1, 1.5, 1, 1.5))),
 }
 MORE_LOOKS = (
     Look("", "#009e73", "v", (0, (3, 1))),
@@ -95,9 +99,11 @@ def looks_of(labels: Iterable[str]) -> dict[str, Look]:
     labels = list(labels)
     known = {look.label: look for look in LOOKS.values()}
     taken = {label: known[label] for label in labels if label in known}
-    student, control, other_control = list(LOOKS.values())[1:]
+    roles = ("student", "control_equal_steps", "control_equal_compute")
+    student, control, other_control = (LOOKS[role] for role in roles)
     order = (student, control, MORE_LOOKS[0], other_control, *MORE_LOOKS[1:], LOOKS["teacher"])
-    free = [look for look in order if look not in taken.values()]
+    colors = {look.color for look in taken.values()}
+    free = [look for look in order if look.color not in colors]
     unknown = [label for label in labels if label not in known]
     if len(unknown) > len(free):
         raise ValueError(
@@ -155,9 +161,20 @@ def canvas(height: float, alt: str = "") -> tuple[Picture, Axes]:
     return picture, picture.add_subplot()
 
 
+def panel(height: float) -> tuple[Picture, Axes]:
+    """An empty picture, one of three that stand side by side on a wide page, and its axes."""
+    picture = Picture(figsize=(PANEL, height))
+    return picture, picture.add_subplot()
+
+
 def pen(look: Look) -> dict[str, Any]:
     """The look as keyword arguments of ``Axes.plot``."""
     return {"color": look.color, "linestyle": look.line, "marker": look.marker}
+
+
+def plain(text: str) -> str:
+    """A user's text for a label: a dollar sign in it begins no formula."""
+    return text.replace("$", r"\$")
 
 
 def img(picture: Picture, more: str = "") -> str:
@@ -186,7 +203,10 @@ def svg(picture: Picture) -> str:
     # The salt makes the ids of clip paths and markers reproducible, and unique to each figure.
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
-    with in_style(**{"svg.fonttype": "none", "svg.hashsalt": picture.alt}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": picture.alt}
+    with in_style(**settings), warnings.catch_warnings():
+        # The letters are the page's: what matplotlib's own font lacks is missed by nobody.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         picture.savefig(buffer, format="svg", metadata=no_metadata)
     markup = buffer.getvalue()
     markup = markup[markup.index("<svg") :].replace(INK, "currentColor")

@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from kdlib.errors import UserError
 from kdlib.reports.fields import FORMAT, leaves
 from kdlib.reports.formatting import align, duration, number, percent
+from kdlib.reports.intervals import advantage
 from kdlib.reports.page import ROWS
+from kdlib.reports.score_file import Scores, read_scores, scores_path
+from kdlib.reports.verdict import stands
 from kdlib.training.run_folder import require_run
 
 Cell = Callable[[dict[str, Any]], str]
 
 
-def compare_runs(folders: Sequence[Path]) -> str:
-    """Table of several runs, one column each.
+class Comparison(NamedTuple):
+    """Several runs side by side.
 
-    The rows are the student's rows of the report, its advantage and the gap it closed, objective,
-    seed and time, and every other setting in which the runs differ. If the runs were measured on
-    different texts or have different teachers, a line below says that their numbers cannot be
-    compared.
+    Attributes:
+        names: of the runs.
+        reports: of the runs.
+        rows: each a label, then a cell for each run.
+        sentences: how each student stands to the first run's, and what does not compare.
+    """
+
+    names: list[str]
+    reports: list[dict[str, Any]]
+    rows: list[list[str]]
+    sentences: list[str]
+
+
+def compare_runs(folders: Sequence[Path]) -> str:
+    """Table of several runs, one column each, as `comparison` makes it.
 
     Args:
         folders: of finished runs.
 
     Returns:
-        The table as plain text.
+        The table as plain text, and the sentences.
 
     Raises:
-        UserError: for a folder that is no run, and for a report that is missing, damaged or of
-            another version.
+        UserError: as `comparison`.
+    """
+    found = comparison(folders)
+    return "\n".join([align([["", *found.names], *found.rows]), *found.sentences])
+
+
+def comparison(folders: Sequence[Path]) -> Comparison:
+    """Put several runs side by side.
+
+    The rows are the student's rows of the report, its advantage and the gap it closed, objective,
+    seed and time, and every other setting in which the runs differ. Each student is set against the
+    first run's, document by document, from the scores that the runs have kept.
+
+    Args:
+        folders: of finished runs.
+
+    Raises:
+        UserError: for a folder that is no run, for a report that is missing, damaged or of another
+            version, and for runs that were measured on different texts.
     """
     reports = [_read(folder) for folder in folders]
-    lines = [["", *(folder.name for folder in folders)]]
-    lines += [[label, *map(cell, reports)] for label, cell in _rows().items()]
-    lines += _differing_settings(reports)
-    return "\n".join([align(lines), *_warnings(reports)])
+    _refuse_different_texts(folders, reports)
+    rows = [[label, *map(cell, reports)] for label, cell in _rows().items()]
+    return Comparison(
+        [folder.resolve().name for folder in folders],
+        reports,
+        rows + _differing_settings(reports),
+        _against_first(folders, reports) + _warnings(reports),
+    )
 
 
 def _of_student(key: str, write: Callable[[float], str]) -> Cell:
@@ -71,8 +109,8 @@ def _differing_settings(reports: list[dict[str, Any]]) -> list[list[str]]:
     recipes = [dict(leaves(report["recipe"])) for report in reports]
     names = dict.fromkeys(name for recipe in recipes for name in recipe)
     table = [[name, *(str(recipe.get(name, "-")) for recipe in recipes)] for name in names]
-    shown = ("objective.", "seed")
-    return [row for row in table if len(set(row[1:])) > 1 and not row[0].startswith(shown)]
+    differing = [row for row in table if len(set(row[1:])) > 1]
+    return [row for row in differing if row[0] != "seed" and not row[0].startswith("objective.")]
 
 
 def _or_dash(entry: dict[str, Any], key: str, write: Callable[[float], str]) -> str:
@@ -80,17 +118,69 @@ def _or_dash(entry: dict[str, Any], key: str, write: Callable[[float], str]) -> 
     return write(entry[key]) if key in entry else "-"
 
 
+def _refuse_different_texts(folders: Sequence[Path], reports: list[dict[str, Any]]) -> None:
+    """Numbers on two texts say nothing about two models."""
+    first, text = folders[0], reports[0]["data"]["test"]["sha256"]
+    for folder, report in zip(folders, reports, strict=True):
+        if report["data"]["test"]["sha256"] != text:
+            raise UserError(
+                f"compare: the test text of {folder} ({report['data']['text']}) is not that of"
+                f" {first} ({reports[0]['data']['text']}), so their numbers do not compare;"
+                " distil both on one text"
+            )
+
+
+def _against_first(folders: Sequence[Path], reports: list[dict[str, Any]]) -> list[str]:
+    """How each further student stands to the first one, with its interval."""
+    first, *others = [_scores(*run) for run in zip(folders, reports, strict=True)]
+    names = [folder.resolve().name for folder in folders]
+    sentences = []
+    for name, other in zip(names[1:], others, strict=True):
+        if first is None or other is None:
+            sentences.append(
+                f"{name}: its scores, or those of {names[0]}, are not on disk;"
+                " `kdlib evaluate` makes them."
+            )
+        elif not np.array_equal(first.layout.token, other.layout.token):
+            sentences.append(
+                f"{name} and {names[0]} have different tokenizers: compare bits per byte."
+            )
+        else:
+            sentences.append(_stand(name, names[0], first, other))
+    return sentences
+
+
+def _stand(name: str, first_name: str, first: Scores, other: Scores) -> str:
+    """One student against another on the same tokens, training by training."""
+    # The same tokens, perhaps in blocks of another length: the first run's units serve for both.
+    other = dataclasses.replace(other, layout=first.layout)
+    losses = [np.stack(_students(scores)) for scores in (other, first)]
+    trainings = min(map(len, losses))
+    mine, theirs = (rows[:trainings] for rows in losses)
+    difference = advantage(mine, theirs, first.unit_tokens)
+    units = f"{len(first.unit_tokens)} {first.layout.unit}s"
+    over = f"{trainings} training{'s' * (trainings > 1)} each and {units}"
+    return f"{name} {stands(difference, first_name)}, over {over}."
+
+
+def _students(scores: Scores) -> list[np.ndarray]:
+    """The student's summed losses on each unit of text, of every seed."""
+    further = [name for name in scores.losses if name.endswith("/student")]
+    further.sort(key=lambda name: int(name.removeprefix("seed_").partition("/")[0]))
+    return [scores.unit_losses(name) for name in ("student", *further)]
+
+
+def _scores(folder: Path, report: dict[str, Any]) -> Scores | None:
+    """The scores of a run on its test text, if they are on disk."""
+    return read_scores(scores_path(folder, report["data"]["test"]["sha256"]))
+
+
 def _warnings(reports: list[dict[str, Any]]) -> list[str]:
-    """Why the numbers of these runs cannot be compared, if they cannot."""
-    parts: dict[str, Callable[[dict[str, Any]], object]] = {
-        "test texts": lambda r: (r["data"]["text"], r["data"]["test"]),
-        "teachers": lambda r: r["teacher"]["cross_entropy"],
-    }
-    return [
-        f"The {name} of these runs differ: their numbers do not compare."
-        for name, read in parts.items()
-        if any(read(report) != read(reports[0]) for report in reports)
-    ]
+    """Why some of the numbers of these runs cannot be compared, if they cannot."""
+    teachers = {report["teacher"]["cross_entropy"] for report in reports}
+    if len(teachers) == 1:
+        return []
+    return ["The teachers of these runs differ: their KL and agreement do not compare."]
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -10,14 +10,22 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-FORMAT = "kdlib-report-1"
-CONTROLS = ("control_equal_steps", "control_equal_time")
+FORMAT = "kdlib-report-2"
+CONTROLS = ("control_equal_steps", "control_equal_compute", "control_patient")
+NGRAM = "ngram"
+RIVALS = (*CONTROLS, NGRAM)
 LEARNERS = ("student", *CONTROLS)
 MODELS = ("teacher", *LEARNERS)
 SPLITS = ("training", "student_training", "validation", "test")
-GROUPS = {"MODEL": MODELS, "LEARNER": LEARNERS, "CONTROL": CONTROLS, "SPLIT": SPLITS}
+GROUPS = {
+    "MODEL": MODELS,
+    "LEARNER": LEARNERS,
+    "CONTROL": CONTROLS,
+    "RIVAL": RIVALS,
+    "SPLIT": SPLITS,
+}
 # Only whole parts may be absent: a part that is present must be complete.
-MAY_BE_ABSENT = {*CONTROLS, "gap_closed"}
+MAY_BE_ABSENT = {*RIVALS, "gap_closed", "agreement_lead", "where_lost", "passage"}
 # These compare two distributions over the same tokens, slot by slot.
 NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
 
@@ -36,19 +44,26 @@ class Field(NamedTuple):
     optional: bool = False
 
 
-# MODEL, LEARNER, CONTROL and SPLIT stand for every name of their group, * for any keys below.
+# MODEL, LEARNER, CONTROL, RIVAL and SPLIT stand for every name of their group, * for any keys below.
 # fmt: off
 FIELDS = {
     "format": Field("text", "version of this file's layout"),
     "name": Field("text", "the recipe's name"),
     "recipe.*": Field("as in the recipe", "what was asked for; `kdlib distill --help` explains each field"),
     "seed": Field("integer", "the seed from which all randomness of the run follows"),
+    "verdict.worth": Field("text", "was the teacher worth it: yes, no, cannot_tell or no_control; the rule is in kdlib.reports.verdict"),
+    "verdict.against": Field("text", "the rival that decides: the strongest of the controls and the n-gram", True),
+    "verdict.sentences": Field("text", "the verdict in words, the headline first"),
     "versions.*": Field("text", "software that made the run"),
     "machine.device": Field("text", "where the models ran: cpu, cuda or mps"),
-    "machine.processor": Field("text", "the processor's or GPU's name"),
+    "machine.processor": Field("text", "the processor's name"),
     "machine.threads": Field("threads", "processor threads used"),
     "machine.precision": Field("text", "number format of the matrix products"),
+    "machine.accelerator.name": Field("text", "the GPU's name", True),
+    "machine.accelerator.memory_gb": Field("GB", "its memory, in units of 10^9 bytes", True),
+    "machine.accelerator.count": Field("GPUs", "how many of them the run used, one per process", True),
     "data.text": Field("text", "the text's name"),
+    "data.SPLIT.sha256": Field("text", "checksum of the split's documents, in their order"),
     "data.SPLIT.documents": Field("documents", "number of documents in the split"),
     "data.SPLIT.bytes": Field("bytes", "size of the split as UTF-8 text"),
     "data.SPLIT.tokens": Field("tokens", "size of the split after tokenisation"),
@@ -60,33 +75,77 @@ FIELDS = {
     "LEARNER.top1_agreement": Field("share", "how often the model's likeliest token is the teacher's"),
     "LEARNER.top5_agreement": Field("share", "mean share of the teacher's five likeliest tokens among the model's five"),
     "MODEL.ece": Field("share", "expected calibration error: mean distance of confidence and accuracy over 15 bins"),
-    "MODEL.calibration.confidence": Field("share", "mean probability of the likeliest token in each bin"),
+    "MODEL.ece_floor": Field("share", "what chance alone gives a perfectly calibrated model with the same confidences"),
+    "MODEL.calibration.confidence": Field("share", "mean probability of the likeliest token in each bin of 30 tokens or more"),
     "MODEL.calibration.accuracy": Field("share", "how often that token was right in each bin"),
+    "MODEL.calibration.low": Field("share", "lower end of the 95 % interval of this rate"),
+    "MODEL.calibration.high": Field("share", "upper end of that interval"),
     "MODEL.calibration.share": Field("share", "share of all predictions in each bin"),
     "MODEL.parameters": Field("parameters", "distinct trainable numbers; a tied matrix counts once"),
     "MODEL.bytes_on_disk": Field("bytes", "size of the saved weights"),
-    "MODEL.tokens_per_second": Field("tokens per second", "speed of the forward pass during the evaluation"),
+    "MODEL.tokens_per_second": Field("tokens per second", "speed of the forward pass: warm, in turn, the fastest of five"),
     "MODEL.steps": Field("steps", "optimiser steps taken; absent for a teacher that came ready-made", True),
     "MODEL.training_tokens": Field("tokens", "tokens trained on, repeats counted, where known", True),
     "teacher.surplus_slots": Field("slots", "output slots beyond the tokenizer, cut off before use", True),
     "teacher.surplus_mass": Field("share", "probability that the teacher gave to them on a block of the test", True),
+    "ngram.order": Field("tokens", "length of the longest n-grams of the baseline that counts the student's text"),
+    "ngram.entries": Field("n-grams", "distinct n-grams that it keeps"),
+    "ngram.cross_entropy": Field("nats per token", "as of a model"),
+    "ngram.perplexity": Field("tokens", "as of a model"),
+    "ngram.bits_per_byte": Field("bits per byte", "as of a model"),
+    "test_blocks": Field("blocks", "blocks of tokens that the test was cut into"),
+    "interval_unit": Field("text", "what the intervals treat as one draw of text: document, or block of a single document"),
     "gap_closed.value": Field("share", "(control - student) / (control - teacher) in cross-entropy, equal-steps control"),
-    "gap_closed.low": Field("share", "lower end of its 95 % bootstrap interval over test blocks"),
+    "gap_closed.low": Field("share", "lower end of its 95 % interval over trainings and documents"),
     "gap_closed.high": Field("share", "upper end of that interval"),
-    "advantage.CONTROL.value": Field("nats per token", "the control's cross-entropy minus the student's; positive is good"),
-    "advantage.CONTROL.low": Field("nats per token", "lower end of its 95 % bootstrap interval over test blocks"),
-    "advantage.CONTROL.high": Field("nats per token", "upper end of that interval"),
+    "gap_closed.trainings": Field("trainings", "seeds in it; with 1, it speaks of this one training only"),
+    "gap_closed.units": Field("documents", "documents, or blocks of a single one, in it"),
+    "advantage.RIVAL.value": Field("nats per token", "the rival's cross-entropy minus the student's, over all trainings; positive is good"),
+    "advantage.RIVAL.low": Field("nats per token", "lower end of its 95 % interval over trainings and documents"),
+    "advantage.RIVAL.high": Field("nats per token", "upper end of that interval"),
+    "advantage.RIVAL.trainings": Field("trainings", "seeds in it; with 1, it speaks of this one training only"),
+    "advantage.RIVAL.units": Field("documents", "documents, or blocks of a single one, in it"),
+    "agreement_lead.CONTROL.value": Field("share", "the student's top-1 agreement minus the control's, of the first seed; positive is good"),
+    "agreement_lead.CONTROL.low": Field("share", "lower end of its 95 % interval over documents"),
+    "agreement_lead.CONTROL.high": Field("share", "upper end of that interval"),
+    "agreement_lead.CONTROL.trainings": Field("trainings", "seeds in it: 1"),
+    "agreement_lead.CONTROL.units": Field("documents", "documents, or blocks of a single one, in it"),
+    "where_lost.frequency.first": Field("occurrences", "how often the rarest token of each bin occurs in the student's lesson; 0 is never"),
+    "where_lost.frequency.last": Field("occurrences", "how often the commonest token of each bin occurs there"),
+    "where_lost.frequency.tokens": Field("tokens", "test tokens in each bin; about a quarter of those that occur in the lesson"),
+    "where_lost.frequency.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) in each bin"),
+    "where_lost.frequency.LEARNER.excess": Field("nats per token", "mean loss minus the teacher's in each bin"),
+    "where_lost.position.first": Field("tokens", "fewest tokens before the predicted one, in its block, in each bin"),
+    "where_lost.position.last": Field("tokens", "most tokens before it"),
+    "where_lost.position.tokens": Field("tokens", "test tokens in each bin"),
+    "where_lost.position.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) in each bin"),
+    "where_lost.position.LEARNER.excess": Field("nats per token", "mean loss minus the teacher's in each bin"),
+    "where_lost.document.name": Field("text", "the test documents"),
+    "where_lost.document.tokens": Field("tokens", "test tokens in each document"),
+    "where_lost.document.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) in each document"),
+    "where_lost.document.LEARNER.excess": Field("nats per token", "mean loss minus the teacher's in each document"),
+    "trainings.seed": Field("integer", "the seed of a training of student and controls"),
+    "trainings.LEARNER": Field("nats per token", "the cross-entropy of each learner of that seed"),
     "targets.bytes_per_token": Field("bytes per token", "size on disk of the teacher's sparse targets", True),
     "targets.readings_saved": Field("blocks", "readings of a block by the teacher that the cache spared", True),
+    "operations.teacher": Field("operations", "multiplications and additions of training the teacher; in no control's budget", True),
+    "operations.teacher_pass": Field("operations", "of the teacher's forward passes made ahead of the student's training", True),
+    "operations.LEARNER": Field("operations", "of training it; for the student with the teacher's part in each step", True),
+    "operations.other_seeds": Field("operations", "of training student and controls with the further seeds", True),
     "seconds.tokenizer": Field("seconds", "training the tokenizer and cutting the text into blocks", True),
     "seconds.teacher": Field("seconds", "training or loading the teacher", True),
     "seconds.teacher_pass": Field("seconds", "the teacher's forward passes made ahead of the student's training", True),
-    "seconds.student": Field("seconds", "training the student", True),
-    "seconds.control_equal_steps": Field("seconds", "training the control of as many steps as the student", True),
-    "seconds.control_equal_time": Field("seconds", "training the control of as much time as the student", True),
+    "seconds.LEARNER": Field("seconds", "training it", True),
+    "seconds.other_seeds": Field("seconds", "training student and controls with the further seeds", True),
     "seconds.evaluation": Field("seconds", "measuring everything above", True),
-    "seconds.total": Field("seconds", "the whole run"),
+    "seconds.total": Field("seconds", "the sum of these: without what was spent on starting and on saving"),
     "peak_memory_bytes": Field("bytes", "most memory that the process held at one time"),
+    "peak_accelerator_bytes": Field("bytes", "most memory that tensors held on the GPU at one time", True),
+    "passage.document": Field("text", "the test document of a passage that all models were read on"),
+    "passage.tokens": Field("text", "the passage, token by token"),
+    "passage.MODEL.nll": Field("nats", "-ln Q of each of its tokens after those before it in its block"),
+    "passage.MODEL.top5": Field("text", "the five tokens that the model found likeliest in each one's place"),
+    "passage.MODEL.probability": Field("share", "their probabilities"),
     "samples.prompt": Field("text", "the start of a test document", True),
     "samples.MODEL": Field("text", "how the model goes on from the prompt", True),
 }
@@ -127,12 +186,13 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
         path: the path of `value` itself.
 
     Yields:
-        Path (keys joined by dots) and leaf; the items of a list share the list's path.
+        Path (keys joined by dots) and leaf; the items of a list share the list's path, and an
+        empty list is a leaf.
     """
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
+    elif isinstance(value, list) and value:
         for item in value:
             yield from leaves(item, path)
     else:
@@ -147,7 +207,7 @@ def validate(report: dict[str, Any]) -> None:
 
     Raises:
         ValueError: naming the key, for another format, for a missing, undocumented or non-finite
-            number, for a null outside an empty calibration bin, and for any other type.
+            number, for a null outside the recipe, and for any other type.
     """
     if report.get("format") != FORMAT:
         raise ValueError(f"format: {report.get('format')!r} is not {FORMAT!r}")
@@ -161,9 +221,9 @@ def validate(report: dict[str, Any]) -> None:
                 raise ValueError(
                     f"{path}: this number is not documented; add it to FIELDS in {__name__}"
                 )
-        elif value is None and ".calibration." not in path and not path.startswith("recipe."):
-            raise ValueError(f"{path}: null stands for an empty bin only; leave the key out")
-        elif not isinstance(value, str | bool | None):
+        elif value is None and not path.startswith("recipe."):
+            raise ValueError(f"{path}: null says nothing; leave the key out")
+        elif value != [] and not isinstance(value, str | bool | None):
             raise ValueError(f"{path}: {type(value).__name__} is not a text or a number")
     missing = [path for path in _required(report) if path not in present]
     if missing:

@@ -95,9 +95,9 @@ def model_card(report: dict[str, Any]) -> str:
         name=report["name"],
         student=short(report["student"]["parameters"]),
         teacher=short(report["teacher"]["parameters"]),
-        teacher_name=Path(source).name,
+        teacher_name=_last_part(source),
         version=report["versions"]["kdlib"],
-        text=Path(text).name,
+        text=_last_part(text),
         seen=data["student_training"]["tokens"],
         documents=_documents(data["student_training"]["documents"]),
         training=report["student"]["training_tokens"],
@@ -110,6 +110,11 @@ def model_card(report: dict[str, Any]) -> str:
         table=terminal_table(report),
         licences=licences(source, text),
     )
+
+
+def _last_part(path: str) -> str:
+    """The name of a file or folder without where it is: of ``.``, too."""
+    return Path(path).absolute().resolve().name
 
 
 def _documents(count: int) -> str:

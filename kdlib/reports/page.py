@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from kdlib import plots
 from kdlib.files import write_atomically
-from kdlib.reports.fields import FIELDS, MODELS, SPLITS, in_order, leaves, validate
-from kdlib.reports.formatting import align, duration, number, percent, short, size
-from kdlib.reports.verdict import verdict
+from kdlib.reports.fields import FIELDS, MODELS, NGRAM, SPLITS, in_order, leaves, validate
+from kdlib.reports.formatting import align, number, percent, short, size
+from kdlib.reports.pages import figures
+from kdlib.reports.pages.costs import cost_remarks
+from kdlib.reports.pages.passage import Reading, legend, readings
+from kdlib.reports.pages.templates import figure, render
+from kdlib.reports.pages.tiles import WORDS, main_control, rough, tiles
 
 ROWS = (  # key, label, unit, better direction, how to write it
     ("cross_entropy", "cross-entropy", "nats/token", "lower", number(3)),
@@ -22,9 +27,10 @@ ROWS = (  # key, label, unit, better direction, how to write it
     ("top1_agreement", "top-1 agreement", "", "higher", lambda share: percent(share, 1)),
     ("top5_agreement", "top-5 agreement", "", "higher", lambda share: percent(share, 1)),
     ("ece", "calibration error", "", "lower", number(3)),
+    ("ece_floor", "by chance alone", "", "", number(3)),
     ("parameters", "parameters", "", "lower", short),
     ("bytes_on_disk", "size on disk", "", "lower", size),
-    ("tokens_per_second", "speed", "tokens/s", "higher", short),
+    ("tokens_per_second", "speed", "tokens/s", "higher", rough),
     ("training_tokens", "trained on", "tokens", "", short),
 )
 
@@ -39,7 +45,7 @@ def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[lis
     Returns:
         The names of the models in the report, and for each row of `ROWS` their values.
     """
-    names = [name for name in MODELS if name in report]
+    names = [name for name in (*MODELS, NGRAM) if name in report]
     rows = [
         [write(report[name][key]) if key in report[name] else absent for name in names]
         for key, *_, write in ROWS
@@ -48,13 +54,13 @@ def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[lis
 
 
 def terminal_table(report: dict[str, Any]) -> str:
-    """The models side by side, then the verdict, as plain text. The table is 80 columns wide."""
+    """The models side by side, then the verdict, as plain text. The table is at most 100 columns wide."""
     names, rows = table(report, absent="-")
     heads = [plots.LOOKS[name].label.partition(", ") for name in names]
     labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
     lines = [["", *(head for head, _, _ in heads)], ["", *(rest for _, _, rest in heads)]]
     lines += [[label, *row] for label, row in zip(labels, rows, strict=True)]
-    return "\n".join([align(lines), "", *verdict(report)])
+    return "\n".join([align(lines), "", *report["verdict"]["sentences"]])
 
 
 def write_report(report: dict[str, Any], metrics: list[dict[str, Any]], folder: Path) -> None:
@@ -85,50 +91,41 @@ def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
     Returns:
         The HTML.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    jinja = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    jinja.filters |= {"short": short, "size": size, "duration": duration, "percent": percent}
-    template = resources.files("kdlib.reports").joinpath("report.html.j2").read_text("utf-8")
     names, rows = table(report)
-    return jinja.from_string(template).render(
+    sign, word = WORDS[report["verdict"]["worth"]]
+    return render(
+        "report",
         report=in_order(report),
         names=names,
-        looks=plots.LOOKS,
-        verdict=verdict(report),
-        gap=_gap(report),
+        sign=sign,
+        word=word,
+        tiles=tiles(report),
         rows=list(zip(ROWS, rows, strict=True)),
-        figures=_figures(report, names, metrics),
+        figures=_figures(report, metrics),
+        remarks=cost_remarks(report),
+        readings=_readings(report),
+        heats=legend(),
+        losers=figures.losers(report),
+        has_closed=figures.gap_closed(report) is not None,
         splits=[name for name in SPLITS if name in report["data"]],
         recipe=list(leaves(report["recipe"])),
+        machine=[*leaves(report["machine"]), *leaves(report["versions"])],
         fields=FIELDS,
     )
 
 
-def _gap(report: dict[str, Any]) -> dict[str, Any] | None:
-    """The share of the gap that is closed, if there is a gap."""
-    control = report.get("control_equal_steps")
-    is_one = control and report["teacher"]["cross_entropy"] < control["cross_entropy"]
-    return report.get("gap_closed") if is_one else None
+def _readings(report: dict[str, Any]) -> list[Reading]:
+    """The passage as teacher, student and the main control read it; none without a passage."""
+    names = [name for name in ("teacher", "student", main_control(report)) if name]
+    return readings(report["passage"], names) if "passage" in report else []
 
 
-def _figures(
-    report: dict[str, Any], names: list[str], metrics: list[dict[str, Any]]
-) -> dict[str, str]:
-    """Name -> SVG markup of every figure of the page."""
-    gap = _gap(report)
-    figures = {
-        "comparison": plots.cross_entropy_comparison(
-            {name: report[name]["cross_entropy"] for name in names}, gap and gap["value"]
-        ),
-        "reliability": plots.reliability(
-            {name: report[name]["calibration"] for name in names},
-            {name: report[name]["ece"] for name in names},
-        ),
+def _figures(report: dict[str, Any], metrics: list[dict[str, Any]]) -> dict[str, list[Markup]]:
+    """Name -> markup of the figures that stand together."""
+    pictures = {
+        "comparison": [figures.comparison(report)],
+        "curves": figures.curves(report, metrics),
+        "lost": figures.lost(report) if "where_lost" in report else [],
+        "reliability": [figures.reliability(report)],
     }
-    if any(row["phase"] in names for row in metrics):
-        figures["losses"] = plots.loss_curves(metrics)
-    # The markup comes from matplotlib, so the template inserts it without escaping.
-    return {name: plots.svg(figure) for name, figure in figures.items()}
+    return {name: [*map(figure, group)] for name, group in pictures.items()}

@@ -3,12 +3,14 @@
 ::
 
     recipe.toml                  the settings of the run
-    state.json                   seconds and tokens of the finished phases
+    state.json                   seconds, operations and tokens of the finished phases
     metrics.jsonl                the log of every training phase
     checkpoint.safetensors       the training phase in progress
     pruning.json                 what a pruned student keeps of its teacher
     targets/                     sparse targets of the teacher, if the recipe uses them
-    teacher/ student/ control_equal_steps/ control_equal_time/    finished models
+    teacher/ student/ control_*/ finished models
+    seed_N/                      the student and the controls of a further seed
+    scores_*.safetensors         every model's loss on every token of a text
     report.json  report.html     the result
 """
 
@@ -16,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> Non
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder} is a file; give a folder")
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise UserError(f"out: {folder} is the folder that you are in; give one below it")
     if folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
             raise UserError(
@@ -56,14 +59,13 @@ def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> Non
             raise UserError(
                 f"overwrite: {folder} holds something that is no run; nothing was deleted"
             )
-        with locked(folder):
-            shutil.rmtree(folder)
+    state = {"name": name, "seconds": {}, "operations": {}, "training": {}}
     try:
-        with atomic_folder(folder) as draft:
+        with locked(folder), atomic_folder(folder) as draft:
             write_atomically(draft / RECIPE, recipe)
-            write_state(draft, {"name": name, "seconds": {}, "training": {}})
+            write_state(draft, state)
     except OSError as error:
-        raise UserError(f"out: {folder} cannot be written: {error.strerror}") from error
+        raise UserError(f"out: {folder} cannot be written: {error.strerror or error}") from error
 
 
 def require_run(folder: Path) -> None:
@@ -80,8 +82,9 @@ def read_state(folder: Path) -> dict[str, Any]:
     """Read what the finished phases of the run have recorded.
 
     Returns:
-        The run's "name"; "seconds" by phase; "training", the steps and tokens of each training
-        phase; and "targets", if there is a cache of them.
+        The run's "name"; "seconds" and "operations" by phase; "training", the steps and tokens of
+        each training phase; "text", the checksums of its splits; and "targets", if there is a cache
+        of them.
 
     Raises:
         UserError: if the file is missing or damaged.
@@ -99,13 +102,16 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
     write_atomically(folder / STATE, json.dumps(state, indent=2) + "\n")
 
 
-def record_seconds(folder: Path, phase: str, seconds: float, **training: int) -> dict[str, Any]:
+def record_phase(
+    folder: Path, phase: str, seconds: float, operations: int = 0, **training: int
+) -> dict[str, Any]:
     """Record a finished phase in the run's state.
 
     Args:
         folder: the run's folder.
         phase: name of the phase.
         seconds: wall-clock seconds that it took.
+        operations: multiplications and additions that it took, as counted.
         **training: for a training phase, its ``steps`` and ``training_tokens``.
 
     Returns:
@@ -113,6 +119,8 @@ def record_seconds(folder: Path, phase: str, seconds: float, **training: int) ->
     """
     state = read_state(folder)
     state["seconds"][phase] = seconds
+    if operations:
+        state["operations"][phase] = operations
     if training:
         state["training"][phase] = training
     write_state(folder, state)

@@ -28,11 +28,11 @@ from kdlib.bench.costs import (
     teacher_seconds,
     traffic_bytes,
 )
-from kdlib.models.operations import operations
 from kdlib.bench.variants import VARIANTS, Size, make_inputs
 from kdlib.losses.fused.loss import chunk_rows
 from kdlib.models.folders import POCKET_TEACHER, load_model
 from kdlib.models.from_scratch import parameter_count
+from kdlib.models.operations import operations
 
 SIZE = Size(tokens=6, width=3, teacher_width=5, vocabulary=7)
 GROUPED = Llama(48, 3, 4, 2, 80, 301, head_width=16)

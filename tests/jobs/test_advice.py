@@ -30,3 +30,15 @@ def test_spans_want_labels_beside_them():
     assert "--objective.weight 0.5" in said
     for given in (ObjectiveSettings(weight=0.5), ObjectiveSettings("lambda", 4.0)):
         assert advice(Recipe(student=OWN_TOKENIZER, objective=given)) == []
+
+
+@pytest.mark.parametrize(("seeds", "sentences"), [(1, 0), (2, 1), (3, 0)])
+def test_two_seeds_are_too_few(seeds, sentences):
+    assert len(advice(Recipe(seeds=seeds))) == sentences
+
+
+def test_the_interval_over_two_is_as_wide_as_the_advice_says():
+    from scipy import stats
+
+    two, three = (stats.t.ppf(0.975, n - 1) / n**0.5 for n in (2, 3))
+    assert 3 < two / three < 4

@@ -33,7 +33,7 @@ from kdlib.losses.fused.loss import Buffers, select_rows
 from kdlib.losses.objectives import Objective
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.reports.scores import _token_scores, reverse_kl
+from kdlib.reports.scores import _quantities, reverse_kl
 from kdlib.teachers.live import LiveTargets
 from kdlib.training.schedule import Training, make_optimizer
 from kdlib.training.step import StepContext, sum_losses, take_step, to_device
@@ -167,7 +167,7 @@ def judge(accelerator=None) -> FakeDevice:
     with FakeDevice() as device:
         log_p, log_q = torch.empty(2, BATCH, BLOCK, VOCABULARY, device=DEVICE)
         labels = torch.empty(BATCH, BLOCK, dtype=torch.int64, device=DEVICE)
-        _token_scores(log_p, log_p.topk(5).indices, log_q, labels)
+        _quantities(log_p, log_q, labels)
         return device
 
 

@@ -36,8 +36,16 @@ def test_looks_are_legible_on_light_and_dark_pages(page):
     assert contrast(plots.INK, page) >= 4
 
 
-def test_looks_differ_in_more_than_colour():
-    for one, other in itertools.combinations(ALL_LOOKS, 2):
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [look.label for look in plots.LOOKS.values()],
+        "abcdefg",
+        ["a", "control, patient", "b", "n-gram, counted", "c", "student"],
+    ],
+)
+def test_looks_of_one_figure_differ_in_more_than_colour(labels):
+    for one, other in itertools.combinations(plots.looks_of(labels).values(), 2):
         assert one.color != other.color
         assert one.marker != other.marker
         assert one.line != other.line

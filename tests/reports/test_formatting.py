@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from kdlib.reports.formatting import duration, short, size
+from kdlib.reports.formatting import align, duration, number, percent, short, size
 
 
 def test_numbers_as_people_read_them():
@@ -14,3 +14,14 @@ def test_numbers_as_people_read_them():
         "5 min 13 s",
         "2 h 01 min",
     ]
+
+
+def test_shares_and_decimals():
+    assert [percent(share) for share in (0, 0.125, 0.999, 1)] == ["0 %", "12 %", "100 %", "100 %"]
+    assert percent(0.0917, 1) == "9.2 %" and percent(-0.05) == "-5 %"
+    assert number(3)(2 / 3) == "0.667" and number(1)(681.205) == "681.2"
+
+
+def test_a_table_is_as_wide_as_its_cells():
+    lines = [["", "one", "two"], ["", "", ""], ["loss", "4.125", "-"]]
+    assert align(lines) == "        one  two\nloss  4.125    -"

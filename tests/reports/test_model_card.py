@@ -21,8 +21,9 @@ def test_licences_follow_the_teacher_and_the_text(teacher, text, expected):
     assert ("the user's own" in named) == any("user's own" in words for words in expected)
 
 
-def card(**objective):
+def card(text="sotu", **objective):
     report = whole_report()
+    report["data"]["text"] = text
     report["recipe"] = {
         "teacher": {"source": "pocket"},
         "objective": {
@@ -55,3 +56,15 @@ def test_the_objective_is_said_as_people_write_it(objective, said):
 def test_counts_and_kept_targets_read_well():
     assert "(20 documents)" in card() and "180,010 tokens of 1 document of the same text" in card()
     assert "Of each of the teacher's distributions it saw 50 draws." in card()
+
+
+def test_a_text_that_is_the_folder_one_is_in_has_its_name(tmp_path, monkeypatch):
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    monkeypatch.chdir(letters)
+    assert "tokens of the text `letters` (20 documents)" in card(text=".")
+
+
+def test_the_verdict_stands_on_the_card():
+    """With its interval, and with the rival that came closest."""
+    assert "its strongest rival, the patient control, by 0.117 nats per token" in card()

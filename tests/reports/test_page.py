@@ -1,17 +1,43 @@
-"""The report: complete or refused, honest in words, and safe whatever a model writes."""
+"""The page and the table: the verdict first, every part where it is there, safe whatever it says."""
 
-import html.parser
 import json
 import math
+import re
+from functools import cache
 
 import pytest
-from report_cases import training_log, whole_report, without, without_controls
+from html_page import Page, assert_self_contained
+from report_cases import (
+    cross_tokenizer,
+    losing,
+    training_log,
+    undecided,
+    whole_report,
+    without,
+    without_controls,
+)
 
-from kdlib.reports.fields import FIELDS, MODELS
+from kdlib.reports.fields import CONTROLS, FIELDS, MODELS
 from kdlib.reports.page import render_html, terminal_table, write_report
-from kdlib.reports.verdict import verdict
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
+HOSTILE = (
+    "</p><script>alert('x')</script><img src=http://evil.example onerror=alert(1)>"
+    '{{ 7*7 }}&amp;\x00"$\\frac$日本'
+)
+CASES = {
+    "yes": whole_report,
+    "no": losing,
+    "cannot tell": undecided,
+    "no control": without_controls,
+    "cross tokenizer": cross_tokenizer,
+    "no n-gram": lambda: without(whole_report(), "ngram"),
+    "one control": lambda: without(whole_report(), "control_equal_compute", "control_patient"),
+    "equal compute": lambda: without(
+        whole_report(), "control_equal_steps", "control_patient", "gap_closed"
+    ),
+    "no passage": lambda: without(whole_report(), "passage", "where_lost", "agreement_lead"),
+}
+FIGURES = {"cross tokenizer": 5, "no passage": 5}  # of 8
 
 
 @pytest.fixture
@@ -20,13 +46,20 @@ def result():
 
 
 @pytest.fixture
-def no_controls():
-    return without_controls()
-
-
-@pytest.fixture
 def metrics():
     return training_log()
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    """The name of a kind of report."""
+    return request.param
+
+
+@cache
+def page_of(case):
+    """The page of this kind of report. To draw its figures takes a second."""
+    return render_html(CASES[case](), training_log())
 
 
 # ---------------------------------------------------------------- report.json
@@ -48,163 +81,203 @@ def test_a_number_that_is_none_is_refused_and_nothing_written(result, bad, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-# ---------------------------------------------------------------- the verdict
-
-
-def advantage(value, low, high):
-    return {"value": value, "low": low, "high": high}
-
-
-def test_verdict_ahead(result):
-    assert verdict(result) == [
-        "Distillation closes 63 % (95 % interval 60 to 65 %) of the gap from the equal-steps control to the teacher.",
-        "The student is ahead of the equal-steps control by 0.241 nats per token (95 % interval 0.229 to 0.253).",
-        "The student is ahead of the equal-time control by 0.156 nats per token (95 % interval 0.145 to 0.168).",
-    ]
-
-
-def test_verdict_behind(result):
-    result["advantage"]["control_equal_steps"] = advantage(-0.05, -0.06, -0.04)
-    result["gap_closed"] = advantage(-0.13, -0.16, -0.1)
-    headline, sentence, _ = verdict(result)
-    assert headline.startswith("Distillation closes nothing") and "it did harm" in headline
-    assert sentence == (
-        "The student is behind the equal-steps control by 0.050 nats per token (95 % interval 0.040 to 0.060)."
-    )
-
-
-def test_verdict_undecided(result):
-    result["advantage"]["control_equal_steps"] = advantage(0.004, -0.01, 0.02)
-    result["gap_closed"] = advantage(0.01, -0.02, 0.05)
-    headline, sentence, _ = verdict(result)
-    assert headline.startswith("This run does not show that distillation")
-    assert (
-        "cannot be told apart" in sentence
-        and "-0.010 to 0.020 nats per token, includes 0" in sentence
-    )
-
-
-def test_verdict_teacher_no_better(result):
-    result["teacher"]["cross_entropy"] = 4.026
-    headline, sentence, _ = verdict(result)
-    assert headline == (
-        "The teacher (4.026 nats per token) is no better than the equal-steps control (4.026),"
-        " so there is no gap to close."
-    )
-    assert "ahead of the equal-steps control" in sentence
-    assert "of the gap" not in render_html(result, [])
-
-
-def test_verdict_with_fewer_controls(result, no_controls):
-    assert "This run has no control" in verdict(no_controls)[1]
-    (only,) = verdict(without(result, "control_equal_steps", "gap_closed"))
-    assert only.startswith("The student is ahead of the equal-time control")
-    assert verdict(without(result, "gap_closed"))[0].startswith("Distillation gives a better model")
-
-
 # ---------------------------------------------------------------- the terminal
 
 
 def test_terminal_table(result):
     text = terminal_table(result)
     lines = text.split("\n\n")[0].splitlines()
-    assert max(map(len, lines)) <= 80 and text.isascii()
-    assert lines[2].split() == ["cross-entropy,", "nats/token", "3.642", "3.785", "4.026", "3.941"]
+    assert max(map(len, lines)) <= 100 and text.isascii()
+    losses = ["3.642", "3.785", "4.026", "3.941", "3.902", "4.610"]
+    assert lines[2].split() == ["cross-entropy,", "nats/token", *losses]
     assert len({len(line) for line in lines[2:]}) == 1, "columns end together"
-    assert next(line for line in lines if line.startswith("forward KL")).split()[3] == "-"
-    for sentence in verdict(result):
+    kl = next(line for line in lines if line.startswith("forward KL")).split()
+    assert kl[3] == kl[-1] == "-", "of the teacher and of the n-gram"
+    speed = next(line for line in lines if line.startswith("speed"))
+    assert speed.split()[2:6] == ["9.3", "k", "31", "k"]
+    for sentence in result["verdict"]["sentences"]:
         assert sentence in text
+
+
+def test_every_case_has_its_table(case):
+    lines = terminal_table(CASES[case]()).split("\n\n")[0].splitlines()
+    assert len(lines) == 15 and max(map(len, lines)) <= 100
 
 
 # ---------------------------------------------------------------- report.html
 
 
-class Page(html.parser.HTMLParser):
-    """Checks that tags are balanced; collects tags, attributes and text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def values(self, name):
-        return [value for key, value in self.attributes if key == name]
+def test_every_case_is_whole_and_self_contained(case):
+    page = assert_self_contained(page_of(case))
+    assert len(page.figures) == FIGURES.get(case, 8)
+    assert all(re.search(r"\d\.\d", alt) for alt in page.figures), "each says its numbers"
+    assert page.tags.count("h1") == 1
+    for sentence in CASES[case]()["verdict"]["sentences"]:
+        assert sentence in page.text.replace("\u00a0", " ")
 
 
-def test_html_is_whole_and_self_contained(result, metrics):
-    text = render_html(result, metrics)
-    page = Page(text)
-    links = [value for key in ("href", "src", "xlink:href") for value in page.values(key)]
-    assert all(link.startswith("#") for link in links)
-    assert "@import" not in text and "url(http" not in text
-    assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
-    assert len(page.values("id")) == len(set(page.values("id")))
-    assert page.tags.count("svg") == 3
-    assert (
-        sum("nats per token" in alt or "calibration" in alt for alt in page.values("aria-label"))
-        == 3
+@pytest.mark.parametrize(
+    ("case", "sign", "word"),
+    [
+        ("yes", "good", "worth it"),
+        ("no", "bad", "not worth it"),
+        ("cannot tell", "unclear", "cannot be told"),
+        ("no control", "neutral", "no control"),
+    ],
+)
+def test_the_first_line_says_what_happened(case, sign, word):
+    text = page_of(case)
+    headline = CASES[case]()["verdict"]["sentences"][0].replace(" %", "\u00a0%")
+    assert re.search(
+        rf'<header class="head {sign}">.*?<p class="word">{word}</p>\s*<h1>{re.escape(headline)}</h1>',
+        text,
+        re.DOTALL,
     )
-    for sentence in verdict(result):
-        assert sentence in page.text
+    assert f"<title>pocket: {word} " in text
+
+
+def test_nothing_that_cannot_be_told_apart_is_called_equal():
+    text = Page(page_of("cannot tell")).text
+    for word in ("as good as", "no difference", "the same as", "equally"):
+        assert word not in text
+    assert "cannot be told apart from the control of equal steps" in text
+    assert "% closed" not in text, "the interval of the gap includes 0"
+
+
+def test_the_same_report_gives_the_same_bytes(result, metrics):
+    assert render_html(result, metrics) == page_of("yes")
+
+
+def test_the_page_has_the_numbers_and_their_meaning():
+    text = page_of("yes")
+    page = Page(text)
     for word in (
         "3.785",
         "5.24 M",
+        "4.610",
         "learning_rate",
         "2.13.0",
-        "5 min 13 s",
+        "13 min 52 s",
         "1.41 GB",
-        *(f.meaning for f in FIELDS.values()),
+        "2.31 GB on the GPU",
+        "NVIDIA H200",
+        "b" * 64,
+        "kdlib 0.1.0",
+        "kdlib distill path/to/this/folder/recipe.toml",
+        *(field.meaning for field in FIELDS.values()),
     ):
         assert word in page.text, word
-    assert render_html(result, metrics) == text, "the same report gives the same bytes"
+    assert "0.021 (chance alone: 0.005)" in text
+
+
+def test_the_three_lines_load_the_student():
+    code = re.search(r"<pre><code>(from transformers.*?)</code>", page_of("yes"), re.DOTALL)
+    lines = code[1].replace("&#34;", '"').splitlines()
+    assert len(lines) == 3
+    compile("\n".join(lines), "page", "exec")
+
+
+def test_the_n_gram_has_a_column_with_dashes():
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(<td.*?)</tr>', page_of("yes"))
+    cells = {
+        label.partition(" <")[0]: re.findall(r"<td[^>]*>(.*?)</td>", row) for label, row in rows
+    }
+    assert cells["cross-entropy"][-1] == "4.610" and len(cells["cross-entropy"]) == 6
+    assert cells["forward KL"][-1] == cells["parameters"][-1] == "–"
+    assert cells["speed"][:2] == ["9.3 k", "31 k"]
+    assert cells["by chance alone"][1] == "0.005"
 
 
 def test_hostile_texts_stay_text(result):
-    hostile = "</p><script>alert('x')</script><img src=http://evil.example onerror=alert(1)>{{ 7*7 }}&amp;\x00\""
-    result["samples"] = [dict.fromkeys(("prompt", *MODELS), hostile)]
-    result["name"] = result["data"]["text"] = result["machine"]["processor"] = hostile
-    result["recipe"] = {hostile: hostile}
-    page = Page(render_html(result, []))
-    assert not {"script", "img"} & set(page.tags)
-    assert "{{ 7*7 }}&amp;" in page.text
+    result["samples"] = [dict.fromkeys(("prompt", *MODELS), HOSTILE)]
+    result["name"] = result["data"]["text"] = result["machine"]["processor"] = HOSTILE
+    result["recipe"] = {HOSTILE: HOSTILE}
+    result["where_lost"]["document"]["name"] = ["<script>", HOSTILE]
+    result["passage"] |= {"document": HOSTILE, "tokens": ["<script>", " <b>", HOSTILE]}
+    for name in MODELS:
+        result["passage"][name] |= {"top5": [[HOSTILE] * 5] * 3}
+    result["verdict"]["sentences"][0] = HOSTILE
+    page = assert_self_contained(render_html(result, []))
+    assert not {"script", "img", "b"} & set(page.tags)
+    assert "{{ 7*7 }}&amp;" in page.text and "49" not in page.values("title")
+    assert any("<script>: " in alt for alt in page.figures), "the document, in words"
 
 
-def test_absent_parts(result, metrics, no_controls, tmp_path):
-    fewer = [
-        no_controls,
-        without(result, "control_equal_time"),
-        without(result, "control_equal_steps", "gap_closed"),
-    ]
-    no_controls["samples"] = []
-    no_controls["seconds"] = {"total": 0.0}
-    del no_controls["teacher"]["training_tokens"]
-    for number, report in enumerate(fewer):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        write_report(report, [row for row in metrics if row["phase"] in report], folder)
-        page = Page((folder / "report.html").read_text("utf-8"))
-        assert ("control, equal time" in page.text) == ("control_equal_time" in report)
-        assert len(terminal_table(report).splitlines()) > 12
-    assert Page(render_html(no_controls, [])).tags.count("svg") == 2
+def test_without_metrics_there_are_no_curves(result):
+    page = assert_self_contained(render_html(result, []))
+    assert len(page.figures) == 5 and "What the learning cost" not in page.text
+
+
+def test_little_is_left_out_in_peace(metrics, tmp_path):
+    bare = without_controls()
+    bare["samples"] = []
+    bare["seconds"] |= {"total": 0.0}
+    del bare["teacher"]["training_tokens"], bare["peak_accelerator_bytes"]
+    bare["where_lost"]["document"] = {
+        key: value[:1] if isinstance(value, list) else {k: v[:1] for k, v in value.items()}
+        for key, value in bare["where_lost"]["document"].items()
+    }
+    write_report(bare, [row for row in metrics if row["phase"] in bare], tmp_path)
+    page = assert_self_contained((tmp_path / "report.html").read_text("utf-8"))
+    assert len(page.figures) == 7, "a single document is compared with no other"
+    assert "control" not in page.values("class")
+
+
+def test_several_seeds_are_listed(result):
+    result["trainings"].append(result["trainings"][0] | {"seed": 1, "student": 3.812})
+    assert "3.812" in Page(render_html(result, [])).text
+    assert "Each training" not in page_of("yes")
+
+
+# ---------------------------------------------------------------- the passage
+
+
+def readings(text):
+    """The parts of the page that show one model's reading each."""
+    return re.split(r'<div class="reading"', text)[1:]
+
+
+def test_the_passage_is_read_by_teacher_student_and_the_control_that_decides():
+    titles = [re.search(r"</svg>(.*?):", part)[1] for part in readings(page_of("no"))]
+    assert titles == ["teacher", "student", "control, equal compute"]
+    assert len(readings(page_of("no control"))) == 2
+    assert not readings(page_of("no passage"))
+
+
+def test_each_token_can_be_reached_and_is_explained():
+    part = readings(page_of("yes"))[1]
+    tokens = re.findall(r'(.)<span class="token (h\d)" tabindex="0" aria-describedby="(.*?)">(.*?)</span>', part)  # fmt: skip
+    assert [token for *_, token in tokens] == ["the", "Congress", "↵↵"]
+    assert [heat for _, heat, *_ in tokens] == ["h0", "h2", "h5"]
+    assert [before for before, *_ in tokens] == [" ", " ", ">"], "spaces stand outside the colour"
+    tips = dict(re.findall(r'<span class="tip" role="tooltip" id="(.*?)">(.*?)</span>', part))
+    assert set(tips) == {tip for _, _, tip, _ in tokens}
+    words = [" ".join(re.sub(r"<.*?>", " ", tip).split()) for tip in tips.values()]
+    assert words[0].startswith("the : 0.50 nats, so 60.7 %. Likeliest: the 60.0 %")
+    assert "Congress 1.0 %" in words[0]
+    assert "so under 0.1 %" in words[2]
+    marked = re.findall(r'<i class="is"><code>(.*?)</code>', "".join(tips.values()))
+    assert marked == [" the", " Congress"], "the guess that was right is marked"
+
+
+def test_a_reading_is_summed_up():
+    part = readings(page_of("yes"))[0]
+    assert "4.25 nats per token; most surprised by “↵↵” (9.8)" in part
+
+
+# ---------------------------------------------------------------- the samples
+
+
+def test_samples_have_no_empty_lines_and_one_height(result):
+    result["samples"][0]["student"] = "and will.\n\n\n\n \n\n\nT thats\n\nWe"
+    text = render_html(result, [])
+    assert '<p class="text">and will.\nT thats\nWe</p>' in text
+    assert "-webkit-line-clamp" in text
+
+
+def test_what_a_control_is_depends_on_which_there_are():
+    text = {case: Page(page_of(case)).text for case in CASES}
+    assert "for as long as it helped, the patient one" in text["yes"]
+    assert "trained on the same text without a teacher for as many steps." in text["one control"]
+    assert "twin" not in text["no control"] and "n-gram is a table" not in text["no n-gram"]
+    assert not any(f"control, {name}" in text["no control"] for name in CONTROLS)

@@ -41,8 +41,8 @@ plan_in_full = choice(
         ),
         right(
             "A student of 0.4 billion with the teacher's tokenizer; judged on kept-back texts "
-            "against the same student without a teacher, once for as many steps, once for as long.",
-            "Equal steps ask what the targets are worth; equal time takes their cost into account.",
+            "against the same student without a teacher, once for as many steps, once for as many operations.",
+            "Equal steps ask what the targets are worth; equal compute takes their cost into account.",
         ),
         wrong(
             "A student of 0.4 billion with the teacher's tokenizer; judged on kept-back texts "

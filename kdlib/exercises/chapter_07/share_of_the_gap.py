@@ -4,7 +4,7 @@ import math
 
 from kdlib.exercises.kinds.numbers import number
 
-_TEACHER, _STUDENT, _EQUAL_STEPS, _EQUAL_TIME = 3.10, 3.35, 3.90, 3.70
+_TEACHER, _STUDENT, _EQUAL_STEPS, _EQUAL_COMPUTE = 3.10, 3.35, 3.90, 3.70
 
 
 @number(
@@ -15,15 +15,15 @@ _TEACHER, _STUDENT, _EQUAL_STEPS, _EQUAL_TIME = 3.10, 3.35, 3.90, 3.70
     prompt=(
         f"Losses on the test texts, in nats per token: teacher {_TEACHER:.2f}, distilled student "
         f"{_STUDENT:.2f}; the same student without a teacher {_EQUAL_STEPS:.2f} after as many "
-        f"steps, and {_EQUAL_TIME:.2f} after as much time. Which fraction of the gap between the "
-        "equal-steps control and the teacher does distillation close?"
+        f"steps, and {_EQUAL_COMPUTE:.2f} after as many operations. Which fraction of the gap "
+        "between the equal-steps control and the teacher does distillation close?"
     ),
     hints=(
         "0 would be no better than the control, 1 as good as the teacher.",
         "Two differences, both measured from the control.",
         "(control - student) / (control - teacher), with the control of equal steps.",
     ),
-    explanation="Beside it belongs the same fraction for the control of equal time.",
+    explanation="Beside it belongs the same fraction for the control of equal compute.",
 )
 def share_of_the_gap():
     """The fraction of the gap from control to teacher that the student closes."""
@@ -35,8 +35,8 @@ _GAP = _EQUAL_STEPS - _TEACHER
 share_of_the_gap.mistakes(
     (
         "unequal-budget",
-        (_EQUAL_TIME - _STUDENT) / (_EQUAL_TIME - _TEACHER),
-        "the value belongs to the control of equal time",
+        (_EQUAL_COMPUTE - _STUDENT) / (_EQUAL_COMPUTE - _TEACHER),
+        "the value belongs to the control of equal compute",
         "the control of equal steps",
     ),
     (

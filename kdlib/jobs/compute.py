@@ -1,0 +1,77 @@
+"""What each phase of a run takes in operations: counted, so that it is the same wherever it runs.
+
+A second is no measure of what a control is owed. On a machine that becomes busy halfway through,
+seconds of the student and seconds of a control are not the same thing. Operations are: they follow
+from the models' shapes and from the text. Only matrix products are counted; softmaxes, norms and
+the optimiser's step are left out for all learners alike.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from kdlib.data.blocks import Blocks
+from kdlib.models.operations import BlockOperations, block_operations
+from kdlib.teachers.base import TeacherTargets
+from kdlib.teachers.live import LiveTargets, PrecomputedTargets
+from kdlib.training.task import Task
+
+
+def operations_of(model: nn.Module, blocks: Blocks) -> BlockOperations:
+    """What the model takes to read one of these blocks."""
+    return block_operations(model.config, blocks.ids.shape[1])
+
+
+def before_training(targets: TeacherTargets, teacher: BlockOperations, blocks: int) -> int:
+    """Operations of the teacher's pass ahead of the student's training.
+
+    Args:
+        targets: what the pass has made.
+        teacher: what it takes to read one block.
+        blocks: how many it reads.
+    """
+    if isinstance(targets, LiveTargets):
+        return 0
+    each = teacher.body if isinstance(targets, PrecomputedTargets) else teacher.forward
+    return blocks * each
+
+
+def _in_training(targets: TeacherTargets | None, teacher: BlockOperations) -> int:
+    """The teacher's operations per block that the student reads."""
+    if isinstance(targets, LiveTargets):
+        return teacher.forward
+    # Of precomputed hidden states the logits are made anew each time: they would not fit in memory.
+    return teacher.head if isinstance(targets, PrecomputedTargets) else 0
+
+
+def of_training(task: Task, learner: BlockOperations, teacher: BlockOperations) -> int:
+    """Operations of a whole training.
+
+    Args:
+        task: its steps, batch and targets.
+        learner: what the one who learns takes to read one block.
+        teacher: what the teacher takes to read one block.
+    """
+    blocks = task.training.steps * task.training.batch
+    return blocks * (learner.training + _in_training(task.targets, teacher))
+
+
+def steps_of_equal_compute(with_teacher: int, steps: int, without_teacher: int) -> int:
+    r"""As many steps of a control as the student's training with its teacher would pay for.
+
+    .. math:: n = \left\lfloor S \, \frac{O_{\text{teacher pass}} + O_{\text{student}}}
+        {O_{\text{control}}} \right\rfloor
+
+    The teacher's own training is in neither.
+
+    Args:
+        with_teacher: operations of teacher pass and student, the numerator.
+        steps: :math:`S`, the student's steps.
+        without_teacher: :math:`O_{\text{control}}`, operations of a control of S steps.
+
+    Returns:
+        The number of steps, at least S: a teacher makes no step cheaper.
+    """
+    equal = steps * with_teacher // without_teacher
+    assert equal >= steps, f"a step with a teacher was counted as cheaper: {equal} < {steps}"
+    return equal

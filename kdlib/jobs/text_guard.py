@@ -1,0 +1,41 @@
+"""A run knows its text: the checksums of its splits are in its state, and no other text passes.
+
+A file that was edited, or paragraphs in another order, can put what a student was trained on into
+its test. The numbers would look better than they are, and nothing would look wrong.
+"""
+
+from __future__ import annotations
+
+from kdlib.data.documents import text_sha256
+from kdlib.errors import UserError
+from kdlib.jobs.context import RunContext
+from kdlib.training.run_folder import read_state, write_state
+
+
+def record_text(context: RunContext) -> None:
+    """Write the checksum of each split into the run's state."""
+    write_state(context.folder, read_state(context.folder) | {"text": _checksums(context)})
+
+
+def refuse_another_text(context: RunContext) -> None:
+    """Refuse to go on with, or to measure, a run whose text has changed.
+
+    Args:
+        context: the run, with the text as it is now.
+
+    Raises:
+        UserError: naming the splits that differ.
+    """
+    recorded, now = read_state(context.folder).get("text", {}), _checksums(context)
+    changed = [name for name in now if recorded.get(name) != now[name]]
+    if changed:
+        raise UserError(
+            f"text: {context.recipe.data.text} is not the text that {context.folder} was started"
+            f" with: its {' and '.join(changed)} documents have changed; put the old text back, or"
+            " start a new run with another --out (`kdlib evaluate --text` measures on any text)"
+        )
+
+
+def _checksums(context: RunContext) -> dict[str, str]:
+    """The SHA-256 of each split's documents."""
+    return {name: text_sha256(part) for name, part in context.text.named_splits.items()}

@@ -1,0 +1,65 @@
+"""How fast models read, measured fairly.
+
+The first pass of a model pays for warming up, and a clock that speeds up or slows down favours
+whoever runs at the right moment. So every model reads once unmeasured, then all take turns, and the
+fastest turn counts: other programs can only make a turn slower.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from kdlib.data.blocks import Blocks
+
+TOKENS = 2048  # in one pass: enough to keep all threads, or a GPU, at work
+TURNS = 5
+
+
+@torch.no_grad()
+def tokens_per_second(
+    models: dict[str, nn.Module], texts: dict[str, Blocks], accelerator: Accelerator
+) -> dict[str, float]:
+    """Speed of each model's forward pass.
+
+    Args:
+        models: by name, on the device.
+        texts: the blocks that each model reads, by its name.
+        accelerator: device and mixed precision.
+
+    Returns:
+        Tokens per second, by name.
+    """
+    batches = {name: _batch(texts[name], accelerator) for name in models}
+    seconds = {name: float("inf") for name in models}
+    for turn in range(1 + TURNS):
+        for name, model in models.items():
+            taken = _seconds(model, batches[name], accelerator)
+            if turn:
+                seconds[name] = min(seconds[name], taken)
+    return {name: batches[name].numel() / seconds[name] for name in models}
+
+
+def _batch(blocks: Blocks, accelerator: Accelerator) -> Tensor:
+    """Ids of the first blocks, ``TOKENS`` tokens of them; a short text is read several times."""
+    rows = torch.arange(max(1, TOKENS // blocks.ids.shape[1])) % len(blocks)
+    return blocks.ids[rows].to(accelerator.device)
+
+
+def _seconds(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> float:
+    """Seconds of one forward pass."""
+    _wait_for(accelerator)
+    started = time.perf_counter()
+    with accelerator.autocast():
+        model(input_ids=ids, use_cache=False)
+    _wait_for(accelerator)
+    return time.perf_counter() - started
+
+
+def _wait_for(accelerator: Accelerator) -> None:
+    """Wait until a GPU has finished, so that the clock measures its work."""
+    if accelerator.device.type != "cpu":
+        torch.accelerator.synchronize()
