@@ -63,7 +63,7 @@ from kdlib.bench.variants import (
     SIZES, VARIANTS, Inputs, Size, fused, make_inputs,
 )
 from kdlib.bench.loss import extra_memory_bytes
-from kdlib.bench.operations import operations
+from kdlib.models.operations import operations
 from kdlib.exercises import exercise
 from kdlib import Objective, distillation_loss, fused_distillation_loss
 from kdlib.losses.fused.loss import chunk_rows

@@ -2189,7 +2189,7 @@ exhibit(
 # <a id="unequal-budget"></a>
 # ### unequal-budget
 # The student took 1000 steps, each with a pass through that teacher. How many
-# steps has a control without teacher, in the same time?
+# steps has a control without teacher, for the same operations?
 
 # %%
 billions, bytes_each = 7, torch.bfloat16.itemsize
@@ -2215,13 +2215,14 @@ exhibit(
     right=f"{count_sequences(1000, 5, has_eos=False):,}",
 )
 exhibit(
-    "unequal-budget", "test_equal_time_counts_the_teachers_pass",
+    "unequal-budget",
+    "test_a_control_of_equal_compute_has_the_students_operations",
     broken=1000, right=1000 * with_teacher // forward_and_backward,
 )
 
 # %% [markdown]
 # A control with the same number of steps is fair to the data, one with the
-# same time is fair to the budget. Show both, and say which is which.
+# same operations is fair to the budget. Show both, and say which is which.
 
 # %% [markdown]
 # ## 10.11 Judgement
@@ -2653,9 +2654,9 @@ print("missed by checks 1, 3 and 6:", *(
 # 6. In a cache: row numbers are stored with the rows, and compared.
 # 7. In generation: a sampled text ends.
 #
-# And for judging the result: a control of equal steps and one of equal time,
-# several seeds, a difference with its standard error, and labels that the
-# teacher did not make.
+# And for judging the result: a control of equal steps and one of equal
+# compute, a baseline that only counts, several seeds, a difference with its
+# standard error, and labels that the teacher did not make.
 #
 # Which tests stand behind this museum?
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
-from kdlib.jobs.context import RunContext
+from kdlib.jobs.context import RunContext, RunModels
+from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import differing_fields
 from kdlib.jobs.targets import open_cache, wanted_cache
@@ -41,6 +42,24 @@ def check_run(context: RunContext) -> None:
     _check_shares(context)
     if context.recipe.teacher.source != "train":
         _check_teacher(context)
+
+
+def refuse_unfinished_run(models: RunModels) -> None:
+    """Refuse to measure a run some of whose models are still missing.
+
+    Args:
+        models: of the run.
+
+    Raises:
+        UserError: naming them.
+    """
+    wanted = [learner.name for learner in learners(models.recipe)]
+    missing = [name for name in wanted if not models.has(name)]
+    if missing:
+        raise UserError(
+            f"{models.folder} is not finished: it has no {' and no '.join(missing)} yet; go on with"
+            " `kdlib distill --resume`"
+        )
 
 
 def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from kdlib.data.documents import Document, load_documents, text_sha256
 from kdlib.errors import UserError
 from kdlib.files import locked
+from kdlib.jobs.checks import refuse_unfinished_run
 from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
 from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.passage import read_passage
@@ -20,7 +21,7 @@ from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entri
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.samples import sample_documents
 from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
-from kdlib.jobs.text_guard import refuse_another_text
+from kdlib.jobs.text_guard import changed_splits, refuse_another_text
 from kdlib.machine.devices import (
     describe_machine,
     library_versions,
@@ -107,11 +108,12 @@ def measure_again(folder: Path) -> dict[str, Any]:
         The new report.
 
     Raises:
-        UserError: for a folder that is no run or is in use, for a model in it that is damaged, and
+        UserError: for a folder that is no run, is not finished or is in use, for a model in it that is damaged, and
             for a text that cannot be read or is not the text of the run.
     """
     require_run(folder)
     context = open_context(recipe_of_run(folder), folder)
+    refuse_unfinished_run(context.models)
     refuse_another_text(context)
     with locked(folder):
         return measure_run(context)
@@ -131,12 +133,13 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
         The entries of the report on the models and on their comparison, with a verdict.
 
     Raises:
-        UserError: for a folder that is no run, for a model in it that is damaged, and for a text
-            that cannot be read.
+        UserError: for a folder that is no run or is not finished, for a model in it that is
+            damaged, and for a text that cannot be read.
     """
     require_run(folder)
     recipe = recipe_of_run(folder)
     models, (accelerator, _) = RunModels(recipe, folder), open_device(recipe)
+    refuse_unfinished_run(models)
     documents = load_documents(text)
     exam = open_exam(models, documents)
     entrants = Entrants(models, _load(models), _ngram(models))
@@ -146,11 +149,13 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
 
 
 def _ngram(models: RunModels) -> NGram | None:
-    """The n-gram model of the run's own text, if that is still there."""
+    """The n-gram model of what the student read, if that text is still there as it was."""
     try:
-        return count_ngrams(models, read_text(models.recipe).seen)
+        text = read_text(models.recipe)
     except UserError:
         return None
+    # Counted in a text that was exchanged since, it might know the very text that it is tested on.
+    return None if changed_splits(models.folder, text) else count_ngrams(models, text.seen)
 
 
 def _load(models: RunModels) -> dict[str, nn.Module]:

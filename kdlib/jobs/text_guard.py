@@ -6,15 +6,17 @@ its test. The numbers would look better than they are, and nothing would look wr
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kdlib.data.documents import text_sha256
 from kdlib.errors import UserError
-from kdlib.jobs.context import RunContext
+from kdlib.jobs.context import RunContext, RunText
 from kdlib.training.run_folder import read_state, write_state
 
 
 def record_text(context: RunContext) -> None:
     """Write the checksum of each split into the run's state."""
-    write_state(context.folder, read_state(context.folder) | {"text": _checksums(context)})
+    write_state(context.folder, read_state(context.folder) | {"text": _checksums(context.text)})
 
 
 def refuse_another_text(context: RunContext) -> None:
@@ -26,8 +28,7 @@ def refuse_another_text(context: RunContext) -> None:
     Raises:
         UserError: naming the splits that differ.
     """
-    recorded, now = read_state(context.folder).get("text", {}), _checksums(context)
-    changed = [name for name in now if recorded.get(name) != now[name]]
+    changed = changed_splits(context.folder, context.text)
     if changed:
         raise UserError(
             f"text: {context.recipe.data.text} is not the text that {context.folder} was started"
@@ -36,6 +37,20 @@ def refuse_another_text(context: RunContext) -> None:
         )
 
 
-def _checksums(context: RunContext) -> dict[str, str]:
+def changed_splits(folder: Path, text: RunText) -> list[str]:
+    """Which splits of a text are not those that a run was started with.
+
+    Args:
+        folder: the run's folder.
+        text: the run's text, as it is now.
+
+    Returns:
+        Their names; all of them for a run that has recorded none.
+    """
+    recorded, now = read_state(folder).get("text", {}), _checksums(text)
+    return [name for name in now if recorded.get(name) != now[name]]
+
+
+def _checksums(text: RunText) -> dict[str, str]:
     """The SHA-256 of each split's documents."""
-    return {name: text_sha256(part) for name, part in context.text.named_splits.items()}
+    return {name: text_sha256(part) for name, part in text.named_splits.items()}

@@ -20,17 +20,19 @@ LITTLE = ("--data.fraction", "0.005", "--data.test-fraction", "0.02")
 QUICK = (
     *LITTLE,
     "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
-    "--student.training.validate-every", "10", "--controls.equal-time", "False",
+    "--student.training.validate-every", "10", "--controls.equal-compute", "False",
 )  # fmt: skip
+# A control of equal compute takes the more steps, the more text the teacher reads for the student.
+WITH_ALL_CONTROLS = ("--data.fraction", "0.005", "--student.training.steps", "20")
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A finished run of the tiny recipe: its folder and what it printed. As a user starts it; the
-    others are forks."""
+    """A finished run of the tiny recipe, with less text: its folder and what it printed. As a user
+    starts it; the others are forks."""
     folder = tmp_path_factory.mktemp("tiny") / "run"
     done = subprocess.run(
-        [sys.executable, "-m", "kdlib", "distill", "tiny", "--out", folder],
+        [sys.executable, "-m", "kdlib", "distill", "tiny", *WITH_ALL_CONTROLS, "--out", folder],
         env={**os.environ, "PYTHONPATH": str(OFFLINE)}, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -39,7 +41,7 @@ def tiny(tmp_path_factory):
 
 def test_report_holds_what_it_promises(tiny):
     report = json.loads((tiny[0] / "report.json").read_text())
-    learners = ("student", "control_equal_steps", "control_equal_time")
+    learners = ("student", "control_equal_steps", "control_equal_compute")
     for name in ("teacher", *learners):
         entry = report[name]
         assert entry["perplexity"] == pytest.approx(2.718281828 ** entry["cross_entropy"], rel=1e-6)
@@ -48,13 +50,37 @@ def test_report_holds_what_it_promises(tiny):
     for name in learners:
         for key in ("forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"):
             assert report[name][key] > 0
-    assert set(report["gap_closed"]) == {"value", "low", "high"}
-    assert (
-        report["gap_closed"]["low"] < report["gap_closed"]["value"] < report["gap_closed"]["high"]
-    )
+    intervals = [report["advantage"][name] for name in (*learners[1:], "ngram")]
+    for interval in (*intervals, report["gap_closed"]):
+        assert interval["low"] < interval["value"] < interval["high"]
+        assert (interval["trainings"], interval["units"]) == (
+            1,
+            report["data"]["test"]["documents"],
+        )
+    assert report["interval_unit"] == "document" and report["data"]["test"]["documents"] == 11
     assert report["peak_memory_bytes"] > 10**8
     assert report["teacher"]["parameters"] >= 5 * report["student"]["parameters"]
-    assert report["recipe"]["data"]["fraction"] == 0.02
+    assert report["recipe"]["data"]["test_fraction"] == 0.1, "as the recipe says"
+
+
+def test_the_control_of_equal_compute_spends_what_teacher_and_student_spend(tiny):
+    report = json.loads((tiny[0] / "report.json").read_text())
+    operations = report["operations"]
+    owed = operations["teacher_pass"] + operations["student"]
+    a_step = operations["control_equal_steps"] // report["control_equal_steps"]["steps"]
+    assert owed - a_step < operations["control_equal_compute"] <= owed
+    steps = {name: report[name]["steps"] for name in ("student", "control_equal_compute")}
+    assert steps["student"] == 20 < steps["control_equal_compute"]
+
+
+def test_the_verdict_follows_from_the_numbers_and_is_printed(tiny):
+    folder, printed = tiny
+    report = json.loads((folder / "report.json").read_text())
+    found, advantages = report["verdict"], report["advantage"]
+    below = [name for name, each in advantages.items() if each["high"] < 0]
+    assert (found["worth"] == "no") == bool(below)
+    assert found["against"] in (below or advantages)
+    assert all(sentence in printed for sentence in found["sentences"])
 
 
 def test_report_counts_its_test_tokens_and_bytes(tiny):
@@ -86,7 +112,7 @@ def test_models_load_with_transformers(tiny):
 def test_controls_start_where_the_student_starts(tiny):
     rows = [json.loads(line) for line in (tiny[0] / "metrics.jsonl").read_text().splitlines()]
     first = {row["phase"]: row for row in reversed(rows)}
-    assert set(first) == {"student", "control_equal_steps", "control_equal_time"}
+    assert set(first) == {"student", "control_equal_steps", "control_equal_compute"}
     assert first["student"]["cross_entropy"] == pytest.approx(
         first["control_equal_steps"]["cross_entropy"], rel=0.02
     )
@@ -113,6 +139,7 @@ def test_generate_and_another_text_need_no_text_of_the_run(tmp_path):
     assert "perplexity" in kdlib("evaluate", folder, "--text", other).out
     refused = kdlib("evaluate", folder)
     assert refused.code == 2 and "book.txt does not exist" in refused.err
+    assert refused.err.count("\n") == 1
 
 
 def test_models_are_measured_on_another_text_and_the_report_stays(tiny, tmp_path):
@@ -142,6 +169,9 @@ def test_runs_are_compared(tiny):
     assert done.code == 0, done.err
     report = json.loads((tiny[0] / "report.json").read_text())
     assert done.out.count(f"{report['student']['cross_entropy']:.3f}") == 2
+    # From the scores on disk, document by document: a run does not differ from itself.
+    assert "run and run differ by +0.000 nats per token" in done.out
+    assert "over 1 training each and 11 documents." in done.out
 
 
 @pytest.fixture(scope="module")

@@ -63,8 +63,8 @@ def test_shorthands():
 
 
 def test_booleans_read_alike_in_both(tmp_path):
-    assert from_flags("--controls.equal-time", "False") == from_toml(
-        tmp_path, "[controls]\nequal_time = false\n"
+    assert from_flags("--controls.equal-compute", "False") == from_toml(
+        tmp_path, "[controls]\nequal_compute = false\n"
     )
 
 
@@ -95,7 +95,9 @@ def test_objective_is_built_as_asked():
         ("student.training.steps", "0", "too small"),
         ("student.training.stepz", "1", "did you mean student.training.steps"),
         ("student.size.heads", "3", "do not divide"),
-        ("controls.equal_time", "maybe", "not one of"),
+        ("controls.equal_compute", "maybe", "not one of"),
+        ("controls.equal_time", "False", "unknown field: controls.equal_time"),
+        ("seeds", "0", "0 is too few; use 1 or more"),
         ("device", "tpu", "not one of"),
         ("colour", "red", "unknown field: colour"),
     ],

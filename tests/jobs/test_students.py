@@ -54,7 +54,7 @@ def recipe(made, **student):
         data=Data(text=str(made / "book.txt"), fraction=0.5, block=16),
         teacher=TeacherSettings(source=str(made / "teacher")),
         student=StudentSettings(training=training, **student),
-        controls=Controls(equal_steps=True, equal_time=False),
+        controls=Controls(equal_compute=False),
     )
 
 
@@ -133,12 +133,21 @@ def test_the_teacher_is_measured_once_and_the_control_starts_with_the_student(
     job = types.SimpleNamespace(recipe=recipe(made, **PRUNED), folder=tmp_path)
     documents = [Document("book", TEXT)]
     blocks = make_blocks(documents, tokenizer.backend_tokenizer, 16, tokenizer.eos_token_id)
-    student = new_student(job, teacher, tokenizer, blocks)
+    student = new_student(job, teacher, tokenizer, blocks, seed=0)
     monkeypatch.setattr(students, "choose_cut", lambda *_: pytest.fail("measured again"))
-    control = new_student(job, teacher, tokenizer, blocks)
+    control = new_student(job, teacher, tokenizer, blocks, seed=0)
     check_pair(teacher, student)
     weights = zip(student.parameters(), control.parameters(), strict=True)
     assert all(torch.equal(one, other) and one is not other for one, other in weights)
+
+
+def test_a_new_student_starts_as_its_seed_says(made, tmp_path):
+    teacher, tokenizer = load_model(made / "teacher"), load_tokenizer(made / "teacher")
+    job = types.SimpleNamespace(recipe=recipe(made, size=ModelSize(16, 1, 2)), folder=tmp_path)
+    one, same, other = (
+        new_student(job, teacher, tokenizer, None, seed).lm_head.weight for seed in (5, 5, 6)
+    )
+    assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 def test_the_teacher_is_never_measured_on_padding(made):

@@ -103,10 +103,4 @@ def test_ngrams_are_counted_only_in_what_the_student_read(workplace, how):
 def test_without_any_text_the_models_go_on_from_a_prompt(workplace):
     BOOK.unlink()
     said = continuations(RUN, "alpha beta", 3, seed=0)
-    assert set(said) == {
-        "teacher",
-        "student",
-        "control_equal_steps",
-        "seed_1/student",
-        "seed_1/control_equal_steps",
-    }
+    assert set(said) == {"teacher", "student", "control_equal_steps"}

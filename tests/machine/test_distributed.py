@@ -163,7 +163,7 @@ def run(tmp_path_factory):
         "teacher.size.heads": 2, "teacher.training.steps": 4,
         "student.size.width": 16, "student.size.layers": 2, "student.size.heads": 2,
         "student.training.steps": 12, "student.training.checkpoint_every": SAVED_STEP,
-        "controls.equal_steps": False, "controls.equal_time": False,
+        "controls.equal_steps": False, "controls.equal_compute": False,
         "device": "cpu", "precision": "fp32", "sharding": "full", "out": folder / "run",
     }  # fmt: skip
     asked = ["distill", "tiny", *(w for name, v in flags.items() for w in (f"--{name}", str(v)))]
