@@ -15,6 +15,7 @@ resumes where it was.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.targets import make_cache
-from kdlib.jobs.text_guard import record_text, refuse_another_text
+from kdlib.jobs.text_guard import refuse_another_text, text_checksums
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
 from kdlib.training.run_folder import CHECKPOINT, prepare_run, require_run
 
@@ -71,11 +72,9 @@ def distill(
     folder = Path(folder)
     context = _open(recipe, folder, resume=resume)
     if not resume:
-        toml = recipe_to_toml(recipe)
-        run_on_main(
-            lambda: prepare_run(folder, name or folder.resolve().name, toml, overwrite=overwrite)
-        )
-        run_on_main(lambda: record_text(context))
+        name, toml = name or folder.resolve().name, recipe_to_toml(recipe)
+        text = text_checksums(context.text)
+        run_on_main(partial(prepare_run, folder, name, toml, overwrite=overwrite, text=text))
     with hold_on_main(locked(folder)):
         return _run(context)
 

@@ -11,12 +11,7 @@ from pathlib import Path
 from kdlib.data.documents import text_sha256
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunContext, RunText
-from kdlib.training.run_folder import read_state, write_state
-
-
-def record_text(context: RunContext) -> None:
-    """Write the checksum of each split into the run's state."""
-    write_state(context.folder, read_state(context.folder) | {"text": _checksums(context.text)})
+from kdlib.training.run_folder import read_state
 
 
 def refuse_another_text(context: RunContext) -> None:
@@ -47,10 +42,10 @@ def changed_splits(folder: Path, text: RunText) -> list[str]:
     Returns:
         Their names; all of them for a run that has recorded none.
     """
-    recorded, now = read_state(folder).get("text", {}), _checksums(text)
+    recorded, now = read_state(folder).get("text", {}), text_checksums(text)
     return [name for name in now if recorded.get(name) != now[name]]
 
 
-def _checksums(text: RunText) -> dict[str, str]:
-    """The SHA-256 of each split's documents."""
+def text_checksums(text: RunText) -> dict[str, str]:
+    """The SHA-256 of each split's documents, as the state of a new run records them."""
     return {name: text_sha256(part) for name, part in text.named_splits.items()}

@@ -33,7 +33,9 @@ def is_run(folder: Path) -> bool:
     return (folder / RECIPE).is_file() and (folder / STATE).is_file()
 
 
-def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> None:
+def prepare_run(
+    folder: Path, name: str, recipe: str, *, overwrite: bool, text: dict[str, str] | None = None
+) -> None:
     """Create the folder of a new run.
 
     Args:
@@ -41,6 +43,7 @@ def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> Non
         name: what the report calls the run.
         recipe: the recipe as TOML.
         overwrite: delete the run that is in the folder, if no other process is using it.
+        text: the checksums of the text's splits.
 
     Raises:
         UserError: for a file, for a folder that holds anything but a run to overwrite, for a run
@@ -59,7 +62,8 @@ def prepare_run(folder: Path, name: str, recipe: str, *, overwrite: bool) -> Non
             raise UserError(
                 f"overwrite: {folder} holds something that is no run; nothing was deleted"
             )
-    state = {"name": name, "seconds": {}, "operations": {}, "training": {}}
+    # With the first write: a run that is killed at once must not come to life without its text.
+    state = {"name": name, "text": text or {}, "seconds": {}, "operations": {}, "training": {}}
     try:
         with locked(folder), atomic_folder(folder) as draft:
             write_atomically(draft / RECIPE, recipe)

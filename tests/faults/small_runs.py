@@ -15,9 +15,10 @@ FLAGS = (
     " --teacher.training.steps 6 --teacher.training.batch 4 --teacher.training.checkpoint-every 2"
     " --student.size.width 8 --student.size.layers 1 --student.size.heads 1"
     " --student.training.steps 6 --student.training.batch 4 --student.training.checkpoint-every 2"
-    " --targets.kind sampled --targets.k 5 --controls.equal-time False"
+    " --targets.kind sampled --targets.k 5 --controls.equal-compute False --seeds 2"
 ).split()
-MODELS = ("teacher", "student", "control_equal_steps")
+OF_FIRST_SEED = ("teacher", "student", "control_equal_steps")
+MODELS = (*OF_FIRST_SEED, "seed_1/student", "seed_1/control_equal_steps")
 
 
 def write_text(path: Path) -> Path:
@@ -34,17 +35,17 @@ def distil(folder: Path, text: Path, *flags, sabotage=lambda: None) -> Done:
 
 
 def result(folder: Path) -> tuple[dict, dict]:
-    """Weights of all models, and what the report says of them but for its times."""
+    """Weights of all models, and what the report says of them and of their texts but for its times."""
     weights = {
         (name, key): tensor
         for name in MODELS
         for key, tensor in load_file(folder / name / "model.safetensors").items()
     }
     written = json.loads((folder / "report.json").read_text())
-    entries = {name: written[name] for name in MODELS}
-    for entry in entries.values():
-        entry.pop("tokens_per_second")
-    return weights, entries
+    for name in OF_FIRST_SEED:
+        written[name].pop("tokens_per_second")
+    kept = (*OF_FIRST_SEED, "ngram", "trainings", "advantage", "verdict", "data", "operations")
+    return weights, {name: written[name] for name in kept}
 
 
 def at_call(module, name: str, number: int, strike):

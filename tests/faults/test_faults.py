@@ -10,7 +10,7 @@ import torch
 from small_runs import at_call, distil, kdlib, kill, result, write_text
 
 from kdlib.files import locked
-from kdlib.jobs import measure, phases, samples
+from kdlib.jobs import measure, phases, pipeline, samples, scoring
 from kdlib.models import folders
 from kdlib.reports import page, scores
 from kdlib.teachers import cache_writer
@@ -47,6 +47,7 @@ def goes_on_to_the_same_end(folder, text, finished):
 
 
 MOMENTS = {
+    "the beginning": (pipeline, "_run", 1),
     "the tokenizer": (phases, "train_tokenizer", 1),
     "the teacher's training": (loop, "take_step", 4),
     "the saving of a checkpoint": (loop, "save_checkpoint", 2),
@@ -57,7 +58,11 @@ MOMENTS = {
     "the student's training": (loop, "take_step", 6 + 4),
     "the saving of the student": (phases, "save_model", 2),
     "the control's training": (loop, "take_step", 6 + 6 + 4),
-    "the evaluation": (scores, "_block_sums", 3),
+    "the training of another seed": (loop, "take_step", 6 + 6 + 6 + 4),
+    "the saving of another seed": (phases, "save_model", 4),
+    "the evaluation": (scores, "_quantities", 3),
+    "the evaluation of another seed": (scoring, "score_text", 2),
+    "the saving of the scores": (scoring, "write_scores", 1),
     "the samples": (samples, "generate", 2),
     "the report": (page, "render_html", 1),
     "the student's card": (measure, "write_model_card", 1),
@@ -169,6 +174,17 @@ def test_damaged_targets_are_made_again(damage, text, finished, tmp_path, surviv
     damage(next((folder / "targets").glob("*.safetensors")))
     goes_on_to_the_same_end(folder, text, finished)
     survived(f"targets {damage.__name__.replace('_', ' ')}", "found and made again, same end")
+
+
+@pytest.mark.parametrize("damage", [truncated, with_a_bit_flipped])
+def test_damaged_scores_are_made_again(damage, text, finished, tmp_path, survived):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    damage(next(folder.glob("scores_*.safetensors")))
+    done = kdlib("evaluate", folder)
+    assert done.code == 0, done.err
+    assert_same_end(folder, finished)
+    survived(f"scores {damage.__name__.replace('_', ' ')}", "found and made again, same report")
 
 
 def test_a_torn_line_of_the_log_is_dropped(text, finished, tmp_path, survived):
