@@ -14,6 +14,12 @@ from kdlib.training.schedule import Training
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
 TRAINING = Training(steps=6, batch=4, checkpoint_every=2, validate_every=3)
 
+# Flags of `kdlib distill tiny` for a run whose checkpoints come soon.
+QUICK = (
+    "--student.training.steps", "30", "--student.training.checkpoint-every", "10",
+    "--student.training.validate-every", "10", "--controls.equal-compute", "False",
+)  # fmt: skip
+
 
 def paragraphs(count, seed=0):
     """Sentences, each with its own number and words in no order."""
@@ -24,14 +30,6 @@ def paragraphs(count, seed=0):
 def write_file(path: Path, parts) -> Path:
     path.write_text("\n\n".join(parts))
     return path
-
-
-def write_folder(folder: Path, documents=30) -> Path:
-    """A folder of texts, of which two are the test."""
-    folder.mkdir()
-    for number in range(documents):
-        write_file(folder / f"{number}.txt", paragraphs(12, seed=number))
-    return folder
 
 
 def little(text: Path, **changes) -> Recipe:
