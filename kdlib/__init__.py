@@ -16,8 +16,6 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from kdlib.machine.waiting import bound_waiting
-
 if TYPE_CHECKING:
     from kdlib.errors import UserError
     from kdlib.exercises.registry import exercise
@@ -44,7 +42,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-bound_waiting(os.environ)  # here, because it must come before torch and nothing comes before this
+# Here, because it must come before torch, and nothing of this package comes before this.
+importlib.import_module("kdlib.machine.waiting").bound_waiting(os.environ)
 
 # name: its room. The imports above say the same to those who read types.
 _ROOMS = {

@@ -129,9 +129,9 @@ def cached_targets(
         blocks: the student's training text.
 
     Returns:
-        The targets, and this run's share of the teacher's seconds. They are the seconds that
-        making the cache took, so that the equal-time control is given them whether or not they
-        were spent in this run.
+        The targets, and this run's share of the teacher's seconds: those that making the cache
+        took, whether or not they were spent in this run. A student with a ready-made cache has had
+        its teacher's work, too.
 
     Raises:
         UserError: for a cache of something else, damaged or incomplete.

@@ -64,8 +64,10 @@ def prepare_run(
             )
     # With the first write: a run that is killed at once must not come to life without its text.
     state = {"name": name, "text": text or {}, "seconds": {}, "operations": {}, "training": {}}
+    # A folder that is not there is in nobody's use, and where nothing can be written no lock can be.
+    in_use = locked(folder) if folder.exists() else contextlib.nullcontext()
     try:
-        with locked(folder), atomic_folder(folder) as draft:
+        with in_use, atomic_folder(folder) as draft:
             write_atomically(draft / RECIPE, recipe)
             write_state(draft, state)
     except OSError as error:

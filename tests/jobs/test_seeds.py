@@ -7,7 +7,7 @@ import torch
 from little_runs import lasting, little, result, run
 from safetensors.torch import load_file
 
-from kdlib.jobs import pipeline
+from kdlib.jobs import phases, pipeline
 from kdlib.training.phase import Interrupted
 from kdlib.training.run_folder import Metrics
 
@@ -55,6 +55,19 @@ def test_student_and_control_of_a_seed_start_alike_and_read_alike(workplace):
         student, control = (rows[f"{seed}{role}"]["cross_entropy"] for role in ROLES)
         assert student == pytest.approx(control, abs=0.01)
     assert rows["student"]["cross_entropy"] != rows["seed_1/student"]["cross_entropy"]
+
+
+def test_the_order_of_the_data_and_dropout_follow_each_trainings_seed(workplace, monkeypatch):
+    seeds, train = {}, phases.train
+
+    def noting(model, task, phase, accelerator):
+        seeds[phase.name] = phase.seed
+        return train(model, task, phase, accelerator)
+
+    monkeypatch.setattr(phases, "train", noting)
+    run(little("book.txt", seed=4, seeds=2), Path("other"))
+    further = {f"seed_5/{role}": 5 for role in ROLES}
+    assert seeds == {"teacher": 4} | dict.fromkeys(ROLES, 4) | further
 
 
 def test_more_seeds_change_nothing_in_the_first(workplace):
