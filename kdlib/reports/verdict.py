@@ -3,14 +3,10 @@
 The rule, on the 95 % intervals of the student's advantage over each of its rivals, which are the
 controls of the run and the n-gram that only counts:
 
-==============  =====================================================================
-worth           where
-==============  =====================================================================
-``no``          an interval lies below 0: some rival is better than the student
-``yes``         all intervals lie above 0
-``cannot_tell`` otherwise: some interval includes 0, which is not to say "equal"
-``no_control``  the run has trained no control, so nothing says what the teacher added
-==============  =====================================================================
+- ``no``: an interval lies below 0, so some rival is better than the student;
+- ``yes``: all intervals lie above 0;
+- ``cannot_tell``: otherwise, some interval includes 0, which is not to say "equal";
+- ``no_control``: the run has trained no control, so nothing says what the teacher added.
 
 The rival that decides, ``against``, is the one with the smallest advantage over it among those that
 made the rule choose.

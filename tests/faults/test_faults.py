@@ -135,7 +135,7 @@ def test_what_was_damaged_is_refused_by_name(name, damage, text, finished, tmp_p
     shutil.copytree(finished, folder)
     damage(folder / name)
     report_before = (folder / "report.json").read_bytes()
-    for command in (("evaluate", folder), ("generate", folder, "alpha")):
+    for command in (("evaluate", folder), ("generate", folder, "alpha", "--tokens", "5")):
         done = kdlib(*command)
         if name == "state.json" and command[0] == "generate":
             continue  # which needs no state

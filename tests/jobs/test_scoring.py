@@ -1,17 +1,19 @@
 """Every model is run over a text once: a second look reads what the first has kept."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from little_runs import lasting, paragraphs, result, write_file
+from little_runs import lasting, little, paragraphs, result, run, write_file
 
 from kdlib.data.documents import load_documents, text_sha256
 from kdlib.errors import UserError
 from kdlib.jobs import scoring
 from kdlib.jobs.measure import measure_again, measure_on
+from kdlib.jobs.recipe import Data
 from kdlib.models.folders import load_model
 from kdlib.reports.score_file import read_scores, scores_path
 
@@ -155,3 +157,13 @@ def test_a_run_that_is_not_finished_is_refused(workplace, missing, command):
     assert str(refused.value) == (
         f"run is not finished: it has no {missing} yet; go on with `kdlib distill --resume`"
     )
+
+
+def test_twenty_tokens_of_test_text_still_give_a_report(tmp_path):
+    """No bin of confidence has enough of them to be drawn."""
+    book = write_file(tmp_path / "book.txt", paragraphs(13))
+    data = Data(text=str(book), fraction=1, test_fraction=1, block=8, vocabulary=300)
+    run(dataclasses.replace(little(book), data=data), tmp_path / "run")
+    report = result(tmp_path / "run")
+    assert report["data"]["test"]["tokens"] == 20
+    assert report["student"]["calibration"]["confidence"] == [] and report["student"]["ece"] > 0
