@@ -49,17 +49,17 @@ def test_paragraphs_in_another_order_are_refused_by_name(go_on):
     [(0, "training and student_training"), (300, "training"), (370, "validation"), (399, "test")],
 )
 def test_only_the_splits_that_differ_are_named(workplace, paragraph, splits):
-    replaced(f"Number {paragraph}:", f"Nomber {paragraph}:")
+    replaced(f"Number {paragraph}:", f"Figure {paragraph}:")
     with pytest.raises(UserError, match=f"with: its {splits} documents have changed"):
         measure_again(RUN)
 
 
 def test_the_old_text_put_back_is_the_text_again(go_on):
     expected = result(RUN)["student"]["cross_entropy"]
-    replaced("Number 399:", "Nomber 399:")
+    replaced("Number 399:", "Figure 399:")
     with pytest.raises(UserError):
         go_on()
-    replaced("Nomber 399:", "Number 399:")
+    replaced("Figure 399:", "Number 399:")
     assert go_on()["student"]["cross_entropy"] == expected
 
 

@@ -269,9 +269,9 @@ def test_a_reading_is_summed_up():
 
 
 def test_samples_have_no_empty_lines_and_one_height(result):
-    result["samples"][0]["student"] = "and will.\n\n\n\n \n\n\nT thats\n\nWe"
+    result["samples"][0]["student"] = "and will.\n\n\n\n \n\n\nSo it was\n\nWe"
     text = render_html(result, [])
-    assert '<p class="text">and will.\nT thats\nWe</p>' in text
+    assert '<p class="text">and will.\nSo it was\nWe</p>' in text
     assert "-webkit-line-clamp" in text
 
 
