@@ -48,8 +48,7 @@ distill: $(PACKAGE)
 	$(BIN)/kdlib distill pocket $(if $(wildcard runs/pocket/state.json),--resume)
 
 # As kdlib/machine/waiting.py does, which comes too late where a notebook imports torch first.
-lab: export GOMP_SPINCOUNT ?= 10000
-lab: export KMP_BLOCKTIME ?= 1
+lab: export GOMP_SPINCOUNT ?= 3000
 lab: $(BOOK)
 	$(BIN)/jupyter lab chapters
 

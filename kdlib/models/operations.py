@@ -76,10 +76,11 @@ def block_operations(config: Any, tokens: int) -> BlockOperations:
         config: of a causal language model of transformers.
         tokens: of the block, its last one, which predicts nothing, included.
     """
-    from transformers import AutoModelForCausalLM
+    # The first import of transformers reseeds torch: a count must not change what is drawn next.
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         ids = torch.zeros(1, tokens, dtype=torch.long)
     body = operations(lambda: last_hidden_states(model, ids))
     with one_text_a_row():
