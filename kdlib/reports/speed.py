@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from kdlib.data.blocks import Blocks
 
 TOKENS = 2048  # in one pass: enough to keep all threads, or a GPU, at work
-TURNS = 5
+LEAST_TURNS, MOST_TURNS = 5, 40
+ENOUGH = 5.0  # seconds, after which large models need no more turns: their passes are long
 
 
 @torch.no_grad()
@@ -34,13 +35,20 @@ def tokens_per_second(
         Tokens per second, by name.
     """
     batches = {name: _batch(texts[name], accelerator) for name in models}
-    seconds = {name: float("inf") for name in models}
-    for turn in range(1 + TURNS):
-        for name, model in models.items():
-            taken = _seconds(model, batches[name], accelerator)
-            if turn:
-                seconds[name] = min(seconds[name], taken)
-    return {name: batches[name].numel() / seconds[name] for name in models}
+    _turn(models, batches, accelerator)  # unmeasured
+    started, turns = time.perf_counter(), []
+    while len(turns) < LEAST_TURNS or (
+        len(turns) < MOST_TURNS and time.perf_counter() - started < ENOUGH
+    ):
+        turns.append(_turn(models, batches, accelerator))
+    return {name: batches[name].numel() / min(turn[name] for turn in turns) for name in models}
+
+
+def _turn(
+    models: dict[str, nn.Module], batches: dict[str, Tensor], accelerator: Accelerator
+) -> dict[str, float]:
+    """Seconds of one forward pass of each model, one after the other."""
+    return {name: _seconds(model, batches[name], accelerator) for name, model in models.items()}
 
 
 def _batch(blocks: Blocks, accelerator: Accelerator) -> Tensor:

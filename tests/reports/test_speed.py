@@ -42,7 +42,8 @@ class Model(nn.Module):
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(speed, "time", clock)
-    monkeypatch.setattr(speed, "TURNS", 3)
+    monkeypatch.setattr(speed, "LEAST_TURNS", 3)
+    monkeypatch.setattr(speed, "ENOUGH", 0.0)
     return clock
 
 
@@ -72,6 +73,15 @@ def test_all_take_turns(clock):
     """So that a clock that slows down slows all alike."""
     measure(clock, a=[1] * 4, b=[1] * 4, c=[1] * 4)
     assert clock.turns == ["a", "b", "c"] * 4
+
+
+def test_small_models_have_more_turns_but_not_for_ever(clock, monkeypatch):
+    """Their passes are over so soon that a few of them may all be disturbed."""
+    monkeypatch.setattr(speed, "ENOUGH", 5.0)
+    monkeypatch.setattr(speed, "MOST_TURNS", 8)
+    measure(clock, large=[2] * 4)
+    measure(clock, small=[0.5] * 9)
+    assert clock.turns == ["large"] * 4 + ["small"] * 9
 
 
 def test_a_slow_spell_hits_nobody_alone(clock):
