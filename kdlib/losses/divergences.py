@@ -260,6 +260,8 @@ def alpha_beta(log_p: Tensor, log_q: Tensor, alpha: float, beta: float) -> Tenso
     """
     _check_range("alpha", alpha, -100, 100)
     _check_range("beta", beta, -100, 100)
+    # So near to a limit, the limit is exact in float64, and 1 / (alpha beta s) overflows in float32.
+    alpha, beta = (0.0 if abs(value) < 1e-12 else value for value in (alpha, beta))
     s = alpha + beta
     if s < 0:
         raise ValueError(f"alpha + beta must be at least 0, got {alpha!r} + {beta!r}")
@@ -368,12 +370,22 @@ def get_divergence(name: str, **parameters: float) -> Callable[[Tensor, Tensor],
     if name not in DIVERGENCES:
         raise ValueError(f"divergence must be one of {', '.join(DIVERGENCES)}, got {name!r}")
     function = functools.partial(DIVERGENCES[name], **parameters)
-    _, _, *expected = inspect.signature(DIVERGENCES[name]).parameters
     try:
         function(torch.zeros(1), torch.zeros(1))  # raises ValueError for a value out of range
     except TypeError as error:
-        raise ValueError(f"{error}; its parameters: {', '.join(expected) or 'none'}") from None
+        expected = ", ".join(parameter_names(name)) or "none"
+        raise ValueError(f"{error}; its parameters: {expected}") from None
     return function
+
+
+def parameter_names(name: str) -> list[str]:
+    """What a divergence takes beside log_p and log_q.
+
+    Args:
+        name: a name in ``DIVERGENCES``.
+    """
+    _, _, *names = inspect.signature(DIVERGENCES[name]).parameters
+    return names
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -27,6 +27,7 @@ from kdlib.losses.divergences import entropy
 # Of a token that is to be left out of a log-sum-exp. Not -inf: if all are left out, the gradient
 # would be NaN.
 NEGLIGIBLE = -1e30
+CHUNK = 2**22  # probabilities that are summed in float64 at once: 32 MB, and as much again
 
 
 class SparseTargets(NamedTuple):
@@ -144,16 +145,44 @@ def sampled(log_p: Tensor, k: int, generator: torch.Generator | None = None) -> 
         generator: the source of randomness; None for PyTorch's own.
 
     Raises:
-        ValueError: for a k below 1.
+        ValueError: for a k below 1, and for a P without mass or with a NaN.
 
     Source: Anshumann et al. 2025 (sparse logit sampling), with P itself as proposal.
     """
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
-    rows = log_p.reshape(-1, log_p.shape[-1])
-    drawn = torch.multinomial(rows.exp(), k, replacement=True, generator=generator)
-    ids = drawn.sort(-1).values.view(*log_p.shape[:-1], k)
-    return equally_weighted(ids, -entropy(log_p))
+    ids = _draws(log_p.reshape(-1, log_p.shape[-1]), k, generator).sort(-1).values
+    return equally_weighted(ids.view(*log_p.shape[:-1], k), -entropy(log_p))
+
+
+def _draws(log_p: Tensor, k: int, generator: torch.Generator | None) -> Tensor:
+    """Tokens (N, k) drawn from the rows of log_p (N, V), by the inverse of their distribution.
+
+    All in float64, unlike torch.multinomial: a sum over 100,000 tokens in float32 loses those at
+    its end. Their mass of 1 % was drawn 0.8 % of the time, and one of 0.3 % never.
+    """
+    device = log_p.device if log_p.device.type != "mps" else torch.device("cpu")  # has no float64
+    place = device if generator is None else generator.device
+    uniform = torch.rand(len(log_p), k, dtype=torch.float64, device=place, generator=generator).to(
+        device
+    )
+    chunk = max(1, CHUNK // log_p.shape[-1])
+    drawn = [
+        _inverse(rows.to(device, torch.float64), shares)
+        for rows, shares in zip(log_p.split(chunk), uniform.split(chunk))
+    ]
+    return torch.cat(drawn).to(log_p.device)
+
+
+def _inverse(log_p: Tensor, shares: Tensor) -> Tensor:
+    """The first token of each row up to which the mass exceeds each share (N, k) of it."""
+    mass = log_p.exp().cumsum(-1)
+    whole = mass[:, -1:]
+    if not ((whole > 0) & whole.isfinite()).all():
+        raise ValueError("log_p has a row that is no distribution: NaN, infinite or all -inf")
+    # Below the whole even where the product is rounded up: beyond it there is no token.
+    below = (shares * whole).minimum(whole.nextafter(torch.zeros_like(whole)))
+    return torch.searchsorted(mass, below, right=True)
 
 
 def renormalised(ids: Tensor, log_weights: Tensor) -> SparseTargets:

@@ -71,7 +71,8 @@ def gather_tensor(tensor: Tensor) -> Tensor:
         tensor: of any shape, sharded or not.
 
     Returns:
-        The whole tensor, detached; one that is on the CPU already is not copied.
+        The whole tensor, detached; one that is on the CPU already is not copied, so it may be the
+        weights in training, whose storage FSDP2 resizes: no NumPy array may share it.
     """
     tensor = tensor.detach()
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu()

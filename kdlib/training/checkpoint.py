@@ -80,7 +80,10 @@ def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
     # Sorted, because safetensors reorders tensors; as bytes, because NumPy has no bfloat16.
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        # Of a copy: a storage that NumPy has seen can never be resized, and FSDP2 frees the live
+        # weights, which on a CPU are what is saved, by resizing them.
+        whole = tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
+        digest.update(whole.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -126,3 +126,13 @@ def test_gradients_in_float32(case):
     case.of_logits(x.double(), exact).backward()
     case.of_logits(x, rounded).backward()
     assert_close(rounded.grad.double(), exact.grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("small", [1e-9, 1e-12, 1e-30, 1e-300, 5e-324])
+@pytest.mark.parametrize("limit", [(1, 0), (0, 1), (0, 0), (0.5, 0)])
+def test_alpha_beta_near_a_limit_is_the_limit_in_float32(limit, small):
+    """The factors of its formula overflow there, in float32 long before float64."""
+    log_p, log_q = random_logs(2, 50, seed=0).float()
+    near = alpha_beta(log_p, log_q, *(value or small for value in limit))
+    expected = oracles.alpha_beta(log_p, log_q, alpha=limit[0], beta=limit[1])
+    assert near.item() == pytest.approx(expected, rel=1e-4)

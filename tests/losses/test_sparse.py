@@ -3,8 +3,10 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 
+from kdlib.losses import sparse
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.sparse import SparseTargets, sampled, top_k, with_tail
 
@@ -123,6 +125,74 @@ def test_weights_are_shares_of_the_draws():
         (targets.weights * 25).round().sum(-1), torch.full((40,), 25.0, dtype=torch.float64)
     )
     assert (targets.ids.diff(dim=-1) >= 0).all()
+
+
+REAL = 2**17  # tokens; vocabularies of this size are in use
+
+
+@pytest.mark.parametrize(
+    ("tail", "tokens"),
+    [(1e-2, REAL), (3.3e-3, REAL), (3.3e-3, REAL - 1), (0.5, REAL), (1e-4, REAL)],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["tail behind", "tail ahead"])
+def test_a_tail_is_drawn_as_often_as_it_is_likely(tail, tokens, first):
+    """In float32, of a real vocabulary: each of its tokens has less than 1e-7 of the mass."""
+    p = torch.full((tokens,), tail / (tokens - 1), dtype=torch.float64)
+    likeliest = 0 if first else tokens - 1
+    p[likeliest] = 1 - tail
+    log_p = p.log().float()
+    draws = 2_000_000
+    ids = sampled(log_p, draws, torch.Generator().manual_seed(0)).ids
+    ids = ids[ids != likeliest]
+    # The rounding of log_p to float32 changes the tail's mass by 1e-6 of itself at most.
+    assert scipy.stats.binomtest(len(ids), draws, tail).pvalue > 1e-6
+    # All of the tail alike: its lower half is drawn in half of the cases.
+    lower = int((ids < tokens // 2).sum())
+    assert scipy.stats.binomtest(lower, len(ids), 0.5).pvalue > 1e-6
+
+
+def test_draws_of_a_vocabulary_that_multinomial_refuses():
+    """It takes no more than 2^24 tokens."""
+    log_p = torch.full((1, 2**24 + 8), -torch.inf)
+    log_p[0, [5, 2**24 + 1]] = math.log(0.5)
+    ids = sampled(log_p, 100, torch.Generator().manual_seed(0)).ids
+    assert set(ids.flatten().tolist()) == {5, 2**24 + 1}
+
+
+def test_draws_do_not_depend_on_the_chunks(monkeypatch):
+    """Nor does a token without mass come up, first, last or between."""
+    log_p = torch.randn(50, 40, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    log_p[:, [0, 7, 39]] = -torch.inf
+    whole = sampled(log_p, 30, torch.Generator().manual_seed(2)).ids
+    monkeypatch.setattr(sparse, "CHUNK", 100)
+    assert torch.equal(sampled(log_p, 30, torch.Generator().manual_seed(2)).ids, whole)
+    assert not set(whole.flatten().tolist()) & {0, 7, 39}
+
+
+class Ends:
+    """Uniform numbers at both ends of [0, 1)."""
+
+    def __call__(self, *shape, **_):
+        return torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64).expand(*shape)
+
+
+@pytest.mark.parametrize("shift", [0.0, -3.0, 40.0])
+def test_the_ends_of_the_uniform_numbers_fall_on_tokens_that_have_mass(monkeypatch, shift):
+    monkeypatch.setattr(sparse.torch, "rand", Ends())
+    log_p = torch.randn(200, 9, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    log_p[:, [0, 8]] = -torch.inf  # also not normalised
+    ids = sampled(log_p + shift, 2).ids
+    assert torch.equal(ids, torch.tensor([1, 7]).expand(200, 2))
+
+
+def test_no_position_is_drawn_from_none():
+    assert sampled(torch.zeros(0, 5), 3).ids.shape == (0, 3)
+
+
+@pytest.mark.parametrize("row", [[math.nan, 0.0], [-math.inf] * 2, [math.inf, 0.0]])
+def test_what_is_no_distribution_is_not_drawn_from(row):
+    with pytest.raises(ValueError, match="no distribution"):
+        sampled(torch.tensor([[-0.7, -0.7], row]), 3)
 
 
 def test_a_token_that_the_student_excludes():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -34,6 +35,12 @@ VOCABULARY, BLOCK = 31, 12  # an odd vocabulary: the parts of a matrix are not o
 TRAINING = Training(
     steps=12, batch=8, gradient_accumulation=2, learning_rate=0.02, checkpoint_every=100
 )
+# In the middle of the run, again and again; a step follows each, and shows what it has left.
+INTERRUPTIONS = {
+    "saves": {"checkpoint_every": 3},
+    "validates": {"validate_every": 3},
+    "validates and saves": {"checkpoint_every": 3, "validate_every": 3},
+}
 STOP_AT = 5
 OBJECTIVE = Objective.from_alpha(0.5)
 
@@ -46,9 +53,11 @@ def blocks() -> Blocks:
     return Blocks(ids, mask, bytes=1000)
 
 
-def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=False) -> None:
+def run(
+    folder: Path, accelerator, *, stop_on: int | None = None, remembered=False, **training
+) -> None:
     """One run in its folder, from its checkpoint if it has one; its final weights beside it. The
-    process `stop_on` gets a signal in the step STOP_AT."""
+    process `stop_on` gets a signal in the step STOP_AT. `training` changes settings."""
     folder.mkdir(exist_ok=True)
     sizes = [ModelSize(width, layers=2, heads=2) for width in (24, 16)]
     teacher, model = (
@@ -58,7 +67,7 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
     read = partial(PrecomputedTargets, blocks=blocks()) if remembered else LiveTargets
     targets = read(teacher, place=partial(place_module, accelerator=accelerator))
     phase = Phase("student", folder, "run", seed=0)
-    task = Task(blocks(), blocks(), OBJECTIVE, TRAINING, targets)
+    task = Task(blocks(), blocks(), OBJECTIVE, replace(TRAINING, **training), targets)
     real = loop.rows_of_step
     loop.rows_of_step = partial(_signalled, real, stop_on)
     try:
@@ -72,6 +81,12 @@ def run(folder: Path, accelerator, *, stop_on: int | None = None, remembered=Fal
     weights = {name: p.detach().clone() for name, p in whole.named_parameters()}
     if is_main():
         save_file(weights | {"parts": torch.tensor(parts)}, folder / "final.safetensors")
+
+
+def interrupted(folder: Path, name: str, accelerator) -> None:
+    """Runs that save and validate in their middle."""
+    for how, training in INTERRUPTIONS.items():
+        run(folder / f"{name} {how}", accelerator, **training)
 
 
 def _only_mine(mask, real=step.predicting):
@@ -109,6 +124,7 @@ def several(folder: Path) -> None:
     whole = make_accelerator("cpu", "fp32")
     run(folder / "ddp", whole)
     run(folder / "ddp stopped", whole, stop_on=1)
+    interrupted(folder, "ddp", whole)
     diverging(folder / "ddp diverged", whole)
     refusals(folder)
     with mock.patch.object(step, "predicting", _only_mine):
@@ -119,6 +135,7 @@ def several(folder: Path) -> None:
     run(folder / "fsdp remembered", parts, remembered=True)
     run(folder / "one stopped", parts)
     run(folder / "fsdp stopped", parts, stop_on=1)
+    interrupted(folder, "fsdp", parts)
     diverging(folder / "fsdp diverged", parts)
     for name, how in (("ddp", "none"), ("fsdp", "full")):
         AcceleratorState._reset_state(reset_partial_state=True)

@@ -16,6 +16,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from kdlib.cli import main as kdlib_main
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.machine.distributed import (
     ProcessLost,
@@ -28,6 +29,8 @@ from kdlib.machine.distributed import (
 from kdlib.machine.sharding import gather_model, is_sharding, place_module
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.training.checkpoint import Position, save_checkpoint
+from kdlib.training.phase import Phase
 from kdlib.training.run_folder import CHECKPOINT, Metrics
 
 pytestmark = pytest.mark.slow
@@ -69,6 +72,8 @@ def folder(tmp_path_factory):
     alone = make_accelerator("cpu", "fp32")
     process_runs.run(folder / "one", alone)
     process_runs.run(folder / "one stopped", alone, stop_on=0)
+    process_runs.interrupted(folder, "one", alone)
+    process_runs.interrupted(folder, "one, sharding full", make_accelerator("cpu", "fp32", "full"))
     done = torchrun(HERE / "process_runs.py", "train", folder)
     assert done.returncode == 0, done.stderr[-3000:]
     process_runs.run(folder / "ddp stopped", alone)
@@ -112,6 +117,18 @@ def test_another_number_of_processes_goes_on(folder, name):
     assert distance(folder, name) < TOLERANCE
     steps = [row["step"] for row in Metrics(folder / name).rows()]
     assert process_runs.STOP_AT + 1 in steps and steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize("how", process_runs.INTERRUPTIONS)
+@pytest.mark.parametrize("name", ["one", "one, sharding full", "ddp", "fsdp"])
+def test_what_is_done_in_the_middle_of_a_run_changes_no_weight(folder, name, how):
+    """After a validation FSDP2 leaves the outermost weights whole, and a save must leave them so
+    that they can be resharded."""
+    assert distance(folder, f"{name} {how}") < TOLERANCE
+    validated = [
+        row["step"] for row in Metrics(folder / f"{name} {how}").rows() if "validation" in row
+    ]
+    assert validated == ([12] if how == "saves" else [3, 6, 9, 12])
 
 
 def test_sharded_weights_lay_in_parts(folder):
@@ -163,6 +180,7 @@ def run(tmp_path_factory):
         "teacher.size.heads": 2, "teacher.training.steps": 4,
         "student.size.width": 16, "student.size.layers": 2, "student.size.heads": 2,
         "student.training.steps": 12, "student.training.checkpoint_every": SAVED_STEP,
+        "student.training.validate_every": SAVED_STEP,
         "controls.equal_steps": False, "controls.equal_compute": False,
         "device": "cpu", "precision": "fp32", "sharding": "full", "out": folder / "run",
     }  # fmt: skip
@@ -171,6 +189,7 @@ def run(tmp_path_factory):
     with safe_open(folder / "run" / CHECKPOINT, "pt") as file:
         saved = int(file.metadata()["step"])
     finished = torchrun("-m", "kdlib", *asked, "--resume")
+    kdlib_main([*asked, "--sharding", "none", "--out", str(folder / "alone")])
     return folder / "run", killed, saved, finished
 
 
@@ -197,7 +216,28 @@ def test_the_run_goes_on_to_its_report(run):
     assert load_model(folder / "student").dtype == torch.float32
 
 
+def test_the_run_that_went_on_ends_where_one_process_does_that_was_never_killed(run):
+    folder = run[0]
+    for name in ("teacher", "student"):
+        went_on, alone = (
+            load_file(place / name / "model.safetensors")
+            for place in (folder, folder.parent / "alone")
+        )
+        assert went_on.keys() == alone.keys()
+        for weight in alone:
+            assert (went_on[weight] - alone[weight]).abs().max() < 10 * TOLERANCE, (name, weight)
+
+
 # --- One process --------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_leaves_the_live_weights_resizable(tmp_path):
+    """FSDP2 frees a weight by resizing its storage; what NumPy has seen cannot be resized."""
+    model = new_model(ModelSize(8, 1, 2), 11, 16, seed=0)
+    optimizer = torch.optim.AdamW(model.parameters())
+    save_checkpoint(Phase("student", tmp_path, "run", seed=0), model, optimizer, Position(1, 0.0))
+    for parameter in model.parameters():
+        parameter.untyped_storage().resize_(0)
 
 
 def test_alone_nothing_is_asked_of_others():
