@@ -71,7 +71,7 @@ def measure(sizes: Sizes = STANDARD, teacher: nn.Module | None = None) -> dict[s
     blocks = _blocks(sizes.epochs[-1], _vocabulary(teacher))
     with tempfile.TemporaryDirectory() as folder:
         # Only this process reads the cache, so the hashes in its manifest can be placeholders.
-        contents = CacheContents("random", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
+        contents = CacheContents("random", "none", "none", "sampled", DRAWS, 1.0, BLOCK, seed=0)
         write_cache(Path(folder) / "cache", contents, teacher, blocks, accelerator.autocast)
         cached = CachedTargets(Path(folder) / "cache", contents, blocks)
 

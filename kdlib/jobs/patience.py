@@ -15,12 +15,14 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from kdlib.errors import UserError
 from kdlib.files import atomic_folder
+from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.controls import WITHOUT_TEACHER
 from kdlib.jobs.learners import Learner, learner
-from kdlib.jobs.phases import Classroom, learn, train_control
+from kdlib.jobs.phases import learn, train_control
 from kdlib.machine.distributed import run_on_main
-from kdlib.training.run_folder import Metrics, read_state, write_state
+from kdlib.training.run_folder import METRICS, Metrics, read_state, write_state
 
 
 def train_patiently(classroom: Classroom, patient: Learner) -> None:
@@ -74,8 +76,13 @@ def _is_better(folder: Path, one: str, other: str) -> bool:
 
 def _validation(folder: Path, name: str) -> float:
     """The validation loss at the end of a training, in nats per token."""
-    rows = [row for row in Metrics(folder).rows() if row["phase"] == name]
-    return float(rows[-1]["validation"])
+    losses = [row.get("validation") for row in Metrics(folder).rows() if row["phase"] == name]
+    if not losses or losses[-1] is None:
+        raise UserError(
+            f"{folder / METRICS}: the validation loss at the end of {name} is missing, so nobody can"
+            f" say which training was the best; delete {folder / name} and use --resume"
+        )
+    return float(losses[-1])
 
 
 def _record(folder: Path, patient: str, best: str, tried: list[str]) -> None:

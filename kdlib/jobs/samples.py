@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.data.documents import Document
+from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.recipe_files import recipe_of_run
@@ -17,7 +20,7 @@ from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.training.run_folder import require_run
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 PROMPT_TOKENS, NEW_TOKENS, SAMPLES = 24, 48, 3
 
@@ -40,15 +43,17 @@ def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str
     """
     require_run(folder)
     texts = {}
-    for name, model_folder in RunModels(recipe_of_run(folder), folder).of_first_seed.items():
+    models = RunModels(recipe_of_run(folder), folder)
+    for name, model_folder in models.of_first_seed.items():
         tokenizer, model = load_tokenizer(model_folder), load_model(model_folder)
         if tokens >= longest_text(model):
             raise UserError(
                 f"tokens: {tokens} is too many; the {name} reads {longest_text(model)} at once, so"
                 f" use {longest_text(model) - 1} or fewer"
             )
-        ids = tokenizer(prompt, return_tensors="pt").input_ids
-        texts[name] = generate(model, tokenizer, ids, tokens, seed)
+        separator = _separator(models, name)
+        ids = prompt_ids(tokenizer, prompt, separator)
+        texts[name] = generate(model, tokenizer, ids, tokens, seed, separator=separator)
     return texts
 
 
@@ -69,17 +74,41 @@ def sample_documents(
     teacher_tokenizer = load_tokenizer(models.teacher)
     samples = []
     for document in documents[-SAMPLES:]:
-        opening = tokenizer(document.text, return_tensors="pt").input_ids[:, :PROMPT_TOKENS]
-        prompt = str(tokenizer.decode(opening[0]))
+        opening = prompt_ids(tokenizer, document.text, models.recipe.data.separator)
+        opening = opening[:, : PROMPT_TOKENS + 1]
+        prompt = tokenizer.backend_tokenizer.decode(opening[0, 1:].tolist())
         texts = {}
         for name, model in loaded.items():
-            model_tokenizer, ids = tokenizer, opening
+            model_tokenizer, ids, separator = tokenizer, opening, _separator(models, name)
             if name == "teacher" and models.recipe.student.cross_tokenizer:
                 model_tokenizer = teacher_tokenizer
-                ids = teacher_tokenizer(prompt, return_tensors="pt").input_ids
-            texts[name] = generate(model, model_tokenizer, ids, NEW_TOKENS, models.recipe.seed)
+                ids = prompt_ids(teacher_tokenizer, prompt, separator)
+            texts[name] = generate(
+                model, model_tokenizer, ids, NEW_TOKENS, models.recipe.seed, separator=separator
+            )
         samples.append({"prompt": prompt} | texts)
     return samples
+
+
+def _separator(models: RunModels, name: str) -> str:
+    """The recipe's separator is a token of the learners; a teacher that reads others has its own."""
+    foreign = name == "teacher" and models.recipe.student.cross_tokenizer
+    return AUTO if foreign else models.recipe.data.separator
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerFast, text: str, separator: str = AUTO) -> Tensor:
+    """A text to be continued, as a document begins in training: after the separator.
+
+    Args:
+        tokenizer: of the model that is to continue it.
+        text: any text, also none.
+        separator: as in the recipe (see `kdlib.data.separators.separator_id`).
+
+    Returns:
+        (1, P) int64 token ids.
+    """
+    encoded = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+    return torch.tensor([[separator_id(tokenizer, separator), *encoded.ids]])
 
 
 def longest_text(model: Any) -> int:
@@ -88,18 +117,29 @@ def longest_text(model: Any) -> int:
 
 
 def generate(
-    model: Any, tokenizer: PreTrainedTokenizerFast, prompt: Tensor, new_tokens: int, seed: int
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    prompt: Tensor,
+    new_tokens: int,
+    seed: int,
+    *,
+    separator: str = AUTO,
 ) -> str:
     """Sample a continuation at temperature 0.8 from the 40 likeliest tokens.
+
+    Of the settings of generation in the model's folder, only the tokens that end a text are used:
+    penalties, beams and the like would show another distribution than the one that was learned.
 
     Args:
         model: a causal language model.
         tokenizer: the model's tokenizer.
-        prompt: (1, P) token ids. If prompt and new tokens are more than the model reads, the
-            beginning of the prompt is left out, and the new tokens are fewer where that is not
-            enough: beyond its last position a model has learned nothing, or has none.
-        new_tokens: how many to add, at most; an end-of-text token ends the text.
+        prompt: (1, P) token ids (see `prompt_ids`). If prompt and new tokens are more than the model
+            reads, the beginning of the prompt is left out, and the new tokens are fewer where that
+            is not enough: beyond its last position a model has learned nothing, or has none.
+        new_tokens: how many to add, at most; a token that ends a text, or that stands between
+            documents, ends it.
         seed: of the draws; the same seed gives the same text.
+        separator: between documents, as in the recipe.
 
     Returns:
         The continuation, without the prompt.
@@ -107,13 +147,44 @@ def generate(
     torch.manual_seed(seed)
     new_tokens = min(new_tokens, longest_text(model) - 1)
     prompt = prompt[:, -(longest_text(model) - new_tokens) :].to(model.device)
-    out = model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
+    ends = _text_ends(model, tokenizer) | {separator_id(tokenizer, separator)}
+    settings = _plain_sampling(sorted(ends), new_tokens)
+    with _settings_of_folder_put_aside(model, settings):
+        out = model.generate(
+            prompt, generation_config=settings, attention_mask=torch.ones_like(prompt)
+        )
+    added = out[0, prompt.shape[1] :]
+    return str(
+        tokenizer.decode(added, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    )
+
+
+def _text_ends(model: Any, tokenizer: PreTrainedTokenizerFast) -> set[int]:
+    """Tokens that end a text, by the model's folder and by its tokenizer."""
+    own = model.generation_config.eos_token_id
+    ends = {*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id}
+    return {int(end) for end in ends if end is not None}
+
+
+def _plain_sampling(ends: list[int], new_tokens: int) -> GenerationConfig:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
         max_new_tokens=new_tokens,
         do_sample=True,
         temperature=0.8,
         top_k=40,
-        pad_token_id=tokenizer.eos_token_id,
+        eos_token_id=ends,
+        pad_token_id=ends[0],
     )
-    return str(tokenizer.decode(out[0, prompt.shape[1] :], skip_special_tokens=True))
+
+
+@contextlib.contextmanager
+def _settings_of_folder_put_aside(model: Any, settings: GenerationConfig) -> Iterator[None]:
+    """Let the model generate with these settings; whatever they leave out would come from its own."""
+    own = model.generation_config
+    model.generation_config = settings
+    try:
+        yield
+    finally:
+        model.generation_config = own

@@ -27,7 +27,8 @@ from filelock import FileLock
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder
 from kdlib.models.checksums import write_checksums
-from kdlib.models.folders import first_line, silence_transformers
+from kdlib.models.folders import silence_transformers
+from kdlib.models.weights import first_line
 
 CACHE_VARIABLE = "KDLIB_CACHE_DIR"
 PIP = (sys.executable, "-m", "pip")
@@ -219,9 +220,11 @@ def convert(gguf: Path, folder: Path) -> None:
     silence_transformers()
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
         )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+        )
     except Exception as error:  # whatever a damaged file makes the loader raise
         raise UserError(f"fetch: {gguf.name} cannot be read: {first_line(error)}") from error
     plain = _without_quantization(loaded)

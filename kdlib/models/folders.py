@@ -1,6 +1,7 @@
 """Model folders: load and save causal language models and their tokenizers.
 
-Only safetensors are read, and a folder's checksums are verified on every load.
+Only safetensors are read, no code in a folder is run, and a folder's checksums are verified on
+every load.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from kdlib.data.tokenizer import END_OF_TEXT
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, disk_errors_named
 from kdlib.models.checksums import verify_checksums, write_checksums
+from kdlib.models.folder_kinds import read_settings, refuse_other_weights
+from kdlib.models.lossless import make_neutral, refuse_lossy
 from kdlib.models.vocabularies import trim_vocabulary
+from kdlib.models.weights import first_line, load_complete_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -41,7 +45,9 @@ def load_model(folder: Path | str) -> nn.Module:
         UserError: for a folder that is no model folder, is damaged or cannot be loaded, and for a
             tokenizer with more tokens than the model has output slots.
     """
-    model: nn.Module = trim_vocabulary(load_whole_model(folder), load_tokenizer(folder))
+    folder = Path(folder)
+    settings = _check_folder(folder)
+    model: nn.Module = trim_vocabulary(_whole_model(folder, settings), _tokenizer(folder))
     return model
 
 
@@ -55,55 +61,69 @@ def load_whole_model(folder: Path | str) -> nn.Module:
         The model, in float32 on the CPU.
 
     Raises:
-        UserError: for a folder that is no model folder, is damaged or cannot be loaded.
+        UserError: for a folder that is no model folder, is damaged or cannot be loaded, and for
+            weights that are not those of a causal language model, all of them and finite.
     """
-    from transformers import AutoModelForCausalLM
-
-    _require_model_folder(Path(folder))
-    verify_checksums(Path(folder))
-    silence_transformers()
-    try:
-        model: nn.Module = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
-    except Exception as error:  # whatever a damaged file makes the loader raise
-        raise UserError(f"model: {folder} cannot be loaded: {first_line(error)}") from error
-    return model
+    return _whole_model(Path(folder), _check_folder(Path(folder)))
 
 
 def stored_slots(folder: Path | str) -> int:
     """How many output slots the model in the folder has; there may be more slots than tokens."""
     from transformers import AutoConfig
 
-    return int(AutoConfig.from_pretrained(folder, local_files_only=True).vocab_size)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return int(config.vocab_size)
 
 
 def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
-    """Load the tokenizer of a model folder.
+    """Load the tokenizer of a model folder; it encodes a whole text, and nothing but the text.
 
     Args:
         folder: a model folder.
 
     Returns:
-        The tokenizer, as transformers' ``PreTrainedTokenizerFast``.
+        The tokenizer, as transformers' ``PreTrainedTokenizerFast``. What an earlier use has left in
+        it is switched off (see `kdlib.models.lossless`).
 
     Raises:
-        UserError: for a folder that is no model folder, is damaged or cannot be loaded, and for a
-            tokenizer that only runs in Python.
+        UserError: for a folder that is no model folder, is damaged or cannot be loaded, for a
+            tokenizer that only runs in Python, and for one that loses a part of a text.
     """
+    _check_folder(Path(folder))
+    return _tokenizer(Path(folder))
+
+
+def _check_folder(folder: Path) -> dict[str, Any]:
+    """The settings of a model folder whose files are those that were written."""
+    settings = read_settings(folder)
+    verify_checksums(folder)
+    return settings
+
+
+def _whole_model(folder: Path, settings: dict[str, Any]) -> nn.Module:
+    silence_transformers()
+    refuse_other_weights(folder, settings)
+    return load_complete_weights(folder, settings)
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
-    _require_model_folder(Path(folder))
-    verify_checksums(Path(folder))
+    silence_transformers()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:
         raise UserError(f"tokenizer: {folder} cannot be loaded: {first_line(error)}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(
             f"tokenizer: {folder} has one that only runs in Python; a tokenizer.json is needed"
         )
-    return cast("PreTrainedTokenizerFast", tokenizer)
+    fast = cast("PreTrainedTokenizerFast", tokenizer)
+    make_neutral(fast.backend_tokenizer)
+    refuse_lossy(fast, folder)
+    return fast
 
 
 def silence_transformers() -> None:
@@ -112,19 +132,6 @@ def silence_transformers() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or its class's name where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _require_model_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"model: {folder} is not a model folder (no config.json in it);"
-            " give a folder written by save_pretrained, or OWNER/NAME on the hub"
-        )
 
 
 def wrap_tokenizer(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
@@ -165,6 +172,22 @@ def save_model(
     silence_transformers()
     with disk_errors_named(folder), atomic_folder(folder) as draft:
         stored: Any = model if dtype is None else copy.deepcopy(model).to(dtype)
+        stored.generation_config = _consistent(stored.generation_config)
         stored.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         write_checksums(draft)
+
+
+def _consistent(settings: Any) -> Any:
+    """Settings of generation that can be saved: without those that contradict one another.
+
+    Many folders set a temperature and do not sample; transformers loads that, but will not save it.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        settings.validate(strict=True)
+    except ValueError:
+        names = ("bos_token_id", "eos_token_id", "pad_token_id")
+        return GenerationConfig(**{name: getattr(settings, name) for name in names})
+    return settings

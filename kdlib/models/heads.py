@@ -36,6 +36,8 @@ def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
         (B, S, H) hidden states.
     """
     base: Any = model.base_model  # torch types a module's attributes as Tensor | Module
+    if base is model:  # an architecture that names its base otherwise, such as Llama 4
+        base = getattr(model, "model", model)
     with one_text_a_row():
         hidden: Tensor = base(input_ids=ids, use_cache=False).last_hidden_state
     return hidden
@@ -82,8 +84,15 @@ def linear_head(model: nn.Module) -> Head | None:
     was_training = model.training
     model.eval()
     ids = torch.arange(min(PROBE_TOKENS, len(output.weight)), device=output.weight.device)[None]
-    hidden, logits = last_hidden_states(model, ids), model(input_ids=ids).logits
+    try:
+        hidden = last_hidden_states(model, ids)
+    except AttributeError:
+        hidden = None
+    logits = model(input_ids=ids, use_cache=False).logits
     model.train(was_training)
+    if hidden is None:
+        _warn_of_whole_logits(model, "it does not give its last hidden states alone")
+        return None
     if hidden.shape[-1] == output.weight.shape[1]:
         for finished, settings in _finished(output(hidden), model.config):
             if torch.equal(finished, logits):
@@ -96,15 +105,17 @@ def linear_head(model: nn.Module) -> Head | None:
 
 def _finished(raw: Tensor, config: Any) -> Iterator[tuple[Tensor, dict[str, float]]]:
     """What architectures with these settings make of raw logits, bit by bit, and how a head does."""
-    names = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    # Gemma, RecurrentGemma; Cohere; Granite
+    names = ("final_logit_softcapping", "logits_soft_cap", "logit_scale", "logits_scaling")
     values = (getattr(config, name, None) for name in names)
-    cap, factor, divisor = (v if isinstance(v, int | float) else None for v in values)
+    cap, other_cap, factor, divisor = (v if isinstance(v, int | float) else None for v in values)
     # The plain product comes last: untrained logits may be too small for a cap to change a bit.
-    if cap:  # Gemma
+    cap = cap or other_cap
+    if cap:
         yield (raw / cap).tanh() * cap, {"soft_cap": cap}
-    if factor:  # Cohere
+    if factor:
         yield raw * factor, {"scale": factor}
-    if divisor:  # Granite; HyperCLOVA X multiplies by a setting of the same name
+    if divisor:  # HyperCLOVA X multiplies by a setting of the same name
         yield raw / divisor, {"scale": 1 / divisor}
         yield raw * divisor, {"scale": divisor}
     yield raw, {}

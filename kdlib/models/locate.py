@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kdlib.errors import UserError
 from kdlib.models.fetch import PACKAGES, fetched_folder
-from kdlib.models.folders import POCKET_TEACHER, first_line
+from kdlib.models.folders import POCKET_TEACHER
+from kdlib.models.weights import first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Weights as safetensors only, and no code.

@@ -104,6 +104,7 @@ def trim_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
     r"""Cut off the slots beyond the tokenizer, in place.
 
     The softmax over the rest is exactly what logits of :math:`-\infty` in those slots would give.
+    Special tokens that the settings name among those slots are no tokens any more.
 
     Args:
         model: a model of transformers.
@@ -121,7 +122,23 @@ def trim_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
         model.resize_token_embeddings(token_slots(tokenizer))
         for parameter, was_trainable in zip(model.parameters(), trainable):
             parameter.requires_grad_(was_trainable)
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        _forget_tokens_beyond(settings, token_slots(tokenizer))
     return model
+
+
+def _forget_tokens_beyond(settings: Any, slots: int) -> None:
+    """Set to None each special token, of settings in place, that has no slot.
+
+    A padding token without a slot would keep a saved model from being loaded.
+    """
+    for name, value in list(vars(settings).items()) if settings else []:
+        if not name.endswith("_token_id"):
+            continue
+        if isinstance(value, list):
+            setattr(settings, name, [token for token in value if token < slots] or None)
+        elif isinstance(value, int) and value >= slots:
+            setattr(settings, name, None)
 
 
 @torch.no_grad()
@@ -141,5 +158,5 @@ def surplus_mass(model: nn.Module, tokenizer: PreTrainedTokenizerBase, ids: Tens
     """
     if not surplus_slots(model, tokenizer):
         return 0.0
-    probabilities = model(input_ids=ids).logits.float().softmax(-1)
+    probabilities = model(input_ids=ids, use_cache=False).logits.float().softmax(-1)
     return float(probabilities[..., token_slots(tokenizer) :].sum(-1).mean())

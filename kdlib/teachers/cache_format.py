@@ -30,8 +30,14 @@ from kdlib.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-FORMAT = 2  # 1 stored no tail
+FORMAT = 3  # 1 stored no tail; 2 did not know the teacher's configuration
 MANIFEST = "manifest.json"
+# Settings that name things and change no number that a model computes.
+NAMES = {
+    "_name_or_path", "name_or_path", "architectures", "auto_map", "transformers_version", "dtype",
+    "torch_dtype", "id2label", "label2id", "use_cache", "output_attentions",
+    "output_hidden_states", "return_dict",
+}  # fmt: skip
 KEY_BYTES = 16  # 128 bits: two blocks of a data set never share a key by chance
 
 
@@ -41,6 +47,8 @@ class CacheContents:
 
     Attributes:
         teacher: hash of the teacher's weights.
+        configuration: hash of its settings: the same weights compute something else with another
+            rotary base, scale, cap or window.
         tokenizer: hash of its tokenizer.
         kind: a key of ``kdlib.losses.sparse.KINDS``.
         k: tokens kept of each distribution, or drawn from it.
@@ -50,6 +58,7 @@ class CacheContents:
     """
 
     teacher: str
+    configuration: str
     tokenizer: str
     kind: str
     k: int
@@ -83,17 +92,46 @@ def cache_contents(
         UserError: for more likeliest tokens than the vocabulary has (draws may be any number).
     """
     _check_k(teacher, kind, k)
-    # The weights, not the folder's name: another checkpoint under the same path is another teacher.
+    tokens = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    return CacheContents(
+        teacher=_hash_weights(teacher),
+        configuration=_hash_settings(teacher),
+        tokenizer=tokens.hexdigest(),
+        kind=kind,
+        k=k,
+        temperature=temperature,
+        positions=blocks.ids.shape[1] - 1,
+        seed=seed,
+    )
+
+
+def _hash_weights(teacher: nn.Module) -> str:
+    """Of the weights, not of a folder's name: another checkpoint there is another teacher."""
     weights = hashlib.sha256()
-    for name, parameter in sorted(teacher.named_parameters()):
+    # Buffers too: some models route or scale by numbers that are no parameters.
+    for name, tensor in sorted(teacher.state_dict().items()):
         weights.update(name.encode())
         # As bytes: NumPy knows no bfloat16.
-        weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    tokens = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
-    positions = blocks.ids.shape[1] - 1
-    return CacheContents(
-        weights.hexdigest(), tokens.hexdigest(), kind, k, temperature, positions, seed
-    )
+        weights.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return weights.hexdigest()
+
+
+def _hash_settings(teacher: nn.Module) -> str:
+    """Of every setting that may change what a model computes, also those of its parts."""
+    config: Any = teacher.config
+    return hashlib.sha256(_without_names(config.to_dict()).encode()).hexdigest()
+
+
+def _without_names(settings: dict[str, Any]) -> str:
+    """Settings as text, in one order and without names."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            # Keys as JSON has them: a number becomes text once a configuration has been saved.
+            return {str(key): kept(part) for key, part in value.items() if key not in NAMES}
+        return [kept(part) for part in value] if isinstance(value, list | tuple) else value
+
+    return json.dumps(kept(settings), sort_keys=True, default=str)
 
 
 def _check_k(teacher: nn.Module, kind: str, k: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ class HiddenStateReader(ModelWithHead):
         """
         head = self.head
         if head is None:
-            logits: Tensor = self.model(input_ids=ids).logits
+            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
             return logits
         return HiddenTargets(last_hidden_states(self.model, ids), head)
 
@@ -144,7 +145,17 @@ def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:
 
     Args:
         teacher: a causal language model of transformers.
-        blocks: the blocks whose hidden states would be kept, in float32 at most.
+        blocks: the blocks whose hidden states would be kept.
     """
-    head = linear_head(teacher)
-    return head is not None and blocks.ids.numel() * head.width * 4 <= MEMORY_LIMIT_BYTES
+    return linear_head(teacher) is not None and hidden_bytes(teacher, blocks) <= MEMORY_LIMIT_BYTES
+
+
+def hidden_bytes(teacher: nn.Module, blocks: Blocks) -> int:
+    """What the teacher's hidden states of all blocks take in memory, in float32 at most.
+
+    Args:
+        teacher: a causal language model of transformers.
+        blocks: the blocks whose hidden states would be kept.
+    """
+    model: Any = teacher
+    return int(blocks.ids.numel() * model.get_output_embeddings().weight.shape[1] * 4)

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.data.documents import Document
+from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token
 from kdlib.losses.spans import NO_SPAN, SpanTargets, label_log_likelihoods, sum_by_span
@@ -42,7 +43,7 @@ from kdlib.machine.progress import progress_bar
 from kdlib.teachers.base import Autocast, TeacherTargets
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerFast
 
 Offsets = list[tuple[int, int]]
 ROWS = 4  # blocks in one forward pass of the teacher
@@ -102,20 +103,24 @@ def _ends(cut: Offsets) -> set[int]:
 
 def pair_blocks(
     documents: list[Document],
-    teacher: PreTrainedTokenizerBase,
-    student: PreTrainedTokenizerBase,
+    teacher: PreTrainedTokenizerFast,
+    student: PreTrainedTokenizerFast,
     length: int,
+    *,
+    separator: str = AUTO,
 ) -> PairedBlocks:
     """Cut documents into pieces that end with a span, and make blocks of them for both models.
 
-    Each piece follows the end-of-text token of its tokenizer, and is padded at the end. A span that
-    is longer than a block is left out.
+    Each piece follows the separator of its tokenizer, and is padded at the end. A span that is
+    longer than a block is left out.
 
     Args:
         documents: the texts.
         teacher: the teacher's tokenizer.
         student: the student's tokenizer.
         length: the most tokens of a piece, in either cut.
+        separator: of the student's tokenizer (see `kdlib.data.separators.separator_id`); the
+            teacher's is the one that suits its own.
 
     Returns:
         Blocks of ``length + 1`` tokens for both models, and their spans.
@@ -135,8 +140,10 @@ def pair_blocks(
     size = sum(len(document.text.encode()) for document in documents)
     blocks, spans = zip(
         *(
-            _stack(cut, tokenizer.eos_token_id, length)
-            for cut, tokenizer in zip(rows, (teacher, student), strict=True)
+            _stack(cut, first, length)
+            for cut, first in zip(
+                rows, (separator_id(teacher), separator_id(student, separator)), strict=True
+            )
         ),
         strict=True,
     )
@@ -152,7 +159,7 @@ class _Row(NamedTuple):
 
 
 def _pieces(
-    text: str, teacher: PreTrainedTokenizerBase, student: PreTrainedTokenizerBase, length: int
+    text: str, teacher: PreTrainedTokenizerFast, student: PreTrainedTokenizerFast, length: int
 ) -> Iterator[tuple[_Row, _Row]]:
     """Pieces of as many spans as fit, without spans that are longer than a block."""
     cuts = [t.backend_tokenizer.encode(text, add_special_tokens=False) for t in (teacher, student)]
@@ -181,11 +188,12 @@ def _last_span(numbers: list[int], start: int, length: int) -> int:
     return numbers[-1] if next_token_at >= len(numbers) else numbers[next_token_at] - 1
 
 
-def _stack(
-    rows: tuple[_Row, ...], end_of_text: int, length: int
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Ids and mask of one model's pieces (N, length + 1), and the spans of their tokens."""
-    ids = torch.full((len(rows), length + 1), end_of_text)
+def _stack(rows: tuple[_Row, ...], first: int, length: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Ids and mask of one model's pieces (N, length + 1), and the spans of their tokens.
+
+    The token that every piece follows pads it, too.
+    """
+    ids = torch.full((len(rows), length + 1), first)
     spans = torch.full_like(ids, NO_SPAN)
     for number, row in enumerate(rows):
         ids[number, 1 : len(row.ids) + 1] = torch.tensor(row.ids)
@@ -225,7 +233,7 @@ class SpanLikelihoods(TeacherTargets):
                 group = slice(start, start + ROWS)
                 ids = pairs.teacher.ids[group].to(device)
                 with autocast():
-                    logits = teacher(input_ids=ids).logits
+                    logits = teacher(input_ids=ids, use_cache=False).logits
                 logits, labels, _ = next_token(logits, ids)
                 self._log_p[group] = sum_by_span(
                     label_log_likelihoods(logits, labels),

@@ -49,12 +49,12 @@ class StudentWithLoss(ModelWithHead):
             ValueError: for sparse targets where the student has no linear head.
         """
         if isinstance(targets, SpanTargets):
-            logits = self.model(input_ids=ids).logits
+            logits = self.model(input_ids=ids, use_cache=False).logits
             return span_distillation_loss(logits, ids, mask, targets, objective)
         counted = None if mask is None else predicting(mask)
         head = self.head
         if head is None:
-            logits, labels, _ = next_token(self.model(input_ids=ids).logits, ids)
+            logits, labels, _ = next_token(self.model(input_ids=ids, use_cache=False).logits, ids)
             target = None if targets is None else next_token(_logits(targets), ids)[0]
             counted = None if counted is None else counted.to(ids.device, non_blocking=True)
             return distillation_loss(

@@ -130,7 +130,7 @@ class Bigram(nn.Module):
         super().__init__()
         self.table = nn.Embedding(VOCABULARY, VOCABULARY)
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, **more):
         return mock.Mock(logits=self.table(input_ids))
 
 

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from kdlib.errors import UserError
-from kdlib.models import pruning
+from kdlib.models import cutting, influence, pruning
 from kdlib.models.frozen import check_pair, freeze
 from kdlib.models.pruning import Cut, Pruning
 from kdlib.models.transformer_blocks import transformer_blocks
@@ -142,7 +142,7 @@ def test_trying_leaves_the_teacher_as_it_was(kind):
 def test_a_block_that_is_skipped_is_a_block_that_is_cut_out(kind):
     model = teacher(kind)
     student = pruning.cut_out(model, Cut([0, 2, 4], None, []))
-    skipped = pruning._log_probabilities_without(model, IDS, {1, 3})
+    skipped = cutting.log_probabilities_without(model, IDS, {1, 3})
     torch.testing.assert_close(logits(student).log_softmax(-1), skipped)
 
 
@@ -252,9 +252,9 @@ def test_the_first_tokens_of_a_row_have_no_say():
     for block in model.model.layers:
         block.self_attn.o_proj.weight.zero_()  # so that no token hears of another
     before, other = pruning.block_influence(model, IDS), IDS.clone()
-    other[:, : pruning.SINKS] = 29
+    other[:, : influence.SINKS] = 29
     assert pruning.block_influence(model, other) == before
-    other[:, pruning.SINKS] = 29
+    other[:, influence.SINKS] = 29
     assert pruning.block_influence(model, other) != before
 
 

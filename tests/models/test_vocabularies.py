@@ -126,3 +126,19 @@ def test_a_loaded_model_has_its_tokenizers_vocabulary(tokenizer, tmp_path):
     save_model(new(288), tokenizer, tmp_path / "padded")
     assert load_whole_model(tmp_path / "padded").config.vocab_size == 288
     assert load_model(tmp_path / "padded").config.vocab_size == 280
+
+
+@pytest.mark.parametrize("slots", [300, 280])
+def test_special_tokens_without_a_slot_are_forgotten(tokenizer, tmp_path, slots):
+    """With such a padding token in its settings, a saved student could not be loaded again."""
+    model = new(slots)
+    for settings in (model.config, model.generation_config):
+        settings.pad_token_id, settings.bos_token_id = 295, -1
+        settings.eos_token_id = [3, 299]
+    trim_vocabulary(model, tokenizer)
+    for settings in (model.config, model.generation_config):
+        assert settings.pad_token_id is None
+        assert settings.bos_token_id == -1  # as some write that there is none
+        assert settings.eos_token_id == [3]
+    save_model(model, tokenizer, tmp_path / "saved")
+    assert load_model(tmp_path / "saved").generation_config.eos_token_id == [3]

@@ -119,6 +119,7 @@ def test_manifest_counts_real_tokens_and_all_bytes(made):
         {"temperature": 2.0},
         {"positions": POSITIONS + 1},
         {"seed": 1},
+        {"configuration": "0" * 64},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -143,6 +144,60 @@ def test_hashes_tell_teachers_and_tokenizers_apart():
     assert of(TEACHER, "b").tokenizer != one.tokenizer
 
 
+def with_setting(name, value):
+    teacher = make_teacher()
+    setattr(teacher.config, name, value)
+    return cache_contents(teacher, tokenizer(), TEXT, "sampled", K, temperature=1.0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rope_parameters", {"rope_type": "default", "rope_theta": 500.0}),
+        ("rms_norm_eps", 0.1),
+        ("hidden_act", "relu"),
+        ("final_logit_softcapping", 5.0),
+        ("logits_scaling", 2.0),
+        ("sliding_window", 4),
+        ("layer_types", ["full_attention", "sliding_attention"]),
+    ],
+)
+def test_equal_weights_with_other_settings_are_another_teacher(made, name, value):
+    """Its weights are the same to the bit; what it computes is not."""
+    other = with_setting(name, value)
+    assert other.teacher == contents().teacher
+    with pytest.raises(UserError, match="is for configuration "):
+        CachedTargets(made, other, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_name_or_path", "elsewhere"),
+        ("transformers_version", "4.0"),
+        ("dtype", torch.bfloat16),
+        ("id2label", {0: "good", 1: "bad"}),
+    ],
+)
+def test_a_name_is_no_setting(name, value):
+    assert with_setting(name, value) == contents()
+
+
+def test_a_configuration_that_was_saved_and_read_is_the_same(tmp_path):
+    teacher = make_teacher()
+    teacher.config.save_pretrained(tmp_path)
+    teacher.config = type(teacher.config).from_pretrained(tmp_path)
+    made = cache_contents(teacher, tokenizer(), TEXT, "sampled", K, temperature=1.0, seed=0)
+    assert made == contents()
+
+
+def test_buffers_are_a_part_of_the_teacher():
+    teacher = make_teacher()
+    teacher.register_buffer("correction", torch.ones(()))
+    made = cache_contents(teacher, tokenizer(), TEXT, "sampled", K, temperature=1.0, seed=0)
+    assert made.teacher != contents().teacher
+
+
 @pytest.mark.parametrize(("kind", "k"), [("top_k", VOCABULARY + 1), ("with_tail", VOCABULARY)])
 def test_more_tokens_than_there_are_cannot_be_kept(kind, k):
     cache_contents(TEACHER, tokenizer(), TEXT, kind, k - 1, temperature=1.0, seed=0)
@@ -161,7 +216,7 @@ def test_a_manifest_that_cannot_be_read(made):
         ("[]", "is damaged"),
         (
             json.dumps(as_read | {"format": 1}),
-            "has format 1, .* reads 2; delete it and make it again",
+            "has format 1, .* reads 3; delete it and make it again",
         ),
     ):
         manifest.write_text(text)

@@ -98,7 +98,9 @@ def test_rows_hold_the_same_text_in_both_cuts(coarse, fine):
 
 
 def test_a_span_longer_than_a_block_is_left_out(coarse):
-    letters = types.SimpleNamespace(backend_tokenizer=per_word(), eos_token_id=0)
+    letters = types.SimpleNamespace(
+        backend_tokenizer=per_word(), eos_token_id=0, eos_token="?", chat_template=None
+    )
     text = "ab " * 40 + "x" * 50 + " ab" * 40
     pairs = pair_blocks([Document("a", text)], letters, trained(257, "q"), 16)
     assert (pairs.student_spans != NO_SPAN).sum() == len(text) - 50 - 1  # with its space
@@ -215,3 +217,12 @@ def test_minimising_it_brings_the_teachers_likelihoods():
     own = logits.log_softmax(-1)[0, :-1].gather(-1, ids[0, 1:, None])[:, 0].detach()
     found = torch.stack([own[:2].sum(), own[2], own[3:].sum()]).exp()
     torch.testing.assert_close(found, torch.tensor([0.3, 0.6, 0.05]), atol=0.01, rtol=0)
+
+
+def test_pieces_begin_with_the_separator_of_their_tokenizer():
+    """A setting is a token of the student's; the teacher reads as it was taught to."""
+    documents = [Document("a", "the cat sat on the mat " * 9)]
+    teacher, student = trained(280), trained(290)
+    pairs = pair_blocks(documents, teacher, student, 16, separator="!")
+    assert (pairs.student.ids[:, 0] == student.backend_tokenizer.token_to_id("!")).all()
+    assert (pairs.teacher.ids[:, 0] == teacher.eos_token_id).all()

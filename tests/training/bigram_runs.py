@@ -28,7 +28,7 @@ class Bigram(nn.Module):
         self.gain = nn.Parameter(torch.ones(VOCABULARY))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, **more):
         return Output(self.dropout(self.table(input_ids)) * self.gain)
 
 

@@ -26,7 +26,7 @@ class Spoilt(Bigram):
         super().__init__()
         self.step, self.spoil, self.steps = step, spoil, 0
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, **more):
         logits = super().forward(input_ids).logits
         self.steps += self.training
         return Output(self.spoil(logits) if self.training and self.steps == self.step else logits)

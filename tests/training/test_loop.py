@@ -113,7 +113,7 @@ class Drawing(Bigram):
         super().__init__()
         self.drawn = []
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, **more):
         if self.training:
             self.drawn.append(torch.rand(()).item())
         return super().forward(input_ids)

@@ -6,6 +6,7 @@ import pytest
 
 from kdlib.errors import UserError
 from kdlib.files import locked
+from kdlib.training import run_folder
 from kdlib.training.run_folder import Metrics, is_run, prepare_run, read_state, require_run
 
 
@@ -75,3 +76,48 @@ def test_rewind_forgets_what_came_after_the_checkpoint(tmp_path):
         ("teacher", 10), ("student", 10), ("student", 20),
     ]  # fmt: skip
     assert all(json.loads(line) for line in metrics.path.read_text().splitlines())
+
+
+ODD_STATES = [
+    b"", b"[]", b"3", b"null", b"\xff\xfe", b"[" * 100_000, b'{"name": 3}', b'{"name": "x"}',
+    b'{"name": "x", "seconds": [], "operations": {}, "training": {}}',
+    b'{"name": "x", "seconds": {"student": "long"}, "operations": {}, "training": {}}',
+    b'{"name": "x", "seconds": {}, "operations": {}, "training": {"student": 3}}',
+    b'{"name": "x", "seconds": {}, "operations": {}, "training": {}, "targets": []}',
+    b'{"name": "x", "seconds": {}, "operations": {}, "training": {}, "best_of": {"a": 1}}',
+    b'{"name": "x", "seconds": {}, "operations": {}, "training": {}, "text": {"test": 1}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ODD_STATES, ids=lambda content: repr(content[:60]))
+def test_a_state_of_another_shape_is_damaged(tmp_path, content):
+    prepare(tmp_path / "run")
+    (tmp_path / "run" / "state.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"state\.json is damaged"):
+        read_state(tmp_path / "run")
+
+
+def test_lines_that_are_no_log_lines_are_left_out(tmp_path):
+    good = b'{"phase": "student", "step": 1, "loss": 2.0}\n'
+    odd = b'3\n[]\n{"phase": 3, "step": 1}\n{"step": 1}\n{"phase": "a", "step": "1"}\n\xff\xfe\nnull\n'
+    (tmp_path / "metrics.jsonl").write_bytes(good + odd + b"[" * 100_000 + b"\n" + good[:20])
+    metrics = Metrics(tmp_path)
+    assert metrics.rows() == [{"phase": "student", "step": 1, "loss": 2.0}]
+    metrics.rewind("student", 1)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == good
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"[data]\n", b"\xff", b"seed = 1\n"])
+def test_another_recipe_than_the_runs_is_refused(tmp_path, content):
+    prepare(tmp_path / "run")
+    assert run_folder.read_recipe(tmp_path / "run")
+    (tmp_path / "run" / "recipe.toml").write_bytes(content)
+    with pytest.raises(UserError, match=r"recipe\.toml is damaged"):
+        run_folder.read_recipe(tmp_path / "run")
+
+
+def test_a_recipe_whose_state_is_damaged_can_still_be_read(tmp_path):
+    prepare(tmp_path / "run")
+    before = run_folder.read_recipe(tmp_path / "run")
+    (tmp_path / "run" / "state.json").write_bytes(b"[]")
+    assert run_folder.read_recipe(tmp_path / "run") == before

@@ -57,7 +57,7 @@ class Capped(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, **more):
         output = self.model(input_ids=input_ids)
         output.logits = output.logits.tanh()
         return output

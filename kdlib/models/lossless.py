@@ -1,0 +1,103 @@
+"""A tokenizer whose tokens spell the text, the whole text, and nothing but the text.
+
+Nats per token become bits per byte by the bytes of the text. If a tokenizer cuts a text off, pads
+it, or drops and changes characters, the model is asked about one text and judged by another.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
+
+from kdlib.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# What tokenizers lose, each with a text that shows it. Outer blanks are not compared: many
+# tokenizers put one in front of every text and take it away again.
+PROBES = {
+    "letters and punctuation": 'the 1,790 words of (a) "union" and [b]: x_1 = 2 * {y};',
+    "capital letters": "Union, UNION and union",
+    "accents": "naïve, Café, Ångström, Đà Nẵng",
+    "several spaces in a row": "one  two   three",
+    "line breaks and tabs": "\none\n\n\ttwo\r\nthree\n",
+    "signs that look like others": "ﬁrst ½ x² Ａ…",
+    "spaces that do not break": "ten\u00a0miles",
+    "quotation marks": "``quoted'' and “quoted” – so",
+    "other scripts": "日本語, العربية, Ελληνικά, हिन्दी",
+    "emoji": "well 👍🏽 done",
+}
+
+
+def make_neutral(backend: Tokenizer) -> None:
+    """Switch off, in place, what an earlier use or training has left in a tokenizer.
+
+    Truncation and padding are stored in ``tokenizer.json`` and obeyed at every call; so is sampling
+    among the ways to cut a word up, which makes other tokens of the same text each time.
+
+    Args:
+        backend: the tokenizer proper, as ``tokenizer.backend_tokenizer`` gives it.
+    """
+    backend.no_truncation()
+    backend.no_padding()
+    model = backend.model
+    for sampling in ("dropout", "alpha", "nbest_size"):  # of BPE, and two of Unigram
+        if getattr(model, sampling, None) is not None:
+            setattr(model, sampling, None)
+            backend.model = model
+
+
+def refuse_lossy(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Refuse a tokenizer whose tokens do not spell what it was given.
+
+    Spelling a character in one of two canonically equivalent ways (Unicode's NFC) is no loss.
+
+    Args:
+        tokenizer: a neutral tokenizer (see `make_neutral`).
+        folder: where it is from, for the message.
+
+    Raises:
+        UserError: for a tokenizer that drops, changes or adds anything, with a text that shows it.
+    """
+    backend = tokenizer.backend_tokenizer
+    for what, text in _probes(backend):
+        ids = backend.encode(text, add_special_tokens=False).ids
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids:
+            how = f"makes unknown tokens ({tokenizer.unk_token!r}) of them"
+        elif not any(_same(text, spelling) for spelling in _spellings(backend, ids)):
+            how = f"spells {text!r} as {_decoded(backend, ids)!r}"
+        else:
+            continue
+        raise UserError(
+            f"tokenizer: the one in {folder} loses {what}: it {how}, so a model would not be asked"
+            " about the text that it is judged by; give a model whose tokenizer covers every byte"
+        )
+
+
+def _probes(backend: Tokenizer) -> Iterator[tuple[str, str]]:
+    """What may be lost, and a text that shows it."""
+    yield from PROBES.items()
+    for token in backend.get_added_tokens_decoder().values():
+        # Special tokens do not stand in texts; those of chat models may swallow blanks.
+        if not token.special and (token.lstrip or token.rstrip or token.normalized):
+            yield f"blanks around {token.content!r}", f"one  {token.content}  two"
+
+
+def _spellings(backend: Tokenizer, ids: list[int]) -> Iterator[str]:
+    """The text that tokens spell: as decoded or, where there is no decoder, side by side."""
+    yield _decoded(backend, ids)
+    yield "".join(backend.id_to_token(token) or "" for token in ids)
+
+
+def _decoded(backend: Tokenizer, ids: list[int]) -> str:
+    return backend.decode(ids, skip_special_tokens=False)
+
+
+def _same(one: str, other: str) -> bool:
+    one, other = (unicodedata.normalize("NFC", text).lstrip(" ") for text in (one, other))
+    return one == other
