@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -47,6 +50,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     with atomic_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def expand_home(name: str | Path) -> Path:
+    """The path, with ~ and ~user as the home folders that they stand for.
+
+    Raises:
+        UserError: where nobody knows that folder.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name}: there is no such home folder; write the path in full") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file, of which nothing is known yet.
+
+    Raises:
+        OSError: where there is no such file, or where it is none: to open a pipe would be to wait.
+        ValueError: for one that is not UTF-8, no JSON, or nested beyond all sense.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 @contextlib.contextmanager
@@ -154,16 +184,23 @@ def locked(folder: Path) -> Iterator[None]:
         folder: the folder; it need not exist.
 
     Raises:
-        UserError: at once, where another process holds the lock.
+        UserError: at once, where another process holds the lock, or where there can be none.
     """
     # Beside the folder, so that the folder itself can be deleted while it is locked.
-    lock = FileLock(_beside(folder.resolve(), "lock"), timeout=0)
+    path = _beside(folder.resolve(), "lock")
+    lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(
-            f"out: another run is using {folder}; wait for it or give another --out"
-        ) from None
+        # A lock that cannot even be opened is held by nobody.
+        if os.access(path, os.W_OK):
+            raise UserError(
+                f"out: another run is using {folder}; wait for it or give another --out"
+            ) from None
+        raise UserError(f"out: {path} cannot be written; give another --out") from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"out: {path} cannot be written: {reason}; give another --out") from error
     try:
         yield
     finally:

@@ -1,7 +1,9 @@
 """What all tests share: no network, one thread, quiet libraries."""
 
+import collections
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +17,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 sys.path.insert(0, str(TESTS))  # oracles.py
+# As in a terminal: a job in the background ignores Ctrl-C, and one under nohup SIGHUP, which tests
+# send to themselves and to the runs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(trylast=True)  # after chapters/conftest.py has marked the notebooks
@@ -22,6 +29,9 @@ def pytest_collection_modifyitems(items):
     # The longest files first: begun last, one of them would keep a single core busy at the end.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     _skip_without_gpu(items)
+    for item in items:
+        for marker in item.iter_markers("door"):
+            item.user_properties.append(("door", marker.args[0]))
 
 
 def _skip_without_gpu(items):
@@ -37,8 +47,35 @@ def _skip_without_gpu(items):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture
+def inputs_tried(record_property):
+    """Call with a number, in a test that tries so many inputs at a door, once all are asserted."""
+    return lambda number: record_property("inputs", number)
+
+
 def pytest_terminal_summary(terminalreporter):
-    """What runs were put through and how they came out of it (see faults/)."""
+    """What runs were put through and what was brought to the doors, and how they came out of it."""
+    _list_faults(terminalreporter)
+    _count_inputs(terminalreporter)
+
+
+def _count_inputs(terminalreporter):
+    """How many inputs were tried at each door (``pytest.mark.door``): all refused by name or right."""
+    tried = collections.Counter()
+    for report in terminalreporter.getreports("passed"):
+        properties = dict(report.user_properties)
+        if "door" in properties and report.when == "call":
+            tried[properties["door"]] += properties.get("inputs", 1)
+    if tried:
+        terminalreporter.section(
+            f"{tried.total()} inputs tried at the doors, each refused or right"
+        )
+        for door, number in sorted(tried.items()):
+            terminalreporter.write_line(f"{door:48} {number}")
+
+
+def _list_faults(terminalreporter):
+    """What was damaged or stopped, and how each run came out of it (see faults/)."""
     faults = [
         outcome
         for report in terminalreporter.getreports("passed")

@@ -5,12 +5,14 @@ import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from kdlib import files
+from kdlib.errors import UserError
 from kdlib.files import atomic_file, atomic_folder, locked, write_atomically
 
 on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no fork, modes or inodes")
@@ -243,3 +245,19 @@ with locked(Path({str(tmp_path / "run")!r})):
         "claimed"
         in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     )
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a place where nothing can be written")
+def test_where_there_can_be_no_lock_nobody_holds_it():
+    with pytest.raises(UserError, match="cannot be written"), locked(Path("/proc/nowhere")):
+        pass
+
+
+def test_a_disk_without_locks_is_named(tmp_path, monkeypatch):
+    def refuse(self):
+        raise NotImplementedError("no flock here")
+
+    monkeypatch.setattr(files.FileLock, "_acquire", refuse)
+    named = r"\.run\.lock cannot be written: no flock here"
+    with pytest.raises(UserError, match=named), locked(tmp_path / "run"):
+        pass

@@ -6,11 +6,13 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
+from kdlib.machine.console import show
 
 
 def _need_the_book(command: str) -> None:
@@ -29,7 +31,7 @@ class ExercisesOptions:
 
     coverage: bool = False
     """Show instead which exercises ask each source question."""
-    export: bool = False
+    json: Annotated[bool, tyro.conf.arg(aliases=["--export"])] = False
     """Print every exercise, and your progress, as JSON instead."""
 
 
@@ -38,8 +40,8 @@ def exercises(arguments: list[str]) -> None:
     options = parse(ExercisesOptions, arguments, prog="kdlib exercises")
     from kdlib.exercises import export_json, print_coverage, print_progress
 
-    if options.export:
-        print(export_json())
+    if options.json:
+        show(export_json())
     elif options.coverage:
         print_coverage()
     else:
@@ -63,7 +65,10 @@ def start(arguments: list[str]) -> None:
     from kdlib.exercises import start as copy
 
     for path in copy(options.folder, options.solved):
-        print(path)
+        show(str(path))
+
+
+LONGEST = 1_000_000  # seconds: more than any notebook takes, and less than a clock counts
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class GradeOptions:
     def __post_init__(self) -> None:
         if not self.notebooks:
             raise UserError("missing: notebooks; name at least one")
-        if not self.timeout > 0:
-            raise UserError(f"timeout: {self.timeout} is not above 0 seconds")
+        if not 0 < self.timeout <= LONGEST:
+            raise UserError(f"timeout: {self.timeout} is not above 0 and at most {LONGEST} seconds")
 
 
 def grade(arguments: list[str]) -> None:
@@ -90,8 +95,16 @@ def grade(arguments: list[str]) -> None:
     _need_the_book("grade")
     from kdlib.exercises import grade as judge
     from kdlib.exercises import grade_table
-    from kdlib.exercises.notebooks.grading import WARNING, as_json
+    from kdlib.exercises.notebooks.grading import WARNING, as_json, refused
 
     print(WARNING, file=sys.stderr)
-    grades = [judge(notebook, options.timeout) for notebook in options.notebooks]
-    print(as_json(grades) if options.json else grade_table(grades))
+    grades = []
+    for notebook in options.notebooks:
+        try:
+            grades.append(judge(notebook, options.timeout))
+        except UserError as error:  # the others are judged all the same
+            print(f"kdlib: {error}", file=sys.stderr)
+            grades.append(refused(notebook, error))
+    show(as_json(grades) if options.json else grade_table(grades))
+    if any(each.refused for each in grades):
+        sys.exit(2)

@@ -10,6 +10,7 @@ from typing import Literal
 import tyro
 
 from kdlib.jobs.flags import parse
+from kdlib.machine.console import show
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,29 @@ def fetch(arguments: list[str]) -> None:
     options = parse(FetchOptions, arguments, prog="kdlib fetch")
     from kdlib.models.fetch import fetch_model as get
 
-    print(get(options.model, again=options.again))
+    show(str(get(options.model, again=options.again)))
 
 
 @dataclass(frozen=True)
 class DoctorOptions:
     """Say what this machine offers for distillation; exit code 1 where something is missing."""
 
+    json: bool = False
+    """Print JSON instead of a table."""
+
 
 def doctor(arguments: list[str]) -> None:
     """Run ``kdlib doctor``: print the findings; exit with 1 if something is missing."""
-    parse(DoctorOptions, arguments, prog="kdlib doctor")
+    options = parse(DoctorOptions, arguments, prog="kdlib doctor")
     from kdlib.commands.doctor import examine_machine
 
     findings = examine_machine()
-    for finding in findings:
-        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name:<10} {finding.text}")
+    if options.json:
+        entries = {found.name: {"ok": found.ok, "text": found.text} for found in findings}
+        show(json.dumps({"ok": all(found.ok for found in findings), "checks": entries}, indent=1))
+    else:
+        for found in findings:
+            show(f"{'ok     ' if found.ok else 'MISSING'}  {found.name:<10} {found.text}")
     if not all(finding.ok for finding in findings):
         sys.exit(1)
 
@@ -76,4 +84,4 @@ def bench(arguments: list[str]) -> None:
         result, table = cache.measure(), cache.table
     else:
         result, table = loss.measure(options.size, options.dtype), loss.table
-    print(json.dumps(result, indent=1) if options.json else table(result))
+    show(json.dumps(result, indent=1) if options.json else table(result))

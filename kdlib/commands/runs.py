@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-import signal
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
 from kdlib.errors import UserError
+from kdlib.jobs.bounds import refuse_impossible
 from kdlib.jobs.flags import parse
+from kdlib.machine.console import show
 
 
 def distill(arguments: list[str]) -> None:
-    """Run ``kdlib distill``: print the recipe, run it, and print the table of its report."""
-    from kdlib.jobs.advice import advice
+    """Run ``kdlib distill``: run the recipe, and print the table of its report."""
     from kdlib.jobs.pipeline import distill as run
     from kdlib.jobs.recipe import DistillOptions
-    from kdlib.jobs.recipe_files import load_recipe, recipe_to_toml
+    from kdlib.jobs.recipe_files import load_recipe
     from kdlib.machine.distributed import is_main, shut_down
     from kdlib.reports.page import terminal_table
 
     name, flags = _recipe_and_flags(arguments)
     defaults = DistillOptions(load_recipe(name))
     options = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
-    title = Path(name).stem
+    title = _title(name)
     out = options.out or Path("runs") / title
-    if is_main():
-        print("\n".join([recipe_to_toml(options.recipe), *advice(options.recipe)]))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = run(options.recipe, out, title, resume=options.resume, overwrite=options.overwrite)
+        report = run(
+            options.recipe, out, title,
+            resume=options.resume, overwrite=options.overwrite, dry_run=options.dry_run,
+        )  # fmt: skip
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(
             f"{str(stopped) or 'stopped'}; go on with: {_resume_command(name, flags)}"
         ) from None
     shut_down()
-    if not is_main():
+    if not is_main() or options.dry_run:
         return
     if report is None:
-        print(f"Teacher: {out / 'teacher'}")
+        show(f"Teacher: {out / 'teacher'}")
     else:
-        print(
+        show(
             f"{terminal_table(report)}\n\nReport:  {out / 'report.html'}\nStudent: {out / 'student'}"
         )
 
@@ -52,6 +55,11 @@ def _recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
     if not arguments or arguments[0].startswith("-"):
         return "pocket", arguments
     return arguments[0], arguments[1:]
+
+
+def _title(name: str) -> str:
+    """What a run of this recipe is called: its file's name, as text whatever its bytes are."""
+    return Path(name).stem.encode(errors="replace").decode()
 
 
 def _resume_command(name: str, flags: list[str]) -> str:
@@ -77,13 +85,13 @@ def cache(arguments: list[str]) -> None:
         raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
     if targets.kind == "exact" or targets.cache:
         raise UserError("targets: give one of the sparse kinds, and the folder with --out")
-    out = options.out or Path("caches") / Path(name).stem
+    out = options.out or Path("caches") / _title(name)
     for sentence in advice(options.recipe):
-        print(sentence)
+        show(sentence)
     manifest = cache_targets(options.recipe, out)
     shared_flags = _without(flags, "--out", "--targets.kind")
     target_flags = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
-    print(
+    show(
         f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
         f"Use it:  {shlex.join(['kdlib', 'distill', name, *shared_flags, *target_flags])}"
     )
@@ -106,6 +114,11 @@ class EvaluateOptions:
     """Folder of the run."""
     text: str | None = None
     """Measure on all of this text instead, a UTF-8 FILE or a FOLDER of .txt files; the report stays."""
+    json: bool = False
+    """Print JSON instead of a table: the report, or with --text its entries on models and verdict."""
+
+    def __post_init__(self) -> None:
+        refuse_impossible(self)
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -115,11 +128,17 @@ def evaluate(arguments: list[str]) -> None:
     from kdlib.reports.page import terminal_table
 
     if options.text is None:
-        print(
-            f"{terminal_table(measure_again(options.run))}\n\nReport:  {options.run / 'report.html'}"
-        )
+        head, report = "", measure_again(options.run)
+        foot = f"\n\nReport:  {options.run / 'report.html'}"
     else:
-        print(f"On {options.text}:\n{terminal_table(measure_on(options.run, options.text))}")
+        head, foot = f"On {options.text}:\n", ""
+        report = measure_on(options.run, options.text)
+    show(_as_json(report) if options.json else head + terminal_table(report) + foot)
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    """One JSON object, in ASCII: any console can print it."""
+    return json.dumps(content, indent=1, allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -130,6 +149,8 @@ class CompareOptions:
     """Folders of finished runs."""
     html: Path | None = None
     """Write the comparison to this FILE too, as a page with figures."""
+    json: bool = False
+    """Print JSON instead of a table."""
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -139,14 +160,17 @@ class CompareOptions:
 def compare(arguments: list[str]) -> None:
     """Run ``kdlib compare``: print several runs side by side."""
     options = parse(CompareOptions, arguments, prog="kdlib compare")
-    from kdlib.reports.comparison import compare_runs
+    from kdlib.reports.comparison import compare_runs, comparison, comparison_entries
 
-    print(compare_runs(options.runs))
+    if options.json:
+        show(_as_json(comparison_entries(comparison(options.runs))))
+    else:
+        show(compare_runs(options.runs))
     if options.html is not None:
         from kdlib.reports.pages.comparison import write_comparison
 
         write_comparison(options.runs, options.html)
-        print(f"\nPage:    {options.html}")
+        print(f"\nPage:    {options.html}", file=sys.stderr if options.json else sys.stdout)
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,7 @@ class GenerateOptions:
             raise UserError("prompt: it is empty; give some words to go on from")
         if self.tokens < 1:
             raise UserError(f"tokens: {self.tokens} is too few; use 1 or more")
+        refuse_impossible(self)
 
 
 def generate(arguments: list[str]) -> None:
@@ -177,4 +202,4 @@ def generate(arguments: list[str]) -> None:
     for name, text in continuations(
         options.run, options.prompt, options.tokens, options.seed
     ).items():
-        print(f"--- {name}\n{options.prompt}{text}\n")
+        show(f"--- {name}\n{options.prompt}{text}\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
+from kdlib.data.encoding import encode_documents
 from kdlib.errors import UserError
 
 
@@ -42,7 +44,11 @@ class Blocks:
 
 
 def make_blocks(
-    documents: list[Document], tokenizer: Tokenizer, length: int, end_of_text: int
+    documents: list[Document],
+    tokenizer: Tokenizer,
+    length: int,
+    end_of_text: int,
+    advance: Callable[[int], object] = int,
 ) -> Blocks:
     """Documents, each after an end-of-text token, as one stream cut into blocks.
 
@@ -53,6 +59,7 @@ def make_blocks(
         tokenizer: encodes them, without special tokens of its own.
         length: tokens predicted per block; a block holds one more.
         end_of_text: id of the token between documents; the last block is padded with it too.
+        advance: is told how many characters have been encoded since it was last called.
 
     Returns:
         N blocks of ``length + 1`` tokens.
@@ -60,27 +67,36 @@ def make_blocks(
     Raises:
         UserError: for a text of less than two blocks.
     """
-    encoded = tokenizer.encode_batch([d.text for d in documents], add_special_tokens=False)
-    stream = [end_of_text]
-    for encoding in encoded:
-        stream += encoding.ids + [end_of_text]  # which belongs to the document that it ends
-    lengths = torch.tensor([len(encoding.ids) + 1 for encoding in encoded])
-    document = torch.arange(len(encoded), dtype=torch.int32).repeat_interleave(lengths)
-    if len(stream) < 2 * length:
+    encoded = encode_documents(documents, tokenizer, advance)
+    tokens = 1 + sum(len(ids) + 1 for ids in encoded)
+    if tokens < 2 * length:
         raise UserError(
-            f"text: only {len(stream)} tokens, less than two blocks of {length};"
+            f"text: only {tokens} tokens in {_named(documents)}, less than two blocks of {length};"
             " give more text, a larger fraction or a smaller block"
         )
-    count = -(-(len(stream) - 1) // length)
-    padding = count * length + 1 - len(stream)
-    ids = torch.tensor(stream + [end_of_text] * padding)
-    mask = torch.ones_like(ids)
-    mask[len(stream) :] = 0
+    count = -(-(tokens - 1) // length)
     # The first token is read with the first document, the padding with the last.
-    document = torch.cat([document[:1], document, document[-1:].expand(padding)])
+    ids = torch.full((count * length + 1,), end_of_text)
+    document = torch.full((count * length + 1,), len(encoded) - 1, dtype=torch.int32)
+    mask = torch.ones_like(ids)
+    mask[tokens:] = 0
+    document[0] = place = 0
+    for number, of_document in enumerate(encoded):
+        end = place + len(of_document) + 1  # of the separator, which belongs to what it ends
+        ids[place + 1 : end] = torch.from_numpy(of_document)
+        document[place + 1 : end + 1] = number
+        place = end
     return Blocks(
         ids.unfold(0, length + 1, length).contiguous(),
         mask.unfold(0, length + 1, length).contiguous(),
         sum(len(d.text.encode()) for d in documents),
         document.unfold(0, length + 1, length).contiguous(),
     )
+
+
+def _named(documents: list[Document]) -> str:
+    """The documents by name, if they are few."""
+    if not documents:
+        return "no document"
+    first = documents[0].name
+    return first if len(documents) == 1 else f"{first} and {len(documents) - 1:,} other documents"

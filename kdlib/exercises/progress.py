@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock
 
-from kdlib.files import write_atomically
+from kdlib.files import expand_home, read_json, write_atomically
 
 FOLDER = "KDLIB_PROGRESS_DIR"
 VERSION = 1
@@ -26,7 +26,9 @@ def folder() -> Path | None:
     named = os.environ.get(FOLDER)
     if named == "off":
         return None
-    return Path(named) if named else Path(platformdirs.user_data_dir("kdlib", appauthor=False))
+    return (
+        expand_home(named) if named else Path(platformdirs.user_data_dir("kdlib", appauthor=False))
+    )
 
 
 def record(exercise: str, outcome: str) -> str:
@@ -51,15 +53,18 @@ def read() -> tuple[dict[str, dict[str, Any]], str]:
     place = folder()
     if place is None or not (place / "progress.json").exists():
         return {}, ""
-    with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
-        return _read(place / "progress.json")
+    try:
+        with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
+            return _read(place / "progress.json")
+    except OSError as error:  # a folder that may only be read, a lock that is never given back
+        return {}, f"Your progress could not be read ({error})."
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
     if not path.exists():
         return {}, ""
     try:
-        return _entries(json.loads(path.read_text("utf-8"))), ""
+        return _entries(read_json(path)), ""
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         aside = _free_name(path)
         os.replace(path, aside)
@@ -81,6 +86,7 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and entry.get("state") in (SOLVED, TRIED)
         and isinstance(entry.get("checks"), int)
+        and not isinstance(entry["checks"], bool)
     )
 
 

@@ -5,6 +5,7 @@ Without them, these mistakes would show after minutes of training, or never.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -16,32 +17,14 @@ from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import differing_fields
 from kdlib.jobs.targets import open_cache, wanted_cache
-from kdlib.models.folders import load_model, load_tokenizer, load_whole_model
-from kdlib.models.frozen import freeze
+from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.models.pruning import check_pruning
-from kdlib.models.vocabularies import check_same_tokens, surplus_mass, trim_vocabulary
+from kdlib.models.vocabularies import check_same_tokens, surplus_mass
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 MOST_SURPLUS_MASS = 0.01  # that a teacher may give to slots beyond its tokenizer
-
-
-def check_run(context: RunContext) -> None:
-    """Refuse a run that cannot work.
-
-    Args:
-        context: the run, before it has a folder.
-
-    Raises:
-        UserError: for a batch too small for the ranks; for a teacher that cannot be loaded, has a
-            context too short for the blocks or the tokenizer of another model; for a student that
-            cannot learn from it; for a text too short to be cut into blocks; for a cache of other
-            targets.
-    """
-    _check_shares(context)
-    if context.recipe.teacher.source != "train":
-        _check_teacher(context)
 
 
 def refuse_unfinished_run(models: RunModels) -> None:
@@ -80,8 +63,15 @@ def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:
         )
 
 
-def _check_shares(context: RunContext) -> None:
-    """Every rank needs at least one block for each of its micro-batches."""
+def check_shares(context: RunContext) -> None:
+    """Check that every rank has at least one block for each of its micro-batches.
+
+    Args:
+        context: the run.
+
+    Raises:
+        UserError: for a batch too small for the ranks.
+    """
     ranks, recipe = context.accelerator.num_processes, context.recipe
     trainings = {"student": recipe.student.training}
     if recipe.teacher.source == "train":
@@ -94,42 +84,56 @@ def _check_shares(context: RunContext) -> None:
             )
 
 
-def _check_teacher(context: RunContext) -> None:
-    """Load the teacher, cut the text with its tokenizer, check the student, open the cache."""
-    models, text = context.models, context.text
-    folder = models.teacher
-    teacher = freeze(load_whole_model(folder))
-    tokenizer = load_tokenizer(folder)
-    _check_length("teacher", teacher, context)
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"teacher: the tokenizer in {folder} has no end-of-text token")
-    for documents in (text.splits.validation, text.test):
-        models.blocks(documents, tokenizer)
-    blocks = models.blocks(text.seen, tokenizer)
-    _check_slots(teacher, tokenizer, blocks)
-    teacher = trim_vocabulary(teacher, tokenizer)
-    _check_student(context, teacher, tokenizer)
-    if context.recipe.targets.kind != "exact":
-        contents = wanted_cache(context.recipe, teacher, tokenizer, blocks)
-        if context.recipe.targets.cache:
-            open_cache(context, contents, blocks)
+def check_length(name: str, model: nn.Module, context: RunContext) -> None:
+    """Check that the recipe's blocks, with the token that they overlap by, fit a model's context.
 
+    Args:
+        name: "teacher" or "student".
+        model: a model of transformers.
+        context: the run.
 
-def _check_length(name: str, model: nn.Module, context: RunContext) -> None:
-    """The recipe's blocks, with the token that they overlap by, must fit the model's context."""
+    Raises:
+        UserError: for a context that is too short.
+    """
     block = context.recipe.data.block
-    longest = getattr(model.config, "max_position_embeddings", None)
+    longest = getattr(model.config, "max_position_embeddings", None) or -1
     # Beyond it a table of positions ends with an error, but rotary positions go on without a word,
     # where the model has learned nothing: its targets there would only mislead a student.
-    if longest is not None and block > longest - 1:
+    if 0 < longest <= block:
         raise UserError(
             f"data.block: {block} is longer than the {longest - 1} tokens that the {name} reads;"
             f" use {longest - 1} or less"
         )
 
 
-def _check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks) -> None:
-    """A model gives almost no probability to slots that were no tokens in its training."""
+def check_end_of_text(name: str, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Check that a tokenizer has a token for the end of a text.
+
+    Args:
+        name: "teacher" or "student".
+        tokenizer: of this model.
+        folder: where it is.
+
+    Raises:
+        UserError: for a tokenizer without one.
+    """
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{name}: the tokenizer in {folder} has no end-of-text token")
+
+
+def check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks) -> None:
+    """Check that a teacher gives almost no probability to slots beyond its tokenizer.
+
+    It does so if they were no tokens in its training.
+
+    Args:
+        teacher: with all its output slots.
+        tokenizer: the teacher's.
+        blocks: text to read.
+
+    Raises:
+        UserError: for a tokenizer that is not the teacher's own.
+    """
     mass = surplus_mass(teacher, tokenizer, blocks.ids[:1])
     if mass > MOST_SURPLUS_MASS:
         raise UserError(
@@ -138,18 +142,49 @@ def _check_slots(teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks:
         )
 
 
-def _check_student(
+def check_student(
     context: RunContext, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """Check that the student exists or can be cut out, and can learn from this teacher."""
+    """Check that the student exists or can be cut out, and can learn from this teacher.
+
+    Args:
+        context: the run.
+        teacher: trimmed to its tokenizer.
+        tokenizer: the teacher's.
+
+    Raises:
+        UserError: naming what is in the way.
+    """
     settings = context.recipe.student
     if settings.source == "pruned":
         check_pruning(teacher, settings.pruning)
     elif settings.source != "new":
         folder = context.models.student_source
         students_tokenizer = load_tokenizer(folder)
-        if not settings.cross_tokenizer:
+        if settings.cross_tokenizer:
+            check_end_of_text("student", students_tokenizer, folder)
+        else:
             check_same_tokens(tokenizer, students_tokenizer)
-        elif students_tokenizer.eos_token_id is None:
-            raise UserError(f"student: the tokenizer in {folder} has no end-of-text")
-        _check_length("student", load_model(folder), context)
+        check_length("student", load_model(folder), context)
+
+
+def check_cache(
+    context: RunContext, teacher: nn.Module, tokenizer: PreTrainedTokenizerFast, blocks: Blocks
+) -> None:
+    """Check that sparse targets can be made or, where the recipe names a cache, that it has them.
+
+    Args:
+        context: the run.
+        teacher: trimmed to its tokenizer.
+        tokenizer: the teacher's.
+        blocks: the student's training text.
+
+    Raises:
+        UserError: for targets that this vocabulary cannot give, and for a cache of something else,
+            damaged or incomplete.
+    """
+    if context.recipe.targets.kind == "exact":
+        return
+    contents = wanted_cache(context.recipe, teacher, tokenizer, blocks)
+    if context.recipe.targets.cache:
+        open_cache(context, contents, blocks)

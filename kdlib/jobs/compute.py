@@ -30,18 +30,7 @@ def before_training(targets: TeacherTargets, teacher: BlockOperations, blocks: i
         teacher: what it takes to read one block.
         blocks: how many it reads.
     """
-    if isinstance(targets, LiveTargets):
-        return 0
-    each = teacher.body if isinstance(targets, PrecomputedTargets) else teacher.forward
-    return blocks * each
-
-
-def _in_training(targets: TeacherTargets | None, teacher: BlockOperations) -> int:
-    """The teacher's operations per block that the student reads."""
-    if isinstance(targets, LiveTargets):
-        return teacher.forward
-    # Of precomputed hidden states the logits are made anew each time: they would not fit in memory.
-    return teacher.head if isinstance(targets, PrecomputedTargets) else 0
+    return blocks * ahead(type(targets), teacher)
 
 
 def of_training(task: Task, learner: BlockOperations, teacher: BlockOperations) -> int:
@@ -53,7 +42,33 @@ def of_training(task: Task, learner: BlockOperations, teacher: BlockOperations) 
         teacher: what the teacher takes to read one block.
     """
     blocks = task.training.steps * task.training.batch
-    return blocks * (learner.training + _in_training(task.targets, teacher))
+    asked = 0 if task.targets is None else in_training(type(task.targets), teacher)
+    return blocks * (learner.training + asked)
+
+
+def ahead(targets: type[TeacherTargets], teacher: BlockOperations) -> int:
+    """The teacher's operations per block of the text, before the student's first step.
+
+    Args:
+        targets: which kind of targets the student learns from.
+        teacher: what the teacher takes to read one block.
+    """
+    if issubclass(targets, LiveTargets):
+        return 0
+    return teacher.body if issubclass(targets, PrecomputedTargets) else teacher.forward
+
+
+def in_training(targets: type[TeacherTargets], teacher: BlockOperations) -> int:
+    """The teacher's operations per block that the student reads.
+
+    Args:
+        targets: which kind of targets the student learns from.
+        teacher: what the teacher takes to read one block.
+    """
+    if issubclass(targets, LiveTargets):
+        return teacher.forward
+    # Of precomputed hidden states the logits are made anew each time: they would not fit in memory.
+    return teacher.head if issubclass(targets, PrecomputedTargets) else 0
 
 
 def steps_of_equal_compute(with_teacher: int, steps: int, without_teacher: int) -> int:

@@ -8,13 +8,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 
-from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import Document, Splits, load_splits, take_fraction, take_pieces
+from kdlib.data.blocks import Blocks
+from kdlib.data.copies import Overlap, overlap
+from kdlib.data.documents import Document, Splits, load_text, take_fraction, take_pieces
+from kdlib.data.facts import TextFacts
+from kdlib.jobs.cutting import cut, watched
 from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
@@ -79,15 +83,15 @@ class RunModels:
         return (self.folder / name).is_dir()
 
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
-        """Cut documents into blocks of the recipe's length."""
-        return make_blocks(
-            documents, tokenizer.backend_tokenizer, self.recipe.data.block, tokenizer.eos_token_id
-        )
+        """Cut documents into blocks of the recipe's length, each text once per process."""
+        data = self.recipe.data
+        return cut(documents, tokenizer, data.block, data.separator)
 
     def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Cut documents into blocks for a teacher and a student with different tokenizers."""
         teacher, student = map(load_tokenizer, (self.teacher, self.student_source))
-        return pair_blocks(documents, teacher, student, self.recipe.data.block)
+        data = self.recipe.data
+        return pair_blocks(documents, teacher, student, data.block, separator=data.separator)
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,18 @@ class RunText:
         splits: all documents, split into training, validation and test.
         seen: the training documents that the student and its controls read.
         test: the pieces of the test documents that the report is measured on.
+        facts: what was read, and what was left out and why.
     """
 
     splits: Splits
     seen: list[Document]
     test: list[Document]
+    facts: TextFacts
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """How much of the test stands in the training documents, word for word."""
+        return overlap(watched("comparing", self.splits.training), self.splits.test)
 
     @property
     def named_splits(self) -> dict[str, list[Document]]:
@@ -180,9 +191,11 @@ def read_text(recipe: Recipe) -> RunText:
         UserError: for a text that cannot be read or split.
     """
     data = recipe.data
-    splits = load_splits(data.text)
+    loaded = load_text(data.text, data.validation, data.test, watched)
+    splits = loaded.splits
     return RunText(
         splits,
         seen=take_fraction(splits.training, data.fraction),
         test=take_pieces(splits.test, data.test_fraction),
+        facts=loaded.facts,
     )

@@ -6,38 +6,29 @@ Who learns stands in ``learners.py``, for how many steps in ``controls.py`` and 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kdlib.data.blocks import Blocks
 from kdlib.data.tokenizer import train_tokenizer
-from kdlib.jobs.compute import before_training, of_training, operations_of
+from kdlib.jobs.classroom import Classroom
+from kdlib.jobs.compute import of_training, operations_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.controls import WITHOUT_TEACHER, control_training
 from kdlib.jobs.learners import Learner
 from kdlib.jobs.recipe_files import recipe_fingerprint
-from kdlib.jobs.students import new_student
-from kdlib.jobs.targets import cached_targets, exact_targets
 from kdlib.losses.fused.compiled import use_compiled
-from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import run_on_main
-from kdlib.machine.sharding import gather_model, is_sharding
-from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
+from kdlib.machine.sharding import gather_model
+from kdlib.models.folders import save_model, wrap_tokenizer
 from kdlib.models.from_scratch import new_model
-from kdlib.models.frozen import check_pair, freeze
-from kdlib.models.operations import BlockOperations
-from kdlib.teachers.base import TeacherTargets
-from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
+from kdlib.models.frozen import check_pair
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.run_folder import record_phase
-from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
 if TYPE_CHECKING:
@@ -92,89 +83,6 @@ def _train_tokenizer(context: RunContext, length: int) -> PreTrainedTokenizerFas
 
 
 # --- Student and controls -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Classroom:
-    """What student and controls share.
-
-    Attributes:
-        context: the run.
-        teacher: frozen.
-        tokenizer: of the student and the controls.
-        blocks: the training text.
-        validation: the validation text.
-        pairs: the training text for two tokenizers, if the student has its own; else None.
-    """
-
-    context: RunContext
-    teacher: nn.Module
-    tokenizer: PreTrainedTokenizerFast
-    blocks: Blocks
-    validation: Blocks
-    pairs: PairedBlocks | None
-
-    @cached_property
-    def targets(self) -> TeacherTargets:
-        """The teacher's targets for the training text, made when the first student asks."""
-        return _teach(self)
-
-    @cached_property
-    def teacher_operations(self) -> BlockOperations:
-        """What the teacher takes to read a block of the training text."""
-        return operations_of(self.teacher, self.pairs.teacher if self.pairs else self.blocks)
-
-    def new_learner(self, seed: int) -> nn.Module:
-        """A student or a control before its first step."""
-        return new_student(self.context, self.teacher, self.tokenizer, self.blocks, seed)
-
-    def task(
-        self, objective: Objective, training: Training, targets: TeacherTargets | None = None
-    ) -> Task:
-        """What one of those who learn here is to learn."""
-        return Task(self.blocks, self.validation, objective, training, targets)
-
-
-def open_classroom(context: RunContext) -> Classroom:
-    """Load the teacher and cut the text into blocks for the student and the controls.
-
-    Args:
-        context: the run, whose teacher is finished.
-    """
-    models, text = context.models, context.text
-    tokenizer = load_tokenizer(models.tokenizer)
-    teacher = freeze(load_model(models.teacher))
-    if not is_sharding(context.accelerator):
-        teacher = teacher.to(context.accelerator.device)
-    pairs = models.pairs(text.seen) if context.recipe.student.cross_tokenizer else None
-    return Classroom(
-        context,
-        teacher,
-        tokenizer,
-        pairs.student if pairs else models.blocks(text.seen, tokenizer),
-        models.blocks(text.splits.validation, tokenizer),
-        pairs,
-    )
-
-
-def _teach(classroom: Classroom) -> TeacherTargets:
-    """The teacher's targets for the student's text; records what the teacher's pass took."""
-    context, teacher, pairs = classroom.context, classroom.teacher, classroom.pairs
-    started = time.perf_counter()
-    targets: TeacherTargets
-    if context.recipe.targets.kind != "exact":
-        targets, seconds = cached_targets(context, teacher, classroom.tokenizer, classroom.blocks)
-    else:
-        targets = (
-            SpanLikelihoods(teacher, pairs, context.accelerator.autocast)
-            if pairs
-            else exact_targets(context, teacher, classroom.blocks)
-        )
-        seconds = time.perf_counter() - started
-    read = len(pairs.teacher if pairs else classroom.blocks)
-    operations = before_training(targets, classroom.teacher_operations, read)
-    run_on_main(lambda: record_phase(context.folder, "teacher_pass", seconds, operations))
-    return targets
 
 
 def train_student(classroom: Classroom, learner: Learner) -> None:

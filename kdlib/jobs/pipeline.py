@@ -1,6 +1,7 @@
 """A run from recipe to report, as a table of contents.
 
-1. Read the text, pick the device, and refuse what cannot work: ``context.py``, ``checks.py``.
+1. Read the text, load the teacher, and refuse what cannot work: ``context.py``, ``classroom.py``,
+   ``checks.py``. Say what the run will take and whether the teacher knows the text: ``preview.py``.
 2. Create the run's folder and lock it: ``kdlib/training/run_folder.py``.
 3. Train the teacher, unless the recipe names one that exists: ``phases.py``.
 4. Train the student from its teacher's targets: ``phases.py``, ``students.py``, ``targets.py``.
@@ -19,26 +20,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kdlib.errors import UserError
 from kdlib.files import locked
-from kdlib.jobs.checks import check_run, refuse_another_recipe
+from kdlib.jobs.advice import advice
+from kdlib.jobs.checks import check_shares, refuse_another_recipe
+from kdlib.jobs.classroom import Classroom, open_classroom
 from kdlib.jobs.context import RunContext, open_context
 from kdlib.jobs.learners import Learner, learners
 from kdlib.jobs.measure import measure_run
 from kdlib.jobs.patience import train_patiently
-from kdlib.jobs.phases import (
-    Classroom,
-    open_classroom,
-    train_control,
-    train_student,
-    train_teacher,
-)
+from kdlib.jobs.phases import train_control, train_student, train_teacher
+from kdlib.jobs.preview import preview
 from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
-from kdlib.jobs.targets import make_cache
+from kdlib.jobs.targets import wanted_cache
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
+from kdlib.machine.console import show
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
-from kdlib.training.run_folder import CHECKPOINT, prepare_run, require_run
+from kdlib.teachers.cache_writer import write_cache
+from kdlib.training.run_folder import CHECKPOINT, check_free, prepare_run, require_run
 
 
 def distill(
@@ -48,6 +49,7 @@ def distill(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any] | None:
     """Distil a student, train its controls, and report.
 
@@ -60,9 +62,11 @@ def distill(
         name: what the report calls the run; by default the folder's name.
         resume: continue the run in the folder.
         overwrite: delete the run in the folder first.
+        dry_run: only look at the run (see ``preview.py``); nothing is written.
 
     Returns:
-        The report; None if the recipe stops before it, and on all ranks but the main one.
+        The report; None if the recipe stops before it, for a dry run, and on all ranks but the main
+        one.
 
     Raises:
         UserError: for input that cannot be used.
@@ -70,28 +74,34 @@ def distill(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(folder)
-    context = _open(recipe, folder, resume=resume)
+    if not resume and not dry_run:
+        check_free(folder, overwrite=overwrite)  # at once, before the teacher is loaded
+    context, classroom = _open(recipe, folder, resume=resume)
+    if is_main() and (dry_run or not resume):
+        show("\n".join([*preview(context, classroom), *advice(recipe)]))
+    if dry_run:
+        return None
     if not resume:
         name, toml = name or folder.resolve().name, recipe_to_toml(recipe)
         text = text_checksums(context.text)
         run_on_main(partial(prepare_run, folder, name, toml, overwrite=overwrite, text=text))
     with hold_on_main(locked(folder)):
-        return _run(context)
+        return _run(context, classroom)
 
 
-def _open(recipe: Recipe, folder: Path, *, resume: bool) -> RunContext:
-    """Read the text, pick the device, and refuse what cannot work."""
+def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Classroom | None]:
+    """Read the text, pick the device, load the teacher if there is one, refuse what cannot work."""
     if resume:
         require_run(folder)
         refuse_another_recipe(recipe, recipe_of_run(folder))
     context = open_context(recipe, folder)
     if resume:
         refuse_another_text(context)
-    check_run(context)
-    return context
+    check_shares(context)
+    return context, None if recipe.teacher.source == "train" else open_classroom(context)
 
 
-def _run(context: RunContext) -> dict[str, Any] | None:
+def _run(context: RunContext, classroom: Classroom | None) -> dict[str, Any] | None:
     """Run every phase that is not done yet, in order."""
     recipe, models = context.recipe, context.models
     if recipe.teacher.source == "train" and not models.has("teacher"):
@@ -100,19 +110,19 @@ def _run(context: RunContext) -> dict[str, Any] | None:
     if recipe.until == "teacher":
         run_on_main(lambda: write_provenance(context))
     else:
-        _train_learners(context)
+        _train_learners(context, classroom)
         report = measure_run(context) if is_main() else None
     # All models are saved by now, and the checkpoint of a real model takes a gigabyte.
     run_on_main(lambda: (context.folder / CHECKPOINT).unlink(missing_ok=True))
     return report
 
 
-def _train_learners(context: RunContext) -> None:
+def _train_learners(context: RunContext, classroom: Classroom | None) -> None:
     """Train the student and its controls, of every seed, unless they are finished."""
     unfinished = [each for each in learners(context.recipe) if not context.models.has(each.name)]
     if not unfinished:
         return
-    classroom = open_classroom(context)
+    classroom = classroom or open_classroom(context)
     for learner in unfinished:
         HOW_TO_TRAIN[learner.role](classroom, learner)
 
@@ -138,4 +148,9 @@ def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: as `distill`, and for a folder that holds something else.
     """
-    return make_cache(_open(recipe, folder, resume=False), folder)
+    context, classroom = _open(recipe, folder, resume=False)
+    if classroom is None:
+        raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
+    teacher, blocks = classroom.teacher, classroom.blocks
+    contents = wanted_cache(recipe, teacher, classroom.tokenizer, blocks)
+    return write_cache(folder, contents, teacher, blocks, context.accelerator.autocast)

@@ -6,7 +6,6 @@ overrides the file. Unknown fields and impossible values are refused by name in 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,8 +13,8 @@ from typing import Annotated, Literal
 import tyro
 
 from kdlib.errors import UserError
-from kdlib.losses.divergences import DIVERGENCES
-from kdlib.losses.objectives import Objective
+from kdlib.jobs.bounds import refuse_impossible
+from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.losses.sparse import KINDS
 from kdlib.models.from_scratch import ModelSize
 from kdlib.models.pruning import Pruning
@@ -28,8 +27,16 @@ class Data:
 
     text: Annotated[str, tyro.conf.arg(aliases=["--text"])] = "sotu"
     """'sotu' (the embedded corpus), a UTF-8 text FILE, or a FOLDER of .txt files."""
+    validation: str = ""
+    """FILE or FOLDER for what tuning may look at; left out: a twentieth of the text."""
+    test: str = ""
+    """FILE or FOLDER for what only the report looks at; left out: a twentieth of the text."""
+    separator: str = "auto"
+    """The token between documents, as its text. auto: the one that the tokenizer puts before a text,
+    else the pretraining's (<|endoftext|>) where its end-of-text ends a chat's turn, else that."""
     fraction: float = 0.1
-    """Share of the training text that the student and its controls may see, in (0, 1]."""
+    """Share of the training text that the student and its controls may see, in (0, 1]; of a single
+    file, pieces from all over it."""
     test_fraction: float = 0.5
     """Share of the test text that the report is measured on, in (0, 1]."""
     block: int = 128
@@ -80,35 +87,6 @@ class StudentSettings:
     teacher's distributions (`kdlib.teachers.spans` says what that cannot do). Too little to learn
     a language from: give the labels their share, --objective.weight 0.5."""
     training: Training = Training(steps=1050, learning_rate=6e-3, checkpoint_every=200)
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """What the student minimises: labels (CE) and teacher (KD), weighed."""
-
-    weighing: Literal["alpha", "lambda"] = "alpha"
-    """alpha: (1 - weight) CE + weight KD.  lambda: CE + weight KD."""
-    weight: float = 1.0
-    """alpha in [0, 1], or lambda >= 0, as weighing says."""
-    divergence: Literal[tuple(DIVERGENCES)] = "forward_kl"  # type: ignore[valid-type]
-    """How far the student is from the teacher."""
-    temperature: float = 1.0
-    """Softmax temperature of both in the KD term, above 0; the term carries its square."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise UserError(f"objective.temperature: {self.temperature} is not above 0 and finite")
-        if self.weighing == "alpha" and not 0 <= self.weight <= 1:
-            raise UserError(f"objective.weight: {self.weight} as alpha is not in [0, 1]")
-        if self.weighing == "lambda" and not 0 <= self.weight < math.inf:
-            raise UserError(
-                f"objective.weight: {self.weight} as lambda is not at least 0 and finite"
-            )
-
-    def objective(self) -> Objective:
-        """The objective with these settings."""
-        build = Objective.from_alpha if self.weighing == "alpha" else Objective.from_lambda
-        return build(self.weight, divergence=self.divergence, temperature=self.temperature)
 
 
 @dataclass(frozen=True)
@@ -175,6 +153,7 @@ class Recipe:
     this training was worth; three or more say what another would be."""
 
     def __post_init__(self) -> None:
+        refuse_impossible(self)
         if self.seeds < 1:
             raise UserError(f"seeds: {self.seeds} is too few; use 1 or more")
         if self.until == "teacher" and self.teacher.source != "train":
@@ -234,6 +213,8 @@ class DistillOptions:
     """Go on with the run in --out."""
     overwrite: bool = False
     """Delete the run in --out first."""
+    dry_run: bool = False
+    """Only look: what is read, what the run takes, and whether the teacher knows the text."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import json
 import tomllib
@@ -12,11 +13,14 @@ from typing import Any
 import tomli_w
 
 from kdlib.errors import UserError
-from kdlib.jobs.flags import parse
-from kdlib.jobs.recipe import Recipe
-from kdlib.training.run_folder import RECIPE
+from kdlib.files import expand_home
+from kdlib.jobs.flags import parse, refuse_unknown
+from kdlib.jobs.recipe import Data, Recipe
+from kdlib.training.run_folder import RECIPE, read_recipe
 
 FOLDER = Path(__file__).parent / "recipes"
+# Settings of data that older runs did not know: at their defaults, they leave a run what it was.
+LATER = ("validation", "test", "separator")
 
 
 def load_recipe(name: str) -> Recipe:
@@ -29,17 +33,29 @@ def load_recipe(name: str) -> Recipe:
         UserError: for a name that is neither, for invalid TOML, and for fields or values that do
             not fit.
     """
-    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    path = expand_home(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
-        raise UserError(
-            f"recipe: {name} is neither a file ending in .toml nor one of"
-            f" {', '.join(built_in_recipes())}"
-        )
+        raise UserError(_no_recipe(name, path))
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # An editor's byte order mark at the beginning is no part of the text.
+        return _from_toml(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"recipe: {path} is not valid TOML: {error}") from error
-    return parse(Recipe, _as_flags(tree))
+
+
+def _no_recipe(name: str, path: Path) -> str:
+    """Why there is no recipe of this name."""
+    if path.exists():
+        return f"recipe: {name} is no plain file; give a TOML file"
+    close = difflib.get_close_matches(name, built_in_recipes(), n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    known = ", ".join(built_in_recipes())
+    return f"recipe: {name} is neither a file ending in .toml nor one of {known}{hint}"
+
+
+def _from_toml(text: str) -> Recipe:
+    """The recipe that a TOML text asks for."""
+    return parse(Recipe, _as_flags(tomllib.loads(text)))
 
 
 def built_in_recipes() -> list[str]:
@@ -47,19 +63,44 @@ def built_in_recipes() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def purpose(name: str) -> str:
+    """What a built-in recipe is for: the comment at the top of its file."""
+    first, _, _ = (FOLDER / f"{name}.toml").read_text("utf-8").partition("\n")
+    return first.removeprefix("# ")
+
+
 def recipe_of_run(folder: Path) -> Recipe:
     """The recipe that the run in this folder was started with."""
-    return load_recipe(str(folder / RECIPE))
+    text = read_recipe(folder)
+    try:
+        return _from_toml(text)
+    except (tomllib.TOMLDecodeError, RecursionError, UserError) as error:
+        raise UserError(f"recipe: {folder / RECIPE} is damaged: {error}") from error
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
     """The recipe as a complete TOML file."""
-    return tomli_w.dumps(dataclasses.asdict(recipe))
+    return tomli_w.dumps(_said(recipe))
 
 
 def recipe_fingerprint(recipe: Recipe) -> str:
     """Fingerprint of a recipe, 16 hexadecimal digits: a checkpoint names its run by it."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(recipe)).encode()).hexdigest()[:16]
+    said, silent = _said(recipe), Data()
+    for name in LATER:
+        if said["data"][name] == getattr(silent, name):
+            del said["data"][name]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def _said(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's tree without what it leaves open (None): TOML has no word for that, and a run
+    made before such a field was known keeps its fingerprint."""
+    said: dict[str, Any] = dataclasses.asdict(recipe, dict_factory=_without_none)
+    return said
+
+
+def _without_none(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in items if value is not None}
 
 
 def differing_fields(one: Recipe, other: Recipe) -> list[str]:
@@ -82,4 +123,8 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, object]:
 
 def _as_flags(tree: dict[str, Any]) -> list[str]:
     """A TOML file as flags: both go through the same checks."""
-    return [word for name, value in _flatten(tree).items() for word in (f"--{name}", str(value))]
+    flat = _flatten(tree)
+    for name in flat:
+        refuse_unknown(name, Recipe)  # here, because --help is no field and yet a flag
+    # Joined by "=": a value may begin with dashes, too.
+    return [f"--{name}={value}" for name, value in flat.items()]

@@ -17,7 +17,7 @@ from kdlib.jobs.context import RunContext
 from kdlib.machine.distributed import run_on_main
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import new_model
-from kdlib.models.pruning import Cut, choose_cut, cut_out
+from kdlib.models.pruning import Cut, choose_cut, cut_out, pruned_shape
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,14 +49,39 @@ def new_student(
     if settings.source == "pruned":
         return cut_out(teacher, _cut(context, teacher, blocks))
     if settings.source == "new":
-        return new_model(
-            settings.size,
-            teacher.config.vocab_size,
-            context.recipe.data.block + 1,  # a block, and the token that it overlaps by
-            seed,
-            end_of_text=tokenizer.eos_token_id,
-        )
+        return _from_scratch(context, teacher, tokenizer, seed)
     return load_model(context.models.student_source)
+
+
+def student_shape(
+    context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase
+) -> nn.Module:
+    """A model of the student's shape, whose weights do not matter.
+
+    Args:
+        context: the run.
+        teacher: for a pruned student, and for the vocabulary of a new one.
+        tokenizer: of the student.
+    """
+    settings = context.recipe.student
+    if settings.source == "pruned":
+        return pruned_shape(teacher, settings.pruning)
+    if settings.source == "new":
+        with torch.device("meta"):  # shapes without weights
+            return _from_scratch(context, teacher, tokenizer, seed=0)
+    return load_model(context.models.student_source)
+
+
+def _from_scratch(
+    context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase, seed: int
+) -> nn.Module:
+    return new_model(
+        context.recipe.student.size,
+        teacher.config.vocab_size,
+        context.recipe.data.block + 1,  # a block, and the token that it overlaps by
+        seed,
+        end_of_text=tokenizer.eos_token_id,
+    )
 
 
 def _cut(context: RunContext, teacher: Any, blocks: Blocks) -> Cut:

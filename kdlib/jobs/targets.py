@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -15,13 +14,12 @@ from kdlib.jobs.recipe import Recipe
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import is_main, run_on_main
 from kdlib.machine.sharding import is_sharding, place_module
-from kdlib.models.folders import load_model, load_tokenizer
-from kdlib.models.frozen import freeze
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_format import CacheContents, cache_contents, read_manifest
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets, can_precompute
+from kdlib.teachers.spans import SpanLikelihoods
 from kdlib.training.run_folder import record_targets
 from kdlib.training.schedule import Training
 
@@ -41,10 +39,28 @@ def exact_targets(context: RunContext, teacher: nn.Module, blocks: Blocks) -> Te
         blocks: the student's training text.
     """
     place = functools.partial(place_module, accelerator=context.accelerator)
+    precomputed = targets_class(context.recipe, teacher, blocks) is PrecomputedTargets
     reader = _reader(context, teacher)
-    if _sees_data_twice(context.recipe.student.training, blocks) and can_precompute(reader, blocks):
+    if precomputed:
         return PrecomputedTargets(reader, blocks, place, context.accelerator.autocast)
     return LiveTargets(reader, place)
+
+
+def targets_class(recipe: Recipe, teacher: nn.Module, blocks: Blocks) -> type[TeacherTargets]:
+    """Which kind of targets a run will use.
+
+    Args:
+        recipe: of the run.
+        teacher: a causal language model of transformers.
+        blocks: the student's training text.
+    """
+    if recipe.targets.kind != "exact":
+        return CachedTargets
+    if recipe.student.cross_tokenizer:
+        return SpanLikelihoods
+    if _sees_data_twice(recipe.student.training, blocks) and can_precompute(teacher, blocks):
+        return PrecomputedTargets
+    return LiveTargets
 
 
 def _sees_data_twice(training: Training, blocks: Blocks) -> bool:
@@ -62,27 +78,6 @@ def _reader(context: RunContext, teacher: nn.Module) -> nn.Module:
 
 
 # --- Sparse targets, from a cache ---------------------------------------------------------------
-
-
-def make_cache(context: RunContext, folder: Path) -> dict[str, Any]:
-    """Make a cache of the run's sparse targets, or complete it.
-
-    Args:
-        context: the run.
-        folder: of the cache.
-
-    Returns:
-        The manifest of the cache.
-
-    Raises:
-        UserError: for a folder that holds something else.
-    """
-    models, text = context.models, context.text
-    tokenizer = load_tokenizer(models.teacher)
-    teacher = freeze(load_model(models.teacher)).to(context.accelerator.device)
-    blocks = models.blocks(text.seen, tokenizer)
-    contents = wanted_cache(context.recipe, teacher, tokenizer, blocks)
-    return write_cache(folder, contents, teacher, blocks, context.accelerator.autocast)
 
 
 def wanted_cache(

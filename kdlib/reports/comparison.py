@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kdlib.errors import UserError
-from kdlib.reports.fields import FORMAT, leaves
+from kdlib.files import read_json
+from kdlib.reports.fields import FORMAT, MODELS, NGRAM, leaves
 from kdlib.reports.formatting import align, duration, number, percent
 from kdlib.reports.intervals import advantage
 from kdlib.reports.page import ROWS
@@ -186,16 +186,48 @@ def _warnings(reports: list[dict[str, Any]]) -> list[str]:
 def _read(folder: Path) -> dict[str, Any]:
     """Read a run's report, or refuse it by name."""
     require_run(folder)
+    path = folder / "report.json"
     try:
-        report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
+        report: dict[str, Any] = read_json(path)
+        _refuse_another_version(report, path)
+        _try_out(report)
     except FileNotFoundError:
         raise UserError(f"{folder} has no report yet; finish it with --resume") from None
-    except ValueError as error:
-        raise UserError(
-            f"{folder / 'report.json'} is damaged; `kdlib evaluate` writes it anew"
-        ) from error
-    if report.get("format") != FORMAT:
-        raise UserError(
-            f"{folder / 'report.json'} is of another version; `kdlib evaluate` writes it anew"
-        )
+    except UserError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged; `kdlib evaluate` writes it anew") from error
     return report
+
+
+def _refuse_another_version(report: dict[str, Any], path: Path) -> None:
+    """A report that another version has written may mean something else by its numbers."""
+    if report.get("format") != FORMAT:
+        raise UserError(f"{path} is of another version; `kdlib evaluate` writes it anew")
+
+
+def _try_out(report: dict[str, Any]) -> None:
+    """Use all that a comparison needs of a report: the file may hold anything."""
+    for cell in _rows().values():
+        cell(report)
+    float(report["teacher"]["cross_entropy"])
+    if not isinstance(report["data"]["test"]["sha256"], str):
+        raise TypeError("the checksum of the test text is no text")
+
+
+def comparison_entries(found: Comparison) -> dict[str, Any]:
+    """A comparison for programs: each run's measured entries, and the sentences.
+
+    Args:
+        found: the runs.
+
+    Returns:
+        "runs", a list of the runs' names with the entries of their reports on models, settings and
+        costs; "sentences".
+    """
+    shown = ("name", *MODELS, NGRAM, "advantage", "gap_closed", "recipe", "seconds", "verdict")
+    runs = [
+        {"run": name, **{key: report[key] for key in shown if key in report}}
+        for name, report in zip(found.names, found.reports, strict=True)
+    ]
+    return {"runs": runs, "sentences": found.sentences}

@@ -109,6 +109,8 @@ def read_scores(path: Path, made_of: dict[str, str] | None = None) -> Scores | N
         The scores; None if there are none, or of another text, of other models, or damaged: they
         can be measured again.
     """
+    if not path.is_file():  # nor a folder or a pipe: to open that would be to wait
+        return None
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}

@@ -36,7 +36,8 @@ def tokens_per_second(
     """
     batches = {name: _batch(texts[name], accelerator) for name in models}
     _turn(models, batches, accelerator)  # unmeasured
-    started, turns = time.perf_counter(), []
+    turns: list[dict[str, float]] = []
+    started = time.perf_counter()
     while len(turns) < LEAST_TURNS or (
         len(turns) < MOST_TURNS and time.perf_counter() - started < ENOUGH
     ):

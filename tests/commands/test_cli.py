@@ -34,7 +34,8 @@ def call(monkeypatch, tmp_path, capsys):
 def assert_refused(result, *words):
     code, _, err = result
     assert code == 2
-    assert len(err.strip().splitlines()) == 1, err
+    *progress, line = err.strip().splitlines()
+    assert line.startswith("kdlib: ") and all("batches, " in other for other in progress), err
     assert "Traceback" not in err
     for word in words:
         assert word in err
@@ -62,7 +63,7 @@ TEXT = "It was a dark and stormy night; the cat sat on the mat.\n\n" * 400
         (["distill", "tiny", "--text", "binary.txt"], ["binary.txt", "not UTF-8"]),
         (["distill", "tiny", "--text", "short.txt"], ["short", "too short"]),
         (["distill", "tiny", "--teacher", "nowhere"], ["nowhere", "not a model folder"]),
-        (["distill", "tiny", "--teacher", "broken"], ["broken", "cannot be loaded"]),
+        (["distill", "tiny", "--teacher", "broken"], ["broken", "has no model.safetensors"]),
         (["distill", "tiny", "--teacher", "owner/name"], ["owner/name", "hub"]),
         (["distill", "tiny", "--student", "nowhere"], ["nowhere", "not a model folder"]),
         (
@@ -140,6 +141,18 @@ def test_doctor_says_what_is_there(call):
     assert "249 documents" in out
 
 
+def test_doctor_speaks_json(call, monkeypatch, tmp_path):
+    from kdlib.commands import doctor
+
+    checks = {"disk": lambda: "room", "teacher": lambda: doctor.load_model(tmp_path / "nowhere")}
+    monkeypatch.setattr(doctor, "CHECKS", checks)
+    code, out, _ = call("doctor", "--json")
+    found = json.loads(out)
+    assert code == 1 and found["ok"] is False
+    assert found["checks"]["disk"] == {"ok": True, "text": "room"}
+    assert found["checks"]["teacher"]["ok"] is False
+
+
 def test_doctor_fails_where_something_is_missing(call, monkeypatch, tmp_path):
     from kdlib.commands import doctor
 
@@ -209,6 +222,23 @@ def test_grade_judges_a_notebook(call, tmp_path):
     assert code == 0 and "runs the notebook's code" in err
     (verdict,) = json.loads(out)[0]["verdicts"]
     assert (verdict["exercise"], verdict["outcome"]) == ("soften", "wrong")
+
+
+def test_one_damaged_notebook_costs_no_other_its_verdict(call, tmp_path):
+    (tmp_path / "good.py").write_text(
+        "# %%\nfrom kdlib.exercises import exercise\n"
+        "# %%\nexercise('soften').check(lambda logits, temperature: logits)\n"
+    )
+    (tmp_path / "cells.ipynb").write_text('{"cells": [{"cell_type": "code"}]}')
+    (tmp_path / "bytes.ipynb").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "folder.ipynb").mkdir()
+    odd = ["cells.ipynb", "nowhere.ipynb", "bytes.ipynb", "folder.ipynb"]
+    code, out, err = call("grade", *odd, "good.py", "--json")
+    *refused, good = json.loads(out)
+    assert code == 2 and good["verdicts"][0]["outcome"] == "wrong"
+    assert [each["notebook"] for each in refused] == odd
+    assert all(each["problem"] and not each["verdicts"] for each in refused)
+    assert len(err.splitlines()) == 1 + len(odd)  # the warning, and a line for each
 
 
 @pytest.mark.parametrize(

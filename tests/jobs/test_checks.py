@@ -8,7 +8,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
-from kdlib.jobs.checks import check_run
+from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
 from kdlib.jobs.recipe import Data, Recipe, StudentSettings, TeacherSettings
 from kdlib.models.folders import save_model, wrap_tokenizer
@@ -45,7 +45,7 @@ def check(made, block, teacher, **student):
         device="cpu",
     )
     folder = made / "run"
-    check_run(open_context(recipe, folder))
+    open_classroom(open_context(recipe, folder))
     assert not folder.exists()
 
 
@@ -74,7 +74,7 @@ def test_a_pruned_student_reads_what_its_teacher_reads(made):
 def test_the_shipped_teacher_reads_blocks_as_long_as_those_it_learned_from(tmp_path):
     (tmp_path / "long.txt").write_text(TEXT * 10)
     data = Data(text=str(tmp_path / "long.txt"), fraction=1, test_fraction=1, block=256)
-    check_run(open_context(Recipe(data=data, device="cpu"), tmp_path / "run"))
+    open_classroom(open_context(Recipe(data=data, device="cpu"), tmp_path / "run"))
     longer = Recipe(data=dataclasses.replace(data, block=257), device="cpu")
     with pytest.raises(UserError, match="257 is longer than the 256 tokens that the teacher reads"):
-        check_run(open_context(longer, tmp_path / "run"))
+        open_classroom(open_context(longer, tmp_path / "run"))

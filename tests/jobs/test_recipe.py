@@ -1,13 +1,18 @@
 """One tree: dataclass, flags and TOML say the same, and refuse the same."""
 
 import dataclasses
+import hashlib
+import json
 import subprocess
 import sys
 
+import oracles
 import pytest
+import torch
 
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
+from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.jobs.recipe import DistillOptions, Recipe
 from kdlib.jobs.recipe_files import (
     built_in_recipes,
@@ -16,7 +21,12 @@ from kdlib.jobs.recipe_files import (
     recipe_fingerprint,
     recipe_to_toml,
 )
+from kdlib.losses.divergences import DIVERGENCES, parameter_names
 from kdlib.losses.objectives import Objective
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.teachers.live import LiveTargets
+from kdlib.training.student_with_loss import StudentWithLoss
 
 
 def from_flags(*flags):
@@ -86,6 +96,8 @@ def test_objective_is_built_as_asked():
         ("objective.temperature", "0", "not above 0"),
         ("objective.temperature", "-1", "not above 0"),
         ("objective.temperature", "nan", "not above 0"),
+        ("objective.temperature", "1e300", r"1e\+300 is not in \[0.001, 1000\]"),
+        ("objective.temperature", "1e-40", "not in"),
         ("objective.weight", "-1", "as alpha"),
         ("objective.weight", "1.5", "as alpha"),
         ("objective.divergence", "kl", "not one of forward_kl"),
@@ -112,9 +124,98 @@ def test_what_cannot_be_is_refused_in_both(tmp_path, name, value, message):
         from_toml(tmp_path, (f"[{section}]\n" if section else "") + f"{field} = {quoted}\n")
 
 
-def test_negative_lambda_is_refused():
-    with pytest.raises(UserError, match="as lambda"):
-        from_flags("--objective.weighing", "lambda", "--objective.weight", "-0.5")
+@pytest.mark.parametrize("weight", ["-0.5", "nan", "inf", "1e308"])
+def test_a_lambda_that_cannot_be_is_refused(weight):
+    with pytest.raises(UserError, match="objective.weight: .* as lambda"):
+        from_flags("--objective.weighing", "lambda", "--objective.weight", weight)
+
+
+# --- Every divergence, from the recipe to a step ------------------------------------------------
+
+# What is asked for beside the name, and what the reference is given: the usual values are written
+# out here once more.
+ASKED = {
+    "generalized_jsd": [({}, {"beta": 0.5}), ({"beta": 0.1}, {"beta": 0.1})],
+    "skew_kl": [({}, {"alpha": 0.1}), ({"alpha": 0.0}, {"alpha": 0.0})],
+    "skew_reverse_kl": [({}, {"alpha": 0.1}), ({"alpha": 0.7}, {"alpha": 0.7})],
+    "alpha_beta": [({"alpha": 0.2, "beta": 0.7},) * 2, ({"alpha": 0.5, "beta": -0.5},) * 2],
+    "adaptive_kl": [({}, {"mu": 0.5}), ({"mu": 0.9}, {"mu": 0.9})],
+}
+WAYS = [(name, *pair) for name in DIVERGENCES for pair in ASKED.get(name, [({}, {})])]
+
+
+@pytest.mark.parametrize(("name", "asked", "meant"), WAYS, ids=str)
+def test_a_divergence_goes_from_the_recipe_to_a_step(name, asked, meant, tmp_path):
+    settings = {"divergence": name, "temperature": 2.0, **asked}
+    flags = [w for k, v in settings.items() for w in (f"--objective.{k}", str(v))]
+    toml = "[objective]\n" + "".join(
+        f"{k} = {v!r}\n".replace("'", '"') for k, v in settings.items()
+    )
+    recipe = from_flags(*flags)
+    assert recipe == from_toml(tmp_path, toml) == from_toml(tmp_path, recipe_to_toml(recipe))
+
+    teacher, student = (new_model(ModelSize(8, 1, 2), 11, 16, seed) for seed in (1, 2))
+    ids = torch.randint(0, 11, (2, 5), generator=torch.Generator().manual_seed(0))
+    p, q = (
+        (m(ids).logits[:, :-1] / 2).double().log_softmax(-1).flatten(0, 1)
+        for m in (teacher, student)
+    )
+    expected = 4 * sum(
+        getattr(oracles, name)(*pair, **meant) for pair in zip(p.tolist(), q.tolist())
+    )
+
+    targets = LiveTargets(freeze(teacher))(torch.arange(2), ids)
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-3)
+    loss = StudentWithLoss(student)(ids, None, recipe.objective.objective(), targets)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-4)
+    loss.total.backward()
+    optimizer.step()
+    after = StudentWithLoss(student)(ids, None, recipe.objective.objective(), targets)
+    assert after.total < loss.total
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("skew_kl --objective.alpha 1.5", r"objective.alpha must be a number in \[0, 1\], got 1.5"),
+        ("skew_reverse_kl --objective.alpha nan", "objective.alpha must .* got nan"),
+        ("generalized_jsd --objective.beta -0.1", r"objective.beta must .* \[0, 1\]"),
+        ("generalized_jsd --objective.beta inf", "objective.beta must .* got inf"),
+        ("adaptive_kl --objective.mu 2", "objective.mu must"),
+        ("generalized_jsd --objective.beta half", r"(?s)objective.beta: .*half"),
+        (
+            "alpha_beta --objective.alpha 1e9 --objective.beta 1",
+            r"objective.alpha must .*-100, 100",
+        ),
+        (
+            "alpha_beta --objective.alpha -1 --objective.beta 0.5",
+            r"objective.alpha \+ beta must be",
+        ),
+        ("alpha_beta", r"objective.alpha: alpha_beta needs alpha and beta, each in \[-100, 100\]"),
+        ("alpha_beta --objective.alpha 1", "objective.beta: alpha_beta needs alpha and beta"),
+        (
+            "forward_kl --objective.alpha 0.5",
+            "objective.alpha: forward_kl takes none; .*objective.weight",
+        ),
+        ("skew_kl --objective.beta 0.5", "objective.beta: skew_kl takes alpha; leave beta out"),
+        ("generalized_jsd --objective.mu 0.5", "objective.mu: generalized_jsd takes beta"),
+    ],
+)
+def test_parameters_of_a_divergence_are_checked_when_the_recipe_is_read(flags, message):
+    with pytest.raises(UserError, match=message):
+        from_flags("--objective.divergence", *flags.split())
+
+
+def test_every_parameter_of_a_divergence_has_its_field():
+    needed = {name for divergence in DIVERGENCES for name in parameter_names(divergence)}
+    assert needed == {f.name for f in dataclasses.fields(ObjectiveSettings) if f.default is None}
+
+
+def test_a_flag_takes_back_a_parameter_of_the_file(tmp_path):
+    of_file = from_toml(tmp_path, '[objective]\ndivergence = "skew_kl"\nalpha = 0.3\n')
+    flags = ["--objective.divergence", "reverse_kl", "--objective.alpha", "None"]
+    asked = parse(DistillOptions, flags, DistillOptions(of_file)).recipe
+    assert asked.objective.objective() == Objective(divergence="reverse_kl")
 
 
 @pytest.mark.parametrize("name", ["nonsense", "missing.toml"])
@@ -138,6 +239,20 @@ def test_fingerprint_tells_recipes_apart():
     assert recipe_fingerprint(one) == recipe_fingerprint(Recipe())
     assert recipe_fingerprint(one) != recipe_fingerprint(other)
     assert differing_fields(one, other) == ["seed"]
+
+
+def test_an_open_parameter_is_no_part_of_the_fingerprint():
+    """The recipe of a run that knew no such parameter still names the run."""
+    assert "alpha =" not in recipe_to_toml(Recipe())
+    known = dataclasses.asdict(Recipe())
+    for name in ("alpha", "beta", "mu"):
+        assert known["objective"].pop(name) is None
+    for name, default in (("validation", ""), ("test", ""), ("separator", "auto")):
+        assert known["data"].pop(name) == default
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    assert recipe_fingerprint(Recipe()) == digest[:16]
+    skewed = ["--objective.divergence", "skew_kl"]
+    assert len({recipe_fingerprint(from_flags(*skewed, "--objective.alpha", a)) for a in "01"}) == 2
 
 
 def _undocumented(shape, prefix=""):

@@ -1,12 +1,15 @@
 """A run knows its text: what it was trained on cannot come to stand in its test."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from little_runs import little, paragraphs, result, run, write_file
 
 from kdlib.errors import UserError
+from kdlib.jobs.context import read_text
 from kdlib.jobs.measure import measure_again, measure_on
+from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.samples import continuations
 from kdlib.training.run_folder import read_state
 
@@ -44,14 +47,55 @@ def test_paragraphs_in_another_order_are_refused_by_name(go_on):
     assert {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file()} == before
 
 
+def of_training(seen):
+    """The number of a training paragraph that the student has read, or has not."""
+    read = "".join(document.text for document in read_text(recipe_of_run(RUN)).seen)
+    return next(n for n in range(100, 300) if (f"Number {n}:" in read) == seen)
+
+
 @pytest.mark.parametrize(
-    ("paragraph", "splits"),
-    [(0, "training and student_training"), (300, "training"), (370, "validation"), (399, "test")],
+    ("find", "splits"),
+    [
+        (lambda: of_training(seen=True), "training and student_training"),
+        (lambda: of_training(seen=False), "training"),
+        (lambda: 370, "validation"),
+        (lambda: 399, "test"),
+    ],
+    ids=["training and student_training", "training", "validation", "test"],
 )
-def test_only_the_splits_that_differ_are_named(workplace, paragraph, splits):
+def test_only_the_splits_that_differ_are_named(workplace, find, splits):
+    paragraph = find()
     replaced(f"Number {paragraph}:", f"Figure {paragraph}:")
     with pytest.raises(UserError, match=f"with: its {splits} documents have changed"):
         measure_again(RUN)
+
+
+@pytest.fixture
+def own_splits(tmp_path, monkeypatch):
+    """A finished run with a validation and a test of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("book", 0), ("tuning", 1), ("exam", 2)):
+        write_file(Path(f"{name}.txt"), paragraphs(400 if name == "book" else 60, seed))
+    recipe = little(BOOK)
+    data = dataclasses.replace(recipe.data, validation="tuning.txt", test="exam.txt")
+    run(dataclasses.replace(recipe, data=data), RUN)
+
+
+@pytest.mark.parametrize(("name", "split"), [("tuning", "validation"), ("exam", "test")])
+def test_a_held_out_text_of_its_own_is_guarded_too(own_splits, name, split):
+    assert len(set(read_state(RUN)["text"].values())) == 4
+    path = Path(f"{name}.txt")
+    path.write_text(path.read_text().replace("Number 5:", "Figure 5:"))
+    with pytest.raises(UserError, match=f"with: its {split} documents have changed"):
+        measure_again(RUN)
+
+
+def test_a_test_of_its_own_is_what_is_measured_on(own_splits):
+    said = measure_on(RUN, "exam.txt")
+    assert result(RUN)["student"]["cross_entropy"] == pytest.approx(
+        said["student"]["cross_entropy"], rel=1e-6
+    )
+    assert result(RUN)["data"]["test"]["bytes"] == Path("exam.txt").stat().st_size
 
 
 def test_the_old_text_put_back_is_the_text_again(go_on):

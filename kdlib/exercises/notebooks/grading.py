@@ -32,11 +32,13 @@ class Grade:
     """What came of one notebook.
 
     verdicts: one dictionary an exercise, the last check counts. problem: why the run fell short.
+    refused: whether there was no run, because the file is no notebook.
     """
 
     notebook: str
     verdicts: tuple[dict[str, Any], ...]
     problem: str = ""
+    refused: bool = False
 
     @property
     def correct(self) -> int:
@@ -50,15 +52,8 @@ def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
     checks appears once; one that was never checked is "not attempted".
     ValueError for a file that is missing or no notebook.
     """
-    import jupytext
-
     path = Path(notebook)
-    try:
-        document = jupytext.read(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except Exception as error:  # jupytext raises many kinds
-        raise UserError(f"{path} is no notebook: {error}") from error
+    document = _read(path)
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "verdicts.jsonl"
         with _environment(VERDICT_FILE, str(lines)):
@@ -71,6 +66,28 @@ def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
         if id in exercises():
             verdicts.setdefault(id, {"exercise": id, "outcome": "not attempted"})
     return Grade(str(path), tuple(verdicts[id] for id in sorted(verdicts, key=_place)), problem)
+
+
+def refused(notebook: Path, error: UserError) -> Grade:
+    """What came of a file that is no notebook: no verdict, and why."""
+    return Grade(str(notebook), (), str(error), refused=True)
+
+
+def _read(path: Path) -> Any:
+    """The notebook in a file, which may hold anything."""
+    import jupytext
+    import nbformat
+
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+    if not path.is_file():
+        raise UserError(f"{path} is no notebook: it is no plain file")
+    try:
+        document = jupytext.read(path)
+        nbformat.validate(document)
+    except Exception as error:  # jupytext raises many kinds
+        raise UserError(f"{path} is no notebook: {str(error).partition(chr(10))[0]}") from error
+    return document
 
 
 def as_json(grades: list[Grade]) -> str:
@@ -89,7 +106,14 @@ def _run(document: Any, folder: Path, timeout: float) -> str:
 
     metadata = {"metadata": {"path": str(folder.resolve())}}
     client = NotebookClient(
-        document, kernel_name="python3", allow_errors=True, timeout=None, resources=metadata
+        document,
+        kernel_name="python3",
+        allow_errors=True,
+        timeout=None,
+        resources=metadata,
+        # The kernel's own log goes to our standard error: one that is stopped would end it with a
+        # traceback. What the notebook's code prints does not go there.
+        extra_arguments=["--log-level=CRITICAL"],
     )
 
     async def execute() -> None:

@@ -17,7 +17,8 @@ from kdlib.files import write_atomically
 
 CELL = re.compile(r"^# %%", re.MULTILINE)
 MARKER = re.compile(r"^# exercise: (\S+)$", re.MULTILINE)
-CHAPTERS = Path(kdlib.__file__).parent.parent / "chapters"
+IN_WHEEL = Path(__file__).parent / "chapters"  # setup.py puts them there
+CHAPTERS = IN_WHEEL if IN_WHEEL.is_dir() else Path(kdlib.__file__).parent.parent / "chapters"
 
 
 def marked_cells(source: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlib import plots
+from kdlib.errors import UserError
 from kdlib.files import disk_errors_named, write_atomically
 from kdlib.reports.comparison import Comparison, comparison
 from kdlib.reports.pages.templates import figure, render
@@ -27,7 +28,14 @@ def write_comparison(folders: Sequence[Path], path: Path) -> None:
     Raises:
         UserError: as `kdlib.reports.comparison.comparison`, and for a path that cannot be written.
     """
-    page = comparison_html(comparison(folders))
+    found = comparison(folders)
+    try:
+        page = comparison_html(found)
+    except (LookupError, TypeError) as error:  # numbers that the table can do without
+        runs = ", ".join(map(str, folders))
+        raise UserError(
+            f"a report in {runs} is damaged ({error!r}); `kdlib evaluate` writes it anew"
+        ) from error
     with disk_errors_named(path):
         write_atomically(path, page)
 

@@ -1,0 +1,74 @@
+"""Cutting text into blocks: once per process for each text, with a bar where it takes long."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.document import Document, characters, text_sha256
+from kdlib.data.separators import separator_id
+from kdlib.machine.progress import progress_bar
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+# Less is done before a bar is read.
+LONG = 2**24  # characters
+MANY = 2000  # files
+KEPT = 4  # texts: what the student reads, all of the training, validation and test
+_cut: OrderedDict[tuple[str, str, int, int], Blocks] = OrderedDict()
+
+
+def cut(
+    documents: list[Document], tokenizer: PreTrainedTokenizerFast, length: int, separator: str
+) -> Blocks:
+    """Cut documents into blocks. The last few texts are kept, for whoever asks again.
+
+    Args:
+        documents: the texts.
+        tokenizer: encodes them.
+        length: tokens predicted per block.
+        separator: the token between documents, as `separator_id` takes it.
+
+    Raises:
+        UserError: for a text of less than two blocks, and for a separator that is no token.
+    """
+    backend, between = tokenizer.backend_tokenizer, separator_id(tokenizer, separator)
+    as_text = hashlib.sha256(backend.to_str().encode()).hexdigest()
+    key = (text_sha256(documents), as_text, length, between)
+    if key not in _cut:
+        _cut[key] = _make_blocks(documents, backend, length, between)
+    _cut.move_to_end(key)
+    while len(_cut) > KEPT:
+        _cut.popitem(last=False)
+    return _cut[key]
+
+
+def _make_blocks(
+    documents: list[Document], tokenizer: Tokenizer, length: int, separator: int
+) -> Blocks:
+    size = characters(documents)
+    if size < LONG:
+        return make_blocks(documents, tokenizer, length, separator)
+    with progress_bar("tokenising", size, unit="character") as bar:
+        return make_blocks(documents, tokenizer, length, separator, bar.update)
+
+
+def watched(phase: str, items: list[Any]) -> Iterable[Any]:
+    """The items one by one, with a bar where they are many.
+
+    Args:
+        phase: what is done with them.
+        items: files or documents.
+    """
+    if len(items) < MANY:
+        yield from items
+        return
+    with progress_bar(phase, len(items), unit="file") as bar:
+        for item in items:
+            yield item
+            bar.update()

@@ -1,0 +1,64 @@
+"""What a run will take: counted before its first step."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from kdlib.jobs.classroom import Classroom
+from kdlib.jobs.compute import ahead, in_training, operations_of, steps_of_equal_compute
+from kdlib.jobs.learners import learners
+from kdlib.jobs.targets import targets_class
+from kdlib.models.from_scratch import parameter_count
+from kdlib.teachers.base import TeacherTargets
+from kdlib.teachers.live import PrecomputedTargets, hidden_bytes
+
+WEIGHT_BYTES = 4  # float32
+# Of a model that learns: its weights, their gradients and AdamW's two moments.
+LEARNER_BYTES = 4 * WEIGHT_BYTES
+
+
+def expected_operations(classroom: Classroom, student: nn.Module) -> int:
+    """Operations of the teacher's pass and of all trainings but the patient control's.
+
+    Nobody knows yet how patient that one will be.
+
+    Args:
+        classroom: teacher and text.
+        student: any model of the student's shape; its weights do not matter.
+    """
+    recipe, kind = classroom.context.recipe, _targets_class(classroom)
+    teacher, learner = classroom.teacher_operations, operations_of(student, classroom.blocks)
+    training = recipe.student.training
+    steps, read = training.steps, training.steps * training.batch
+    before = len(classroom.teachers_blocks) * ahead(kind, teacher)
+    taught = read * (learner.training + in_training(kind, teacher))
+    alone = read * learner.training
+    longer = steps_of_equal_compute(before + taught, steps, alone)
+    costs = {
+        "student": taught,
+        "control_equal_steps": alone,
+        "control_equal_compute": alone * longer // steps,
+        "control_patient": 0,
+    }
+    return before + sum(costs[each.role] for each in learners(recipe))
+
+
+def expected_bytes(classroom: Classroom, student: nn.Module) -> int:
+    """Memory that the student's training takes at least.
+
+    That is the weights of both, the student's gradients and optimiser, and the teacher's hidden
+    states if they are precomputed. What a step needs for a moment comes on top of it.
+
+    Args:
+        classroom: teacher and text.
+        student: any model of the student's shape; its weights do not matter.
+    """
+    weights = WEIGHT_BYTES * parameter_count(classroom.teacher)
+    weights += LEARNER_BYTES * parameter_count(student)
+    if _targets_class(classroom) is PrecomputedTargets:
+        return weights + hidden_bytes(classroom.teacher, classroom.blocks)
+    return weights
+
+
+def _targets_class(classroom: Classroom) -> type[TeacherTargets]:
+    return targets_class(classroom.context.recipe, classroom.teacher, classroom.blocks)

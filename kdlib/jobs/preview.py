@@ -1,0 +1,186 @@
+"""A look before the run: what was read, what it will take, and whether the teacher knows the text.
+
+A teacher that knows nothing of a text does harm, and a report says so only after the last step.
+Whether it knows more than a table of counts can be seen before the first.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from kdlib.data.blocks import Blocks
+from kdlib.jobs.classroom import Classroom
+from kdlib.jobs.compute import operations_of
+from kdlib.jobs.context import RunContext, RunText
+from kdlib.jobs.expectations import expected_bytes, expected_operations
+from kdlib.jobs.learners import learners
+from kdlib.jobs.students import student_shape
+from kdlib.models.folders import load_tokenizer
+from kdlib.models.from_scratch import parameter_count
+from kdlib.models.ngram import NGram
+from kdlib.models.vocabularies import token_slots
+from kdlib.reports.formatting import duration, short, size
+from kdlib.reports.scores import score_text
+
+LOOK_TOKENS = 4096  # of the validation text, on which teacher and table are compared
+# Narrow matrices, the optimiser and the norms make a training slower than the teacher's reading of
+# as many operations: 1.6 times for the recipe "pocket" on two cores.
+SLOWEST = 2
+WIDTH = 100  # columns, of sentences
+MUCH_OVERLAP = 0.1  # of the test's passages; speeches of two centuries share 4 %
+
+
+class Comparison(NamedTuple):
+    """The teacher beside a table of counts, on a little of the validation text.
+
+    Attributes:
+        teacher: its cross-entropy, nats per token.
+        ngram: that of an n-gram model of the student's training text, in the teacher's tokens.
+        tokens: how many were predicted.
+        operations_per_second: of the teacher while it read them.
+    """
+
+    teacher: float
+    ngram: float
+    tokens: int
+    operations_per_second: float
+
+    @property
+    def teacher_knows_more(self) -> bool:
+        """Whether the teacher has anything to say that counting does not."""
+        return self.teacher < self.ngram
+
+
+def preview(context: RunContext, classroom: Classroom | None) -> list[str]:
+    """Look at a run before its first step.
+
+    Args:
+        context: the run.
+        classroom: its teacher and its blocks; None where the teacher is yet to be trained.
+
+    Returns:
+        Lines to print.
+    """
+    lines, cautions = _text(context.text), _of_overlap(context.text)
+    if classroom is not None:
+        student = student_shape(context, classroom.teacher, classroom.tokenizer)
+        compared = compare_with_counts(classroom)
+        lines += [*_lesson(classroom), *_models(classroom, student)]
+        lines += [*_costs(classroom, student, compared), _known(compared)]
+        cautions += _of_teacher(compared)
+    return [*lines, *(f"\n{textwrap.fill(f'CAUTION: {each}', WIDTH)}" for each in cautions)]
+
+
+def _text(text: RunText) -> list[str]:
+    """What was read and left out, and how much of the test is no secret."""
+    sizes = ", ".join(
+        f"{name.replace('_', ' ')} {len(documents):,}"
+        for name, documents in text.named_splits.items()
+    )
+    lines = [
+        *text.facts.lines(),
+        f"documents: {sizes}",
+        f"{text.overlap.share:.1%} of the test's passages of eight words are in the training, too",
+    ]
+    return [f"{'Text' if number == 0 else '':10}{line}" for number, line in enumerate(lines)]
+
+
+def _of_overlap(text: RunText) -> list[str]:
+    """A test whose text stands in the training measures memory."""
+    if text.overlap.share <= MUCH_OVERLAP:
+        return []
+    name, share = text.overlap.worst[0]
+    return [
+        f"{text.overlap.share:.0%} of the test's passages stand in the training, word for word"
+        f" (of {name} {share:.0%}), so the test measures memory, too. Take copies and templates out"
+        " of the text, or name a test of your own (--data.test)."
+    ]
+
+
+def compare_with_counts(classroom: Classroom) -> Comparison:
+    """Score the teacher and a table of counts on a little of the validation text.
+
+    Args:
+        classroom: teacher and text.
+    """
+    context, teacher = classroom.context, classroom.teacher
+    tokenizer = load_tokenizer(context.models.teacher)
+    text = context.models.blocks(context.text.splits.validation, tokenizer)
+    sample = _evenly_spaced(text, LOOK_TOKENS)
+    counted = sample.mask[:, 1:].bool().numpy()
+    started = time.perf_counter()
+    of_teacher = score_text("a first look", teacher, sample, context.accelerator)
+    seconds = time.perf_counter() - started
+    lesson = classroom.teachers_blocks
+    ngram = NGram.fit(lesson.ids, lesson.mask, token_slots(tokenizer))
+    return Comparison(
+        teacher=float(of_teacher.mean()),
+        ngram=float(ngram.nll(sample.ids, sample.mask)[counted].mean()),
+        tokens=sample.predicted_tokens,
+        operations_per_second=len(sample) * operations_of(teacher, sample).forward / seconds,
+    )
+
+
+def _evenly_spaced(blocks: Blocks, tokens: int) -> Blocks:
+    """A few of the blocks, from all over the text."""
+    wanted = min(len(blocks), max(1, tokens // (blocks.ids.shape[1] - 1)))
+    rows = torch.linspace(0, len(blocks) - 1, wanted).long()
+    return Blocks(blocks.ids[rows], blocks.mask[rows], bytes=0)
+
+
+def _lesson(classroom: Classroom) -> list[str]:
+    """What the student reads, and how often."""
+    recipe, blocks = classroom.context.recipe, classroom.blocks
+    training = recipe.student.training
+    epochs = training.steps * training.batch / len(blocks)
+    learning = len(learners(recipe))
+    return [
+        f"Lesson    the student reads {blocks.predicted_tokens:,} tokens in {len(blocks):,} blocks"
+        f" of {recipe.data.block}",
+        f"Training  {training.steps:,} steps of {training.batch} blocks, {epochs:.3g} times the"
+        f" lesson; with its controls {learning} trainings",
+    ]
+
+
+def _models(classroom: Classroom, student: nn.Module) -> list[str]:
+    """How large teacher and student are."""
+    theirs, ours = parameter_count(classroom.teacher), parameter_count(student)
+    return [
+        f"Models    teacher {short(theirs)} parameters, student {short(ours)}"
+        f" ({theirs / ours:.3g} times fewer)"
+    ]
+
+
+def _costs(classroom: Classroom, student: nn.Module, compared: Comparison) -> list[str]:
+    """What the run will take: an estimate, and said to be one."""
+    operations = expected_operations(classroom, student)
+    fastest = operations / compared.operations_per_second
+    return [
+        f"Memory    at least {size(expected_bytes(classroom, student))}, and what a step needs",
+        f"Time      {duration(fastest)} to {duration(SLOWEST * fastest)} for {short(operations)}"
+        f" operations, if the machine stays as fast as now",
+    ]
+
+
+def _known(compared: Comparison) -> str:
+    """How much the teacher knows of this text, and how much a table of counts."""
+    return (
+        f"Teacher   {compared.teacher:.3f} nats per token on {compared.tokens:,} tokens of the"
+        f" validation; a table of counts of the lesson {compared.ngram:.3f}"
+    )
+
+
+def _of_teacher(compared: Comparison) -> list[str]:
+    """A teacher that knows less than a table of counts."""
+    if compared.teacher_knows_more:
+        return []
+    return [
+        "this teacher knows less of this text than a table that counts three tokens in a row. A"
+        " student that believes it will most likely end behind its controls. Train a teacher on the"
+        " text (--teacher train), or name one that knows it (--teacher)."
+    ]
