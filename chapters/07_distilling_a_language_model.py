@@ -1093,11 +1093,11 @@ assert larger < RATIO
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-from kdlib.jobs.samples import generate
+from kdlib.jobs.samples import generate, prompt_ids
 
-opening = tokenizer(messages.test[-1].text, return_tensors="pt")
-opening = opening.input_ids[:, :16]
-print(tokenizer.decode(opening[0]), "...\n")
+# As in training, a text begins after the token between texts.
+opening = prompt_ids(tokenizer, messages.test[-1].text)[:, :17]
+print(tokenizer.decode(opening[0, 1:]), "...\n")
 for kind in ("teacher", *KINDS):
     model = entrants[kind, 0]
     text = generate(model, tokenizer, opening, 32, seed=0)

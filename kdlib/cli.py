@@ -31,8 +31,9 @@ kdlib: knowledge distillation of language models
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
   kdlib completion SHELL    what bash, zsh or fish needs to complete these commands
 
-RECIPE is pocket, smollm2, pocket_teacher, tiny or a file ending in .toml. `kdlib help VERB` explains
-a command, and `kdlib help distill pocket` lists every setting with its value; `kdlib --version`.
+RECIPE is pocket, smollm2, pocket_teacher, tiny or a file ending in .toml. `kdlib help COMMAND`
+explains a command, `kdlib help distill pocket` lists every setting with its value, and
+`kdlib --version` says which version this is.
 
 Exit codes: 0 done; 1 something is missing (doctor), or kdlib itself failed; 2 input that cannot be
 used; 130 stopped by a signal. An error is one line; with KDLIB_TRACEBACK=1 in the environment, the

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.documents import load_splits, take_fraction
+from kdlib.data.separators import separator_id
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
@@ -47,9 +48,8 @@ def measure(name: str) -> dict[str, Any]:
     teacher = freeze(load_model(POCKET_TEACHER)).to(accelerator.device)
     tokenizer = load_tokenizer(POCKET_TEACHER)
     documents = take_fraction(load_splits(recipe.data.text).training, recipe.data.fraction)
-    blocks = make_blocks(
-        documents, tokenizer.backend_tokenizer, recipe.data.block, tokenizer.eos_token_id
-    )
+    separator = separator_id(tokenizer, recipe.data.separator)
+    blocks = make_blocks(documents, tokenizer.backend_tokenizer, recipe.data.block, separator)
     training = Training(steps=STEPS, batch=recipe.student.training.batch, learning_rate=1e-3)
     setting = (recipe, teacher, blocks, training, accelerator)
     _ours(*setting), _bare(*setting)  # warm-up

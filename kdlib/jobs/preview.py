@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from kdlib.data.blocks import Blocks
+from kdlib.data.document import characters
 from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.compute import operations_of
 from kdlib.jobs.context import RunContext, RunText
@@ -78,13 +79,11 @@ def preview(context: RunContext, classroom: Classroom | None) -> list[str]:
 
 def _text(text: RunText) -> list[str]:
     """What was read and left out, and how much of the test is no secret."""
-    sizes = ", ".join(
-        f"{name.replace('_', ' ')} {len(documents):,}"
-        for name, documents in text.named_splits.items()
-    )
+    parts = {name: short(characters(part)) for name, part in text.named_splits.items()}
     lines = [
         *text.facts.lines(),
-        f"documents: {sizes}",
+        f"of these characters: training {parts['training']}, of which the student reads"
+        f" {parts['student_training']}; validation {parts['validation']}; test {parts['test']}",
         f"{text.overlap.share:.1%} of the test's passages of eight words are in the training, too",
     ]
     return [f"{'Text' if number == 0 else '':10}{line}" for number, line in enumerate(lines)]

@@ -80,26 +80,27 @@ def recipe_of_run(folder: Path) -> Recipe:
 
 def recipe_to_toml(recipe: Recipe) -> str:
     """The recipe as a complete TOML file."""
-    return tomli_w.dumps(_said(recipe))
+    return tomli_w.dumps(_set_values(recipe))
 
 
 def recipe_fingerprint(recipe: Recipe) -> str:
     """Fingerprint of a recipe, 16 hexadecimal digits: a checkpoint names its run by it."""
-    said, silent = _said(recipe), Data()
+    values, defaults = _set_values(recipe), Data()
     for name in LATER:
-        if said["data"][name] == getattr(silent, name):
-            del said["data"][name]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+        if values["data"][name] == getattr(defaults, name):
+            del values["data"][name]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
-def _said(recipe: Recipe) -> dict[str, Any]:
+def _set_values(recipe: Recipe) -> dict[str, Any]:
     """The recipe's tree without what it leaves open (None): TOML has no word for that, and a run
     made before such a field was known keeps its fingerprint."""
-    said: dict[str, Any] = dataclasses.asdict(recipe, dict_factory=_without_none)
-    return said
+    values: dict[str, Any] = dataclasses.asdict(recipe, dict_factory=_without_none)
+    return values
 
 
 def _without_none(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The entries of a table that have a value."""
     return {name: value for name, value in items if value is not None}
 
 

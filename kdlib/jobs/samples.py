@@ -149,7 +149,7 @@ def generate(
     prompt = prompt[:, -(longest_text(model) - new_tokens) :].to(model.device)
     ends = _text_ends(model, tokenizer) | {separator_id(tokenizer, separator)}
     settings = _plain_sampling(sorted(ends), new_tokens)
-    with _settings_of_folder_put_aside(model, settings):
+    with _generating_with(model, settings):
         out = model.generate(
             prompt, generation_config=settings, attention_mask=torch.ones_like(prompt)
         )
@@ -167,6 +167,7 @@ def _text_ends(model: Any, tokenizer: PreTrainedTokenizerFast) -> set[int]:
 
 
 def _plain_sampling(ends: list[int], new_tokens: int) -> GenerationConfig:
+    """Sampling at temperature 0.8 from the 40 likeliest tokens, until one of the ends."""
     from transformers import GenerationConfig
 
     return GenerationConfig(
@@ -180,8 +181,8 @@ def _plain_sampling(ends: list[int], new_tokens: int) -> GenerationConfig:
 
 
 @contextlib.contextmanager
-def _settings_of_folder_put_aside(model: Any, settings: GenerationConfig) -> Iterator[None]:
-    """Let the model generate with these settings; whatever they leave out would come from its own."""
+def _generating_with(model: Any, settings: GenerationConfig) -> Iterator[None]:
+    """Let the model generate with these settings alone: what they leave out would come from its own."""
     own = model.generation_config
     model.generation_config = settings
     try:

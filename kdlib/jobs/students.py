@@ -15,9 +15,10 @@ from kdlib.data.blocks import Blocks
 from kdlib.files import write_atomically
 from kdlib.jobs.context import RunContext
 from kdlib.machine.distributed import run_on_main
+from kdlib.models.cutting import Cut, cut_out
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import new_model
-from kdlib.models.pruning import Cut, choose_cut, cut_out, pruned_shape
+from kdlib.models.pruning import choose_cut, pruned_shape
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -75,6 +76,7 @@ def student_shape(
 def _from_scratch(
     context: RunContext, teacher: Any, tokenizer: PreTrainedTokenizerBase, seed: int
 ) -> nn.Module:
+    """A new model of the recipe's size, for the teacher's vocabulary."""
     return new_model(
         context.recipe.student.size,
         teacher.config.vocab_size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -12,8 +13,7 @@ from tqdm import tqdm
 from kdlib.machine.distributed import is_main
 
 SECONDS = 15.0  # between two lines of a log
-
-
+MANY = 2000  # files; fewer are read before a bar can be
 # At 80 columns there is room for the numbers or for a bar, not for both.
 NARROW = 100
 NARROW_FORMAT = "{desc}: {percentage:.0f}% [{elapsed}<{remaining}{postfix}]"
@@ -74,3 +74,19 @@ def progress_bar(phase: str, total: int, *, done: int = 0, unit: str = "batch") 
     narrow = os.get_terminal_size(sys.stderr.fileno()).columns < NARROW
     form = NARROW_FORMAT if narrow else None
     return tqdm(mininterval=0.2, dynamic_ncols=True, bar_format=form, **settings)
+
+
+def watched(phase: str, items: list[Any]) -> Iterable[Any]:
+    """The items one by one, with a bar where they are many.
+
+    Args:
+        phase: what is done with them.
+        items: files or documents.
+    """
+    if len(items) < MANY:
+        yield from items
+        return
+    with progress_bar(phase, len(items), unit="file") as bar:
+        for item in items:
+            yield item
+            bar.update()

@@ -16,20 +16,19 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.losses.softmax import log_softmax
 from kdlib.models.layer_settings import keep_blocks
+from kdlib.models.probe import probe_ids
 from kdlib.models.transformer_blocks import (
     block_settings,
     down_projections,
     hooks,
     transformer_blocks,
 )
-from kdlib.models.weights import first_line
 
 # The matrices of a gated MLP, and the dimension of each that counts the neurons.
 MLP = {"gate_proj": 0, "up_proj": 0, "down_proj": 1}
-PROBE_TOKENS = 8
 
 
 class Cut(NamedTuple):
@@ -64,7 +63,7 @@ def cut_out(teacher: nn.Module, cut: Cut) -> nn.Module:
     # The initial weights are overwritten, but drawing them would shift the caller's random state.
     with torch.random.fork_rng(devices=[]):
         student: Any = type(teacher)(student_config(teacher, cut))
-    check_blocks(teacher, student, cut)
+    _check_blocks(teacher, student, cut)
     source = teacher.state_dict()
     try:
         student.load_state_dict(
@@ -109,17 +108,8 @@ def cannot_be_cut(teacher: nn.Module, why: str) -> UserError:
     )
 
 
-def check_blocks(teacher: nn.Module, student: nn.Module, cut: Cut) -> None:
-    """Refuse a block that is not built like the teacher's: its weights would mean something else.
-
-    Args:
-        teacher: the teacher.
-        student: one of its class with the kept blocks; neither needs weights.
-        cut: what was kept.
-
-    Raises:
-        UserError: for the first block that differs.
-    """
+def _check_blocks(teacher: nn.Module, student: nn.Module, cut: Cut) -> None:
+    """Refuse a block that is not built like the teacher's: its weights would mean something else."""
     (_, theirs), (_, ours) = transformer_blocks(teacher), transformer_blocks(student)
     for number, kept in enumerate(cut.layers):
         there, here = block_settings(theirs[kept]), block_settings(ours[number])
@@ -135,7 +125,7 @@ def check_blocks(teacher: nn.Module, student: nn.Module, cut: Cut) -> None:
 @torch.no_grad()
 def _check_outputs(teacher: Any, student: Any, cut: Cut) -> None:
     """Refuse a student that is not its teacher without the rest, on a few tokens."""
-    ids = torch.arange(PROBE_TOKENS)[None] % teacher.config.vocab_size
+    ids = probe_ids(teacher.config.vocab_size)
     dropped = set(range(teacher.config.num_hidden_layers)) - set(cut.layers)
     expected = log_probabilities_without(teacher, ids.to(teacher.device), dropped, cut).cpu()
     was_training = student.training

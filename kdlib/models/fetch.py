@@ -24,11 +24,10 @@ import platformdirs
 import torch
 from filelock import FileLock
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.files import atomic_folder
 from kdlib.models.checksums import write_checksums
 from kdlib.models.folders import silence_transformers
-from kdlib.models.weights import first_line
 
 CACHE_VARIABLE = "KDLIB_CACHE_DIR"
 PIP = (sys.executable, "-m", "pip")

@@ -15,13 +15,13 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from kdlib.data.tokenizer import END_OF_TEXT
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.files import atomic_folder, disk_errors_named
 from kdlib.models.checksums import verify_checksums, write_checksums
 from kdlib.models.folder_kinds import read_settings, refuse_other_weights
 from kdlib.models.lossless import make_neutral, refuse_lossy
 from kdlib.models.vocabularies import trim_vocabulary
-from kdlib.models.weights import first_line, load_complete_weights
+from kdlib.models.weights import load_complete_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.losses.fused.inputs import Head
-
-PROBE_TOKENS = 8
+from kdlib.models.probe import probe_ids
 
 
 def last_hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
@@ -83,7 +82,7 @@ def linear_head(model: nn.Module) -> Head | None:
         return None
     was_training = model.training
     model.eval()
-    ids = torch.arange(min(PROBE_TOKENS, len(output.weight)), device=output.weight.device)[None]
+    ids = probe_ids(len(output.weight), output.weight.device)
     try:
         hidden = last_hidden_states(model, ids)
     except AttributeError:

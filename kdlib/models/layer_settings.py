@@ -12,8 +12,7 @@ import copy
 import re
 from typing import Any
 
-from kdlib.errors import UserError
-from kdlib.models.weights import first_line
+from kdlib.errors import UserError, first_line
 
 # Names whose lists have nothing to do with blocks, whatever their length.
 NOT_OF_BLOCKS = re.compile(r"token|label|architectures|mrope|image|vision|audio")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.models.fetch import PACKAGES, fetched_folder
 from kdlib.models.folders import POCKET_TEACHER
-from kdlib.models.weights import first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # Weights as safetensors only, and no code.

@@ -19,27 +19,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.softmax import log_softmax
 from kdlib.models.cutting import (
     Cut,
     cannot_be_cut,
-    check_blocks,
     cut_out,
     log_probabilities_without,
     student_config,
 )
 from kdlib.models.influence import block_influence, neuron_size
+from kdlib.models.probe import probe_ids
 from kdlib.models.transformer_blocks import down_projections, transformer_blocks
-from kdlib.models.weights import first_line
-
-__all__ = ["Cut", "Pruning", "check_pruning", "choose_cut", "cut_out", "kept_width", "pruned_shape"]
 
 MULTIPLE = 32  # an MLP's width is rounded to this, for the matrix units
 NEAR = 4  # ranks on each side of the line between kept and dropped whose blocks are tried out
 TRIAL_ROWS = 2  # rows of ids on which they are tried
-PROBE_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -80,14 +76,11 @@ def check_pruning(teacher: nn.Module, pruning: Pruning) -> None:
             f"student.pruning.layers: {pruning.layers} is more than the teacher's"
             f" {len(blocks)} blocks"
         )
-    last = _last_blocks(teacher, pruning)
     model: Any = teacher
     try:
-        with torch.device("meta"):  # shapes without weights
-            check_blocks(teacher, type(teacher)(student_config(teacher, last)), last)
-        cut_out(teacher, last)
-        ids = torch.arange(PROBE_TOKENS, device=model.device)[None] % model.config.vocab_size
-        choose_cut(teacher, ids, pruning)
+        pruned_shape(teacher, pruning)  # which a look before the run will build
+        cut_out(teacher, _last_blocks(teacher, pruning))
+        choose_cut(teacher, probe_ids(model.config.vocab_size, model.device), pruning)
     except UserError:
         raise
     except Exception as error:  # whatever an architecture that is built otherwise raises

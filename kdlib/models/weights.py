@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.models.folder_kinds import architecture, what_it_is
+from kdlib.models.probe import probe_ids
 
 # Old files hold constants, such as causal masks and rotary frequencies, which models now compute.
 CONSTANTS = re.compile(
@@ -23,7 +24,6 @@ CONSTANTS = re.compile(
     r"|(^|\.)position_ids$"
 )
 BLOCK = re.compile(r"\.(\d+)\.")
-PROBE_TOKENS = 8
 
 
 def load_complete_weights(folder: Path, settings: dict[str, Any]) -> nn.Module:
@@ -37,7 +37,7 @@ def load_complete_weights(folder: Path, settings: dict[str, Any]) -> nn.Module:
         The model, on the CPU.
 
     Raises:
-        UserError: for tensors that are missing, superfluous, of another shape or not finite, and
+        UserError: for tensors that are missing, unexpected, of another shape or not finite, and
             for a model that looks to the right.
     """
     state = torch.random.get_rng_state()
@@ -73,16 +73,11 @@ def _load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     return model, found
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or its class's name where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 # --- What the files hold, against what the model needs -------------------------------------------
 
 
 def _refuse_incomplete(folder: Path, settings: dict[str, Any], found: dict[str, Any]) -> None:
-    """Refuse tensors that are missing, superfluous or of another shape, and say what they mean."""
+    """Refuse tensors that are missing, unexpected or of another shape, and say what they mean."""
     missing = sorted(found["missing_keys"])
     unexpected = sorted(key for key in found["unexpected_keys"] if not CONSTANTS.search(key))
     mismatched = sorted(found["mismatched_keys"])
@@ -104,6 +99,7 @@ def _refuse_incomplete(folder: Path, settings: dict[str, Any], found: dict[str, 
 
 
 def _first(names: list[str]) -> str:
+    """The first two of them, and whether there are more."""
     return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
 
 
@@ -172,6 +168,7 @@ def _refuse_random(folder: Path, model: nn.Module) -> None:
 
 
 def _refuse_not_finite(folder: Path, model: nn.Module) -> None:
+    """Refuse weights among which a value is NaN or infinite."""
     # The sum is NaN or infinite if a value is, and takes no memory; it may overflow without one.
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor.sum()):
@@ -187,7 +184,7 @@ def _refuse_not_finite(folder: Path, model: nn.Module) -> None:
 def _refuse_looking_ahead(folder: Path, model: Any) -> None:
     """Another last token must not change what the model says before it: it would see the answer."""
     slots = model.config.vocab_size
-    ids = torch.arange(PROBE_TOKENS)[None] % slots
+    ids = probe_ids(slots)
     other = ids.clone()
     other[:, -1] = slots - 1
     try:

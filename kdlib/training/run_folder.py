@@ -142,11 +142,11 @@ def _checked_state(state: Any) -> dict[str, Any]:
     counts = [count for training in state["training"].values() for count in training.values()]
     targets = state.get("targets", {"bytes_per_token": 0, "readings_saved": 0})
     if not _are(counts, int) or not isinstance(targets, dict):
-        raise ValueError("its counts are no numbers")
+        raise ValueError("its counts are not whole numbers")
     if targets.keys() != {"bytes_per_token", "readings_saved"} or not _are(
         targets.values(), NUMBER
     ):
-        raise ValueError("its targets is not what it should be")
+        raise ValueError("its targets are not what they should be")
     return state
 
 

@@ -18,6 +18,8 @@ from kdlib.jobs import pipeline
 from kdlib.jobs.fields import fields_of
 from kdlib.jobs.recipe import CacheOptions, DistillOptions
 
+pytestmark = pytest.mark.door("command lines")
+
 VALUES = [
     "", " ", "-1", "0", "1e308", "-1e308", "nan", "inf", "-inf", "99999999999999999999",
     "9223372036854775807", "9" * 5000, "1.5", "True", "None", "x", "pocket", "--help", "--", "-",
@@ -69,10 +71,11 @@ CASES = [
 ]
 
 
-def test_no_value_of_a_flag_is_a_traceback(call, tmp_path):
+def test_no_value_of_a_flag_is_a_traceback(call, tmp_path, inputs_tried):
     for arguments in some_of(CASES, 60):
         assert_civil(call(*arguments), arguments)
     assert list(tmp_path.iterdir()) == []
+    inputs_tried(60)
 
 
 OTHERS = [
@@ -87,13 +90,14 @@ OTHERS = [
 ]
 
 
-def test_no_argument_of_any_command_is_a_traceback(call, tmp_path):
+def test_no_argument_of_any_command_is_a_traceback(call, tmp_path, inputs_tried):
     for arguments in some_of(OTHERS, 60):
         result = call(*arguments)
         if arguments[0] != "grade":  # which warns before it judges
             assert_civil(result, arguments)
         assert "Traceback" not in result[2] and result[0] in EXITS
     assert list(tmp_path.iterdir()) == []
+    inputs_tried(60)
 
 
 @pytest.mark.parametrize(

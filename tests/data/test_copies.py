@@ -11,6 +11,8 @@ from kdlib.data.document import fingerprint
 from kdlib.data.documents import Document, load_splits, load_text, sotu_folder, text_sha256
 from kdlib.errors import UserError
 
+pytestmark = pytest.mark.door("copies")
+
 
 def words(number, count=400):
     return [f"w{word}" for word in random.Random(number).choices(range(5000), k=count)]

@@ -14,6 +14,8 @@ import pytest
 from kdlib.data.text_files import EmptyFileError, read_text_file
 from kdlib.errors import UserError
 
+pytestmark = pytest.mark.door("formats of texts")
+
 PROSE = "It was a dark night, and the rain fell; nobody saw it. " * 40
 RECORDS = [{"id": n, "text": f"Line {n}, with a comma.\nAnd more."} for n in range(30)]
 

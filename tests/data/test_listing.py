@@ -9,6 +9,8 @@ import pytest
 from kdlib.data.documents import load_documents, load_splits, load_text
 from kdlib.errors import UserError
 
+pytestmark = pytest.mark.door("folders of texts")
+
 
 def prose(number, words=60):
     """Words in an order of their own for each number."""

@@ -8,6 +8,8 @@ import pytest
 from kdlib.data.documents import load_splits, load_text
 from kdlib.errors import UserError
 
+pytestmark = pytest.mark.door("own validation and test texts")
+
 
 def prose(seed, paragraphs=60):
     draw = random.Random(seed)

@@ -8,6 +8,8 @@ from kdlib.data.separators import separator_id
 from kdlib.errors import UserError
 from kdlib.models.folders import POCKET_TEACHER, load_tokenizer
 
+pytestmark = pytest.mark.door("separators")
+
 NAMES = [
     *("<unk>", "<s>", "</s>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"),
     *("<|end_of_text|>", "<bos>", "a", "b", "ab", "hello", "\u010a"),

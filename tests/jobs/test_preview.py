@@ -140,4 +140,4 @@ def test_a_teacher_that_is_yet_to_be_trained_is_not_looked_at(made, tmp_path, ca
     asked = dataclasses.replace(recipe(made, ONCE), teacher=little(made / "book.txt").teacher)
     assert distill(asked, tmp_path / "run", dry_run=True) is None
     printed = capsys.readouterr().out
-    assert "documents: training 1" in printed and "Teacher" not in printed
+    assert "of which the student reads" in printed and "Teacher" not in printed

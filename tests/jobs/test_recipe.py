@@ -13,7 +13,7 @@ import torch
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
 from kdlib.jobs.objective_settings import ObjectiveSettings
-from kdlib.jobs.recipe import DistillOptions, Recipe
+from kdlib.jobs.recipe import Data, DistillOptions, Recipe
 from kdlib.jobs.recipe_files import (
     built_in_recipes,
     differing_fields,
@@ -282,3 +282,10 @@ print(sorted(new & {"transformers", "accelerate", "matplotlib", "tokenizers", "t
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("separator", ["\n", " ", "~"])
+def test_documents_may_be_separated_by_any_token(separator):
+    assert Recipe(data=Data(separator=separator)).data.separator == separator
+    with pytest.raises(UserError, match=r"data\.separator: it is empty"):
+        Recipe(data=Data(separator=""))

@@ -12,6 +12,8 @@ from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.samples import generate, prompt_ids
 from kdlib.models.folders import load_model, load_tokenizer, wrap_tokenizer
 
+pytestmark = pytest.mark.door("generation defaults")
+
 TEXT = "the cat sat on the mat and looked at the hat " * 20
 HOSTILE = {
     "num_beams": 3,

@@ -67,3 +67,12 @@ def test_the_numbers_are_whole_in_a_terminal(monkeypatch, columns):
         bar.update(10)
         bar.set_postfix(loss="6.507", tokens_per_s="9921")
     assert "tokens_per_s=9921]" in terminal.getvalue()
+
+
+def test_what_is_watched_comes_back_in_order(monkeypatch, capsys):
+    items = list(range(20))
+    assert list(progress.watched("reading", items)) == items
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "MANY", 10)
+    assert list(progress.watched("reading", items)) == items
+    assert "reading" in capsys.readouterr().err

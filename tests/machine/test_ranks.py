@@ -5,6 +5,8 @@ import pytest
 from kdlib.errors import UserError
 from kdlib.machine.ranks import check_ranks
 
+pytestmark = pytest.mark.door("launchers' environments")
+
 WHOLE = {
     "RANK": "1",
     "LOCAL_RANK": "1",

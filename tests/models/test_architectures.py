@@ -27,6 +27,8 @@ from kdlib.models.heads import last_hidden_states, linear_head
 from kdlib.models.pruning import Pruning, check_pruning, choose_cut
 from kdlib.training.student_with_loss import StudentWithLoss
 
+pytestmark = pytest.mark.door("architectures")
+
 IDS = torch.randint(0, 280, (2, 12), generator=torch.Generator().manual_seed(0))
 SHAPE = {
     "vocab_size": 280, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from kdlib.errors import UserError
 from kdlib.models.folders import load_whole_model, stored_slots
 
+pytestmark = pytest.mark.door("model folders of other kinds")
+
 
 @pytest.fixture
 def folder(tmp_path):

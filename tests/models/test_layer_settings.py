@@ -8,6 +8,8 @@ from kdlib.models.frozen import freeze
 from kdlib.models.layer_settings import keep_blocks
 from kdlib.models.pruning import Pruning, check_pruning
 
+pytestmark = pytest.mark.door("settings of cut layers")
+
 KEPT = [1, 2, 4]
 FORMS = {
     "a list by block": ("kv_heads_by_block", [5, 6, 7, 8, 9], [6, 7, 9]),

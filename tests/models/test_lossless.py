@@ -13,6 +13,8 @@ from kdlib.errors import UserError
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.lossless import refuse_lossy
 
+pytestmark = pytest.mark.door("tokenizers")
+
 DOCUMENTS = [Document(str(n), TEXT[n:] + "naïve…\n") for n in range(3)]
 
 

@@ -21,6 +21,8 @@ from transformers import (
 from kdlib.errors import UserError
 from kdlib.models.folders import load_model, load_tokenizer, load_whole_model
 
+pytestmark = pytest.mark.door("weights")
+
 
 def without(*parts):
     return lambda tensors: {n: t for n, t in tensors.items() if not any(p in n for p in parts)}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdlib.errors import UserError
+from kdlib.errors import UserError, first_line
 from kdlib.exercises.kinds.base import VERDICT_FILE
 from kdlib.exercises.notebooks.solved import MARKER
 from kdlib.exercises.registry import exercises
@@ -86,7 +86,7 @@ def _read(path: Path) -> Any:
         document = jupytext.read(path)
         nbformat.validate(document)
     except Exception as error:  # jupytext raises many kinds
-        raise UserError(f"{path} is no notebook: {str(error).partition(chr(10))[0]}") from error
+        raise UserError(f"{path} is no notebook: {first_line(error)}") from error
     return document
 
 

@@ -8,7 +8,7 @@ from little_runs import little, paragraphs, write_file
 from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
-from kdlib.jobs import cutting
+from kdlib.jobs import tokenising
 from kdlib.jobs.context import RunModels, read_text
 from kdlib.jobs.recipe import Data, Recipe
 from kdlib.models.folders import wrap_tokenizer
@@ -19,14 +19,14 @@ DOCUMENTS = [Document(str(n), text) for n, text in enumerate(paragraphs(30))]
 @pytest.fixture
 def calls(monkeypatch):
     """The documents of every call of the function that tokenises."""
-    made, original = [], cutting.make_blocks
-    monkeypatch.setattr(cutting, "_cut", type(cutting._cut)())
+    made, original = [], tokenising.make_blocks
+    monkeypatch.setattr(tokenising, "_recent", type(tokenising._recent)())
 
     def counted(documents, *others):
         made.append(documents)
         return original(documents, *others)
 
-    monkeypatch.setattr(cutting, "make_blocks", counted)
+    monkeypatch.setattr(tokenising, "make_blocks", counted)
     return made
 
 
@@ -58,7 +58,7 @@ def test_another_text_tokenizer_length_or_separator_is_cut_anew(calls):
 def test_few_texts_are_kept(calls):
     for n in range(10):
         models().blocks(DOCUMENTS[n:], tokenizer())
-    assert len(cutting._cut) == cutting.KEPT
+    assert len(tokenising._recent) == tokenising.KEPT
 
 
 @pytest.mark.parametrize("separator", ["a", "."])
@@ -86,15 +86,6 @@ def test_too_little_text_is_refused_by_the_name_of_its_split(calls, tmp_path):
 
 
 def test_a_long_text_has_a_bar(calls, monkeypatch, capsys):
-    monkeypatch.setattr(cutting, "LONG", 100)
+    monkeypatch.setattr(tokenising, "LONG", 100)
     models().blocks(DOCUMENTS, tokenizer())
     assert "tokenising" in capsys.readouterr().err
-
-
-def test_what_is_watched_comes_back_in_order(monkeypatch, capsys):
-    items = list(range(20))
-    assert list(cutting.watched("reading", items)) == items
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(cutting, "MANY", 10)
-    assert list(cutting.watched("reading", items)) == items
-    assert "reading" in capsys.readouterr().err

@@ -1,11 +1,10 @@
-"""Cutting text into blocks: once per process for each text, with a bar where it takes long."""
+"""Tokenising text into blocks: once per process for each text, with a bar where it takes long."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.document import Document, characters, text_sha256
@@ -16,17 +15,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-# Less is done before a bar is read.
-LONG = 2**24  # characters
-MANY = 2000  # files
+LONG = 2**24  # characters; fewer are tokenised before a bar can be read
 KEPT = 4  # texts: what the student reads, all of the training, validation and test
-_cut: OrderedDict[tuple[str, str, int, int], Blocks] = OrderedDict()
+_recent: OrderedDict[tuple[str, str, int, int], Blocks] = OrderedDict()
 
 
-def cut(
+def tokenise(
     documents: list[Document], tokenizer: PreTrainedTokenizerFast, length: int, separator: str
 ) -> Blocks:
-    """Cut documents into blocks. The last few texts are kept, for whoever asks again.
+    """Tokenise documents into blocks. Those of the last few texts are kept, to be asked for again.
 
     Args:
         documents: the texts.
@@ -40,12 +37,12 @@ def cut(
     backend, between = tokenizer.backend_tokenizer, separator_id(tokenizer, separator)
     as_text = hashlib.sha256(backend.to_str().encode()).hexdigest()
     key = (text_sha256(documents), as_text, length, between)
-    if key not in _cut:
-        _cut[key] = _make_blocks(documents, backend, length, between)
-    _cut.move_to_end(key)
-    while len(_cut) > KEPT:
-        _cut.popitem(last=False)
-    return _cut[key]
+    if key not in _recent:
+        _recent[key] = _make_blocks(documents, backend, length, between)
+    _recent.move_to_end(key)
+    while len(_recent) > KEPT:
+        _recent.popitem(last=False)
+    return _recent[key]
 
 
 def _make_blocks(
@@ -56,19 +53,3 @@ def _make_blocks(
         return make_blocks(documents, tokenizer, length, separator)
     with progress_bar("tokenising", size, unit="character") as bar:
         return make_blocks(documents, tokenizer, length, separator, bar.update)
-
-
-def watched(phase: str, items: list[Any]) -> Iterable[Any]:
-    """The items one by one, with a bar where they are many.
-
-    Args:
-        phase: what is done with them.
-        items: files or documents.
-    """
-    if len(items) < MANY:
-        yield from items
-        return
-    with progress_bar(phase, len(items), unit="file") as bar:
-        for item in items:
-            yield item
-            bar.update()
