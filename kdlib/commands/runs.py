@@ -81,8 +81,6 @@ def cache(arguments: list[str]) -> None:
         recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
     options = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
     targets = options.recipe.targets
-    if options.recipe.teacher.source == "train":
-        raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
     if targets.kind == "exact" or targets.cache:
         raise UserError("targets: give one of the sparse kinds, and the folder with --out")
     out = options.out or Path("caches") / _title(name)

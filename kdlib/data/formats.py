@@ -247,6 +247,7 @@ def _is_stream(text: str) -> bool:
 
 _ROWS = 50
 _FEWEST_ROWS = 4
+_TOKEN = re.compile(r"<\|[^|\s]*\|>")  # <|endoftext|>, as it ends the lines of many corpora
 
 
 def _is_table(text: str) -> bool:
@@ -255,7 +256,7 @@ def _is_table(text: str) -> bool:
     Prose has a space after each comma, and no two sentences in a row of one number of clauses.
     """
     sample = text[:65536]
-    lines = sample.splitlines()
+    lines = _TOKEN.sub("", sample).splitlines()
     if len(text) > len(sample):
         lines = lines[:-1]
     lines = [line for line in lines if line.strip()][:_ROWS]

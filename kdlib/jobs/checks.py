@@ -17,6 +17,7 @@ from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import differing_fields
 from kdlib.jobs.targets import open_cache, wanted_cache
+from kdlib.models.context_length import context_length
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.models.pruning import check_pruning
 from kdlib.models.vocabularies import check_same_tokens, surplus_mass
@@ -96,10 +97,10 @@ def check_length(name: str, model: nn.Module, context: RunContext) -> None:
         UserError: for a context that is too short.
     """
     block = context.recipe.data.block
-    longest = getattr(model.config, "max_position_embeddings", None) or -1
+    longest = context_length(model)
     # Beyond it a table of positions ends with an error, but rotary positions go on without a word,
     # where the model has learned nothing: its targets there would only mislead a student.
-    if 0 < longest <= block:
+    if longest is not None and longest <= block:
         raise UserError(
             f"data.block: {block} is longer than the {longest - 1} tokens that the {name} reads;"
             f" use {longest - 1} or less"

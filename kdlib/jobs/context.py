@@ -25,6 +25,7 @@ from kdlib.machine.devices import make_accelerator, pick_device, pick_precision
 from kdlib.machine.progress import watched
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.locate import find_model
+from kdlib.models.lossless import refuse_lost_text
 from kdlib.reports.fields import MODELS
 from kdlib.teachers.spans import PairedBlocks, pair_blocks
 
@@ -91,6 +92,8 @@ class RunModels:
     def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Cut documents into blocks for a teacher and a student with different tokenizers."""
         teacher, student = map(load_tokenizer, (self.teacher, self.student_source))
+        for tokenizer in (teacher, student):
+            refuse_lost_text(tokenizer, documents)
         data = self.recipe.data
         return pair_blocks(documents, teacher, student, data.block, separator=data.separator)
 

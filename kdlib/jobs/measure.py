@@ -16,6 +16,7 @@ from kdlib.files import locked
 from kdlib.jobs.checks import refuse_unfinished_run
 from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
 from kdlib.jobs.learners import learner, seeds
+from kdlib.jobs.model_guard import refuse_other_models
 from kdlib.jobs.passage import read_passage
 from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
 from kdlib.jobs.recipe_files import recipe_of_run
@@ -115,6 +116,7 @@ def measure_again(folder: Path) -> dict[str, Any]:
     context = open_context(recipe_of_run(folder), folder)
     refuse_unfinished_run(context.models)
     refuse_another_text(context)
+    refuse_other_models(context.models)
     with locked(folder):
         return measure_run(context)
 
@@ -140,6 +142,7 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     recipe = recipe_of_run(folder)
     models, (accelerator, _) = RunModels(recipe, folder), open_device(recipe)
     refuse_unfinished_run(models)
+    refuse_other_models(models)
     documents = load_documents(text)
     exam = open_exam(models, documents)
     entrants = Entrants(models, _load(models), _ngram(models))

@@ -28,6 +28,7 @@ from kdlib.jobs.classroom import Classroom, open_classroom
 from kdlib.jobs.context import RunContext, open_context
 from kdlib.jobs.learners import Learner, learners
 from kdlib.jobs.measure import measure_run
+from kdlib.jobs.model_guard import model_checksums, refuse_other_models
 from kdlib.jobs.patience import train_patiently
 from kdlib.jobs.phases import train_control, train_student, train_teacher
 from kdlib.jobs.preview import preview
@@ -83,8 +84,13 @@ def distill(
         return None
     if not resume:
         name, toml = name or folder.resolve().name, recipe_to_toml(recipe)
-        text = text_checksums(context.text)
-        run_on_main(partial(prepare_run, folder, name, toml, overwrite=overwrite, text=text))
+        checksums = {
+            "text": text_checksums(context.text),
+            "models": model_checksums(context.models),
+        }
+        run_on_main(
+            partial(prepare_run, folder, name, toml, overwrite=overwrite, checksums=checksums)
+        )
     with hold_on_main(locked(folder)):
         return _run(context, classroom)
 
@@ -97,6 +103,7 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Cl
     context = open_context(recipe, folder)
     if resume:
         refuse_another_text(context)
+        refuse_other_models(context.models)
     check_shares(context)
     return context, None if recipe.teacher.source == "train" else open_classroom(context)
 
@@ -148,9 +155,11 @@ def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: as `distill`, and for a folder that holds something else.
     """
-    context, classroom = _open(recipe, folder, resume=False)
-    if classroom is None:
+    if recipe.teacher.source == "train":
         raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
+    context = open_context(recipe, folder)
+    check_shares(context)
+    classroom = open_classroom(context)
     teacher, blocks = classroom.teacher, classroom.blocks
     contents = wanted_cache(recipe, teacher, classroom.tokenizer, blocks)
     return write_cache(folder, contents, teacher, blocks, context.accelerator.autocast)

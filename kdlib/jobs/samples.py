@@ -16,6 +16,7 @@ from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.recipe_files import recipe_of_run
+from kdlib.models.context_length import context_length
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.training.run_folder import require_run
 
@@ -46,10 +47,11 @@ def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str
     models = RunModels(recipe_of_run(folder), folder)
     for name, model_folder in models.of_first_seed.items():
         tokenizer, model = load_tokenizer(model_folder), load_model(model_folder)
-        if tokens >= longest_text(model):
+        longest = context_length(model)
+        if longest is not None and tokens >= longest:
             raise UserError(
-                f"tokens: {tokens} is too many; the {name} reads {longest_text(model)} at once, so"
-                f" use {longest_text(model) - 1} or fewer"
+                f"tokens: {tokens} is too many; the {name} reads {longest} at once, so"
+                f" use {longest - 1} or fewer"
             )
         separator = _separator(models, name)
         ids = prompt_ids(tokenizer, prompt, separator)
@@ -111,11 +113,6 @@ def prompt_ids(tokenizer: PreTrainedTokenizerFast, text: str, separator: str = A
     return torch.tensor([[separator_id(tokenizer, separator), *encoded.ids]])
 
 
-def longest_text(model: Any) -> int:
-    """Tokens that a model reads at once; a model without a limit has a very large one."""
-    return getattr(model.config, "max_position_embeddings", None) or sys.maxsize
-
-
 def generate(
     model: Any,
     tokenizer: PreTrainedTokenizerFast,
@@ -145,8 +142,9 @@ def generate(
         The continuation, without the prompt.
     """
     torch.manual_seed(seed)
-    new_tokens = min(new_tokens, longest_text(model) - 1)
-    prompt = prompt[:, -(longest_text(model) - new_tokens) :].to(model.device)
+    longest = context_length(model) or sys.maxsize
+    new_tokens = min(new_tokens, longest - 1)
+    prompt = prompt[:, -(longest - new_tokens) :].to(model.device)
     ends = _text_ends(model, tokenizer) | {separator_id(tokenizer, separator)}
     settings = _plain_sampling(sorted(ends), new_tokens)
     with _generating_with(model, settings):

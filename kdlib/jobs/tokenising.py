@@ -10,6 +10,7 @@ from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.document import Document, characters, text_sha256
 from kdlib.data.separators import separator_id
 from kdlib.machine.progress import progress_bar
+from kdlib.models.lossless import refuse_lost_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -32,12 +33,13 @@ def tokenise(
         separator: the token between documents, as `separator_id` takes it.
 
     Raises:
-        UserError: for a text of less than two blocks, and for a separator that is no token.
+        UserError: for a text of less than two blocks, a text of which the tokenizer loses a part, and for a separator that is no token.
     """
     backend, between = tokenizer.backend_tokenizer, separator_id(tokenizer, separator)
     as_text = hashlib.sha256(backend.to_str().encode()).hexdigest()
     key = (text_sha256(documents), as_text, length, between)
     if key not in _recent:
+        refuse_lost_text(tokenizer, documents)
         _recent[key] = _make_blocks(documents, backend, length, between)
     _recent.move_to_end(key)
     while len(_recent) > KEPT:

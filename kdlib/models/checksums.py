@@ -65,6 +65,21 @@ def folder_fingerprint(folder: Path) -> str:
     return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
+def contents_sha256(folder: Path) -> str:
+    """SHA-256 of a model's files, wherever the folder lies and whenever it was written.
+
+    Args:
+        folder: of a model. With checksums, they are what is hashed; else settings, tokenizer and
+            weights are read, which takes about a second per gigabyte.
+    """
+    path = folder / CHECKSUMS
+    if path.exists():
+        return _hash(path)
+    files = sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")])
+    names = [f"{file.name} {_hash(file)}" for file in files]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def _refusal(path: Path) -> str:
     return (
         f"model: {path} is missing or damaged: it is not the file that was written;"

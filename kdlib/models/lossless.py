@@ -7,12 +7,13 @@ it, or drops and changes characters, the model is asked about one text and judge
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
+from kdlib.data.document import Document
 from kdlib.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ PROBES = {
     "other scripts": "日本語, العربية, Ελληνικά, हिन्दी",
     "emoji": "well 👍🏽 done",
 }
+# SentencePiece's own sign for a space: it comes back as one, and stands in hardly any text.
+SPACE_MARK = "\u2581"
 
 
 def make_neutral(backend: Tokenizer) -> None:
@@ -79,13 +82,60 @@ def refuse_lossy(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
         )
 
 
+def refuse_lost_text(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document]) -> None:
+    """Refuse documents that hold what a tokenizer loses, though other texts may be safe with it.
+
+    A vocabulary learned from a small text may lack a letter, and the tokenizer drops it in silence.
+    Each character of the documents is tried once, and each special token that stands in them.
+
+    Args:
+        tokenizer: a neutral tokenizer (see `make_neutral`).
+        documents: the texts that it is to encode.
+
+    Raises:
+        UserError: for what is dropped, changed or unknown, naming the first.
+    """
+    backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
+    probes = list(_probes_of(backend, list(documents)))
+    encoded = backend.encode_batch([text for _, text in probes], add_special_tokens=False)
+    lost = [
+        what
+        for (what, text), ids in zip(probes, (each.ids for each in encoded), strict=True)
+        if (unknown is not None and unknown in ids)
+        or not any(_same(text, spelling) for spelling in _spellings(backend, ids))
+    ]
+    if lost:
+        more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+        raise UserError(
+            f"text: the tokenizer in {tokenizer.name_or_path} loses {lost[0]}{more}, so a model would"
+            " not be asked about the text that it is judged by; give a model whose tokenizer covers"
+            " every byte, or a text without that"
+        )
+
+
 def _probes(backend: Tokenizer) -> Iterator[tuple[str, str]]:
     """What may be lost, and a text that shows it."""
     yield from PROBES.items()
     for token in backend.get_added_tokens_decoder().values():
-        # Special tokens do not stand in texts; those of chat models may swallow blanks.
+        # Special tokens stand in few texts; those of chat models may swallow blanks.
         if not token.special and (token.lstrip or token.rstrip or token.normalized):
-            yield f"blanks around {token.content!r}", f"one  {token.content}  two"
+            yield _beside_blanks(token.content)
+
+
+def _probes_of(backend: Tokenizer, documents: list[Document]) -> Iterator[tuple[str, str]]:
+    """The same for documents: their characters, and special tokens that swallow their blanks."""
+    held = {character for document in documents for character in set(document.text)}
+    for character in sorted(held - {SPACE_MARK}):
+        yield f"the character {character!r}", f"a{character}a"
+    for token in backend.get_added_tokens_decoder().values():
+        swallows = token.special and (token.lstrip or token.rstrip)
+        if swallows and any(token.content in document.text for document in documents):
+            yield _beside_blanks(token.content)
+
+
+def _beside_blanks(token: str) -> tuple[str, str]:
+    """A token beside one blank and beside two, which may be a token of their own."""
+    return f"blanks around {token!r}", f"one {token} two  {token}  three"
 
 
 def _spellings(backend: Tokenizer, ids: list[int]) -> Iterator[str]:

@@ -61,7 +61,12 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def prepare_run(
-    folder: Path, name: str, recipe: str, *, overwrite: bool, text: dict[str, str] | None = None
+    folder: Path,
+    name: str,
+    recipe: str,
+    *,
+    overwrite: bool,
+    checksums: dict[str, dict[str, str]] | None = None,
 ) -> None:
     """Create the folder of a new run.
 
@@ -70,14 +75,15 @@ def prepare_run(
         name: what the report calls the run.
         recipe: the recipe as TOML.
         overwrite: delete the run that is in the folder, if no other process is using it.
-        text: the checksums of the text's splits.
+        checksums: of what the run reads from elsewhere: the splits of its "text", its "models".
 
     Raises:
         UserError: as `check_free`, for a run in use, and for a folder that cannot be written.
     """
     check_free(folder, overwrite=overwrite)
     # With the first write: a run that is killed at once must not come to life without its text.
-    state = {"name": name, "text": text or {}, "seconds": {}, "operations": {}, "training": {}}
+    state: dict[str, Any] = {"name": name, **(checksums or {"text": {}})}
+    state |= {"seconds": {}, "operations": {}, "training": {}}
     state["recipe"] = _checksum(recipe)
     # A folder that is not there is in nobody's use, and where nothing can be written no lock can be.
     in_use = locked(folder) if folder.exists() else contextlib.nullcontext()
@@ -104,7 +110,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
     Returns:
         The run's "name"; "seconds" and "operations" by phase; "training", the steps and tokens of
-        each training phase; "text", the checksums of its splits; and "targets", if there is a cache
+        each training phase; "text" and "models", checksums of what it reads from elsewhere; and "targets", if there is a cache
         of them.
 
     Raises:
@@ -124,6 +130,7 @@ NUMBER = (int, float)
 # What a state must hold: a text, or records by name of these kinds.
 RECORDS: dict[str, type | tuple[type, ...]] = {
     "text": str,
+    "models": str,
     "seconds": NUMBER,
     "operations": int,
     "training": dict,
@@ -136,7 +143,7 @@ def _checked_state(state: Any) -> dict[str, Any]:
     if not isinstance(state, dict) or not isinstance(state.get("name"), str):
         raise ValueError("it does not name its run")
     for part, kind in RECORDS.items():
-        records = state.get(part, {} if part in ("text", "best_of") else None)
+        records = state.get(part, {} if part in ("text", "models", "best_of") else None)
         if not isinstance(records, dict) or not _are(records.values(), kind):
             raise ValueError(f"its {part} is not what it should be")
     counts = [count for training in state["training"].values() for count in training.values()]

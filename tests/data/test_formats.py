@@ -107,6 +107,7 @@ TEXTS = {
     "an arrow": "<- this way. " + PROSE,
     "a table in markdown": "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20,
     "commas": "Cold, wet\nWarm, dry\nHot, damp\nMild, fair\n" * 5,
+    "stories that end with a token": "Once, a cat. <|endoftext|>\n" * 9,
     "verse": "\tWhen lilacs\n\tin the door\n\tbloomed\n\tand the star\n",
     "code": "int a;\nint b;\nint c;\nint d;\nint e;\n",
     "a program": "def f(a, b):\n    return {a: [b]}\n" * 10,

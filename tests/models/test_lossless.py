@@ -11,7 +11,7 @@ from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import Document
 from kdlib.errors import UserError
 from kdlib.models.folders import load_tokenizer
-from kdlib.models.lossless import refuse_lossy
+from kdlib.models.lossless import refuse_lossy, refuse_lost_text
 
 pytestmark = pytest.mark.door("tokenizers")
 
@@ -103,6 +103,10 @@ LOSSES = {
     ),
     "another eager token": (
         lambda f: add_token(f, content="hat", rstrip=True), "blanks around 'hat'",
+    ),
+    "an eager token beside one of blanks": (
+        lambda f: (add_token(f, content="sat", lstrip=True), add_token(f, id=281, content="  ")),
+        "blanks around 'sat'",
     ),
 }  # fmt: skip
 
@@ -205,3 +209,34 @@ def test_sentencepiece_with_bytes_is_accepted(tmp_path):
 def test_a_tokenizer_that_drops_characters_is_refused(tmp_path, make, how):
     with pytest.raises(UserError, match=how):
         refuse_lossy(make(), tmp_path)
+
+
+def without_a_byte(folder, sign):
+    """The vocabulary of a training text that never held this byte, as byte-level BPE writes it."""
+    path = folder / "tokenizer.json"
+    whole = json.loads(path.read_text())
+    whole["model"]["vocab"].pop(sign)
+    path.write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize(("sign", "text"), [("Z", "The Zoo"), ("\u010c", "one\x0ctwo")])
+def test_a_text_with_a_character_that_the_tokenizer_lacks_is_refused(folder, sign, text):
+    without_a_byte(folder, sign)
+    tokenizer = load_tokenizer(folder)
+    refuse_lost_text(tokenizer, DOCUMENTS)  # which does not hold it
+    with pytest.raises(UserError, match="text: .* loses the character '(Z|.x0c)', so"):
+        refuse_lost_text(tokenizer, [*DOCUMENTS, Document("b", text)])
+
+
+def test_a_text_with_a_special_token_that_swallows_its_blanks_is_refused(folder):
+    add_token(folder, content="<|end|>", special=True, rstrip=True)
+    tokenizer = load_tokenizer(folder)
+    refuse_lost_text(tokenizer, DOCUMENTS)
+    with pytest.raises(UserError, match="loses blanks around '<.end.>'"):
+        refuse_lost_text(tokenizer, [Document("b", "Hello <|end|> and bye")])
+
+
+def test_a_text_of_all_sorts_of_characters_is_accepted(folder):
+    odd = "ﬁ 豈 e\u0301 \u0301 \u200b\ufeff\u2028 🦄 ▁▂ \x0c\x1b\x7f \U0010ffff"
+    refuse_lost_text(load_tokenizer(folder), [Document("odd", odd)])
+    refuse_lost_text(sentencepiece(byte_fallback=True), [Document("odd", odd)])
