@@ -122,7 +122,12 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         )
     fast = cast("PreTrainedTokenizerFast", tokenizer)
     make_neutral(fast.backend_tokenizer)
-    refuse_lossy(fast, folder)
+    try:
+        refuse_lossy(fast, folder)
+    except UserError:
+        raise
+    except Exception as error:  # the library's own class is Exception itself
+        raise UserError(f"tokenizer: {folder} cannot encode a text: {first_line(error)}") from error
     return fast
 
 
