@@ -5,7 +5,7 @@ class UserError(ValueError):
     """Input that cannot be used. The message names the input, what is wrong and what to do."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of a library's error, to be quoted in ours.
 
     Args:

@@ -101,7 +101,7 @@ def open_classroom(context: RunContext) -> Classroom:
     whole, teachers = load_whole_model(models.teacher), load_tokenizer(models.teacher)
     check_length("teacher", whole, context)
     check_end_of_text("teacher", teachers, models.teacher)
-    teachers_blocks = models.blocks(text.seen, teachers)
+    teachers_blocks = models.teachers_blocks(text.seen, teachers)
     check_slots(whole, teachers, teachers_blocks)
     teacher = freeze(trim_vocabulary(whole, teachers))
     tokenizer, pairs, blocks = teachers, None, teachers_blocks

@@ -18,6 +18,7 @@ from kdlib.data.blocks import Blocks
 from kdlib.data.copies import Overlap, overlap
 from kdlib.data.documents import Document, Splits, load_text, take_fraction, take_pieces
 from kdlib.data.facts import TextFacts
+from kdlib.data.separators import AUTO
 from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.tokenising import tokenise
@@ -88,6 +89,17 @@ class RunModels:
         """Cut documents into blocks of the recipe's length, each text once per process."""
         data = self.recipe.data
         return tokenise(documents, tokenizer, data.block, data.separator)
+
+    @property
+    def teachers_separator(self) -> str:
+        """The recipe's is a token of the learners; a teacher that reads others has its own."""
+        return AUTO if self.recipe.student.cross_tokenizer else self.recipe.data.separator
+
+    def teachers_blocks(
+        self, documents: list[Document], tokenizer: PreTrainedTokenizerFast
+    ) -> Blocks:
+        """The same in the teacher's tokens, with the separator that it knows."""
+        return tokenise(documents, tokenizer, self.recipe.data.block, self.teachers_separator)
 
     def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Cut documents into blocks for a teacher and a student with different tokenizers."""

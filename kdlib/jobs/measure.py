@@ -235,7 +235,7 @@ def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
     tokenizer = load_tokenizer(models.teacher)
     if stored_slots(models.teacher) == token_slots(tokenizer):
         return {}
-    test = models.blocks(documents, tokenizer)
+    test = models.teachers_blocks(documents, tokenizer)
     whole = load_whole_model(models.teacher)
     return {
         "surplus_slots": surplus_slots(whole, tokenizer),

@@ -109,7 +109,7 @@ def compare_with_counts(classroom: Classroom) -> Comparison:
     """
     context, teacher = classroom.context, classroom.teacher
     tokenizer = load_tokenizer(context.models.teacher)
-    text = context.models.blocks(context.text.splits.validation, tokenizer)
+    text = context.models.teachers_blocks(context.text.splits.validation, tokenizer)
     sample = _evenly_spaced(text, LOOK_TOKENS)
     counted = sample.mask[:, 1:].bool().numpy()
     started = time.perf_counter()

@@ -93,9 +93,8 @@ def sample_documents(
 
 
 def _separator(models: RunModels, name: str) -> str:
-    """The recipe's separator is a token of the learners; a teacher that reads others has its own."""
-    foreign = name == "teacher" and models.recipe.student.cross_tokenizer
-    return AUTO if foreign else models.recipe.data.separator
+    """What stands before a text that this model continues."""
+    return models.teachers_separator if name == "teacher" else models.recipe.data.separator
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerFast, text: str, separator: str = AUTO) -> Tensor:

@@ -114,7 +114,10 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:
+    except BaseException as error:
+        # The library is written in Rust, whose panics are no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise UserError(f"tokenizer: {folder} cannot be loaded: {first_line(error)}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(

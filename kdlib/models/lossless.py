@@ -35,6 +35,7 @@ PROBES = {
 }
 # SentencePiece's own sign for a space: it comes back as one, and stands in hardly any text.
 SPACE_MARK = "\u2581"
+SOME, BEGINNING = 64, 4096  # documents, and characters of each, that are encoded and compared
 
 
 def make_neutral(backend: Tokenizer) -> None:
@@ -86,7 +87,8 @@ def refuse_lost_text(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Doc
     """Refuse documents that hold what a tokenizer loses, though other texts may be safe with it.
 
     A vocabulary learned from a small text may lack a letter, and the tokenizer drops it in silence.
-    Each character of the documents is tried once, and each special token that stands in them.
+    Each character of the documents is tried once, each special token that stands in them, and the
+    beginning of some documents.
 
     Args:
         tokenizer: a neutral tokenizer (see `make_neutral`).
@@ -95,14 +97,13 @@ def refuse_lost_text(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Doc
     Raises:
         UserError: for what is dropped, changed or unknown, naming the first.
     """
-    backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
+    backend = tokenizer.backend_tokenizer
     probes = list(_probes_of(backend, list(documents)))
     encoded = backend.encode_batch([text for _, text in probes], add_special_tokens=False)
     lost = [
         what
         for (what, text), ids in zip(probes, (each.ids for each in encoded), strict=True)
-        if (unknown is not None and unknown in ids)
-        or not any(_same(text, spelling) for spelling in _spellings(backend, ids))
+        if not any(_same(text, spelling) for spelling in _spellings(backend, ids))
     ]
     if lost:
         more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
@@ -123,14 +124,20 @@ def _probes(backend: Tokenizer) -> Iterator[tuple[str, str]]:
 
 
 def _probes_of(backend: Tokenizer, documents: list[Document]) -> Iterator[tuple[str, str]]:
-    """The same for documents: their characters, and special tokens that swallow their blanks."""
+    """The same for documents: their characters, special tokens that swallow blanks, beginnings."""
     held = {character for document in documents for character in set(document.text)}
     for character in sorted(held - {SPACE_MARK}):
         yield f"the character {character!r}", f"a{character}a"
-    for token in backend.get_added_tokens_decoder().values():
-        swallows = token.special and (token.lstrip or token.rstrip)
+    special = [token for token in backend.get_added_tokens_decoder().values() if token.special]
+    for token in special:
+        swallows = token.lstrip or token.rstrip
         if swallows and any(token.content in document.text for document in documents):
             yield _beside_blanks(token.content)
+    for document in documents[:: 1 + len(documents) // SOME]:
+        beginning = document.text[:BEGINNING].replace(SPACE_MARK, " ")
+        # After a special token some tokenizers put a blank, as they do before a text.
+        if not any(token.content in beginning for token in special):
+            yield f"words of {document.name}", beginning
 
 
 def _beside_blanks(token: str) -> tuple[str, str]:

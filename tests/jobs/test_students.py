@@ -12,7 +12,10 @@ from kdlib.data.documents import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs import students
+from kdlib.jobs.classroom import open_classroom
+from kdlib.jobs.context import open_context
 from kdlib.jobs.pipeline import distill
+from kdlib.jobs.preview import compare_with_counts
 from kdlib.jobs.recipe import (
     Controls,
     Data,
@@ -185,6 +188,17 @@ def test_a_student_with_another_tokenizer_learns_where_that_is_asked_for(made, o
     assert any(row["phase"] == "student" and row["distillation"] > 0 for row in rows)
     said = continuations(tmp_path / "run", "alpha beta", 3, seed=0)
     assert set(said) == {"teacher", "student", "control_equal_steps"}
+
+
+def test_a_separator_of_the_students_own_need_not_be_a_token_of_the_teacher(made, own, tmp_path):
+    wanted = recipe(made, source=str(own), cross_tokenizer=True)
+    wanted = dataclasses.replace(wanted, data=dataclasses.replace(wanted.data, separator="zebra"))
+    classroom = open_classroom(open_context(wanted, tmp_path / "run"))
+    (between,) = load_tokenizer(own).backend_tokenizer.encode("zebra").ids
+    assert set(classroom.pairs.student.ids[:, 0].tolist()) == {between}
+    # The teacher's token before a text is its own end-of-text token, which it has the number of.
+    assert set(classroom.pairs.teacher.ids[:, 0].tolist()) == {0}
+    assert compare_with_counts(classroom).tokens
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ class Loaded:
 
     def __init__(self, backend, unknown=None):
         self.backend_tokenizer, self.unk_token = backend, unknown
+        self.name_or_path = "made here"
         self.unk_token_id = backend.token_to_id(unknown) if unknown else None
 
 
@@ -224,7 +225,7 @@ def test_a_text_with_a_character_that_the_tokenizer_lacks_is_refused(folder, sig
     without_a_byte(folder, sign)
     tokenizer = load_tokenizer(folder)
     refuse_lost_text(tokenizer, DOCUMENTS)  # which does not hold it
-    with pytest.raises(UserError, match="text: .* loses the character '(Z|.x0c)', so"):
+    with pytest.raises(UserError, match="text: .* loses the character '(Z|.x0c)' and 1 more, so"):
         refuse_lost_text(tokenizer, [*DOCUMENTS, Document("b", text)])
 
 
@@ -234,6 +235,17 @@ def test_a_text_with_a_special_token_that_swallows_its_blanks_is_refused(folder)
     refuse_lost_text(tokenizer, DOCUMENTS)
     with pytest.raises(UserError, match="loses blanks around '<.end.>'"):
         refuse_lost_text(tokenizer, [Document("b", "Hello <|end|> and bye")])
+
+
+def test_a_text_with_words_that_the_tokenizer_changes_is_refused(folder):
+    change(folder, normalizer={"type": "Replace", "pattern": {"String": "hat"}, "content": "cap"})
+    with pytest.raises(UserError, match="loses words of 0 and 2 more"):
+        refuse_lost_text(load_tokenizer(folder), DOCUMENTS)
+
+
+def test_the_text_of_a_special_token_is_text():
+    """As WikiText has it; a blank that the tokenizer puts after it is none of the text's."""
+    refuse_lost_text(sentencepiece(byte_fallback=True), [Document("w", "the <unk> sat on <unk>")])
 
 
 def test_a_text_of_all_sorts_of_characters_is_accepted(folder):

@@ -101,6 +101,40 @@ def test_broken_folders_are_named(tmp_path, tokenizer):
         load_tokenizer(tmp_path / "model")
 
 
+def test_a_tokenizer_that_ends_in_the_library_is_refused_in_a_line(tmp_path, tokenizer):
+    folder = tmp_path / "model"
+    save_model(new(), tokenizer, folder)
+    (folder / "sha256.json").unlink()
+    settings, parts = (folder / name for name in ("tokenizer_config.json", "tokenizer.json"))
+    old, backend = json.loads(settings.read_text()), json.loads(parts.read_text())
+    # A class with an unknown token that the vocabulary lacks: the error is a bare Exception.
+    settings.write_text(json.dumps(old | {"tokenizer_class": "GemmaTokenizer"}))
+    with pytest.raises(UserError, match="cannot encode a text: Unk token"):
+        load_tokenizer(folder)
+    settings.write_text(json.dumps(old))
+    backend["model"]["continuing_subword_prefix"] = "##"  # a panic, which is no Exception
+    parts.write_text(json.dumps(backend))
+    with pytest.raises(UserError, match="tokenizer: .* cannot be loaded: "):
+        load_tokenizer(folder)
+
+
+def test_a_configuration_that_is_refused_says_why(tmp_path, tokenizer):
+    """The library's first line only announces the second."""
+    folder = tmp_path / "model"
+    save_model(new(), tokenizer, folder)
+    (folder / "sha256.json").unlink()
+    path = folder / "config.json"
+    settings = json.loads(path.read_text())
+    for change, why in (
+        ({"num_attention_heads": 3}, "not a multiple"),
+        ({"hidden_act": "x"}, "KeyError 'x'"),
+    ):
+        path.write_text(json.dumps(settings | change))
+        with pytest.raises(UserError, match=why) as refused:
+            load_model(folder)
+        assert "\n" not in str(refused.value)
+
+
 def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path, tokenizer, monkeypatch):
     from transformers import AutoTokenizer
 
