@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,15 @@ def is_run(folder: Path) -> bool:
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Check that a new run may have this folder.
+    """Check that a new run may have this folder, so far as can be seen without writing.
 
     Args:
         folder: must not exist or be empty, unless `overwrite` is set.
         overwrite: whether a run that is in it may be deleted.
 
     Raises:
-        UserError: for a file, and for a folder that holds anything but a run to overwrite.
+        UserError: for a file, for a folder that holds anything but a run to overwrite, and for a
+            place where nothing may be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder} is a file; give a folder")
@@ -58,6 +60,9 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
             raise UserError(
                 f"overwrite: {folder} holds something that is no run; nothing was deleted"
             )
+    place = next(above for above in folder.resolve().parents if above.exists())
+    if not os.access(place, os.W_OK):
+        raise UserError(f"out: {folder} cannot be written: you may not write in {place}")
 
 
 def prepare_run(

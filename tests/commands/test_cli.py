@@ -9,6 +9,7 @@ import pytest
 
 from kdlib import cli
 from kdlib.errors import UserError
+from kdlib.jobs import pipeline
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import recipe_to_toml
 from kdlib.training import run_folder
@@ -34,11 +35,16 @@ def call(monkeypatch, tmp_path, capsys):
 def assert_refused(result, *words):
     code, _, err = result
     assert code == 2
-    *progress, line = err.strip().splitlines()
-    assert line.startswith("kdlib: ") and all("batches, " in other for other in progress), err
+    assert len(err.strip().splitlines()) == 1, err
     assert "Traceback" not in err
     for word in words:
         assert word in err
+
+
+@pytest.fixture
+def unseen(monkeypatch):
+    """Runs that nobody looks at first: in a log, the look's progress would stand above an error."""
+    monkeypatch.setattr(pipeline, "preview", lambda context, classroom: [])
 
 
 TEXT = "It was a dark and stormy night; the cat sat on the mat.\n\n" * 400
@@ -90,7 +96,7 @@ TEXT = "It was a dark and stormy night; the cat sat on the mat.\n\n" * 400
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_bad_input_is_one_line_and_leaves_nothing(call, tmp_path, arguments, words):
+def test_bad_input_is_one_line_and_leaves_nothing(call, unseen, tmp_path, arguments, words):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
     (tmp_path / "short.txt").write_text("Too short.")
@@ -162,7 +168,7 @@ def test_doctor_fails_where_something_is_missing(call, monkeypatch, tmp_path):
     assert re.search(r"^MISSING +teacher ", out, re.MULTILINE)
 
 
-def test_full_disk_is_one_line(call, monkeypatch):
+def test_full_disk_is_one_line(call, unseen, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "runs/tiny/state.json")
 

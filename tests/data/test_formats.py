@@ -136,7 +136,7 @@ def test_where_the_contents_do_not_tell_the_name_does(tmp_path, suffix):
         read_text_file(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows keeps no named pipes in folders")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
     with pytest.raises(UserError, match=r"^text: \S+pipe\.txt is a pipe or a device; "):

@@ -100,7 +100,7 @@ def test_links_are_followed_once(folder, tmp_path):
     assert left_out(folder) == {"the same file again": 5, "links that lead nowhere": 1}
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows keeps no named pipes in folders")
 def test_a_pipe_in_a_folder_is_not_waited_for(folder):
     os.mkfifo(folder / "pipe.txt")
     assert left_out(folder) == {"no regular files": 1}

@@ -214,7 +214,7 @@ def answered_yes(folder, tmp_path, program):
     return done.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty module")
 @pytest.mark.parametrize(("program", "runs"), [(LOAD, False), (ASK, True)])
 def test_no_code_of_a_folder_is_run_even_if_somebody_says_yes(folder, tmp_path, program, runs):
     """In a terminal, transformers would ask, and whoever types y runs the folder's code."""

@@ -7,7 +7,14 @@ import pytest
 from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.training import run_folder
-from kdlib.training.run_folder import Metrics, is_run, prepare_run, read_state, require_run
+from kdlib.training.run_folder import (
+    Metrics,
+    check_free,
+    is_run,
+    prepare_run,
+    read_state,
+    require_run,
+)
 
 
 def prepare(folder, **options):
@@ -56,6 +63,15 @@ def test_a_file_is_no_folder(tmp_path):
         prepare(tmp_path / "out")
     with pytest.raises(UserError, match="cannot be written"):
         prepare(tmp_path / "out" / "below")
+
+
+def test_where_nothing_may_be_written_a_run_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder.os, "access", lambda place, mode: place != tmp_path)
+    (tmp_path / "made").mkdir()
+    check_free(tmp_path / "made" / "run", overwrite=False)
+    with pytest.raises(UserError, match=f"run cannot be written: you may not write in {tmp_path}$"):
+        check_free(tmp_path / "new" / "run", overwrite=False)
+    assert not (tmp_path / "new").exists()
 
 
 def test_damaged_state_is_named(tmp_path):
