@@ -72,7 +72,7 @@ def read_json(path: Path) -> Any:
         ValueError: for one that is not UTF-8, no JSON, or nested beyond all sense.
     """
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     try:
         return json.loads(path.read_text("utf-8"))
     except RecursionError as error:

@@ -16,7 +16,7 @@ from kdlib.errors import UserError
 
 SUFFIX = ".txt"
 HIDDEN, BACKUP, SYSTEM = "hidden", "backup copies", "a system's own"
-AGAIN, BROKEN, SPECIAL = "the same file again", "links that lead nowhere", "no regular files"
+AGAIN, BROKEN, SPECIAL = "the same file again", "links that lead nowhere", "not regular files"
 
 _SYSTEMS_OWN = {
     *("__pycache__", "__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "lost+found"),

@@ -24,7 +24,7 @@ from kdlib.jobs.checks import (
 from kdlib.jobs.compute import before_training, operations_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.students import new_student
-from kdlib.jobs.targets import cached_targets, exact_targets
+from kdlib.jobs.targets import cached_targets, exact_targets, targets_class
 from kdlib.losses.objectives import Objective
 from kdlib.machine.distributed import run_on_main
 from kdlib.machine.sharding import is_sharding
@@ -33,6 +33,7 @@ from kdlib.models.frozen import freeze
 from kdlib.models.operations import BlockOperations
 from kdlib.models.vocabularies import trim_vocabulary
 from kdlib.teachers.base import TeacherTargets
+from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
 from kdlib.training.run_folder import record_phase
 from kdlib.training.schedule import Training
@@ -120,9 +121,10 @@ def open_classroom(context: RunContext) -> Classroom:
 def _teach(classroom: Classroom) -> TeacherTargets:
     """The teacher's targets for the student's text; records what the teacher's pass took."""
     context, teacher, pairs = classroom.context, classroom.teacher, classroom.pairs
+    kind = targets_class(context.recipe, teacher, classroom.blocks)
     started = time.perf_counter()
     targets: TeacherTargets
-    if context.recipe.targets.kind != "exact":
+    if kind is CachedTargets:
         targets, seconds = cached_targets(context, teacher, classroom.tokenizer, classroom.blocks)
     else:
         targets = (

@@ -11,7 +11,7 @@ from kdlib.losses.divergences import DIVERGENCES, parameter_names
 from kdlib.losses.objectives import Objective
 
 # What a divergence is given where the recipe leaves it out. ABKD tunes alpha and beta task by task.
-USUAL = {
+DEFAULTS = {
     "generalized_jsd": {"beta": 0.5},
     "skew_kl": {"alpha": 0.1},
     "skew_reverse_kl": {"alpha": 0.1},
@@ -70,7 +70,7 @@ class ObjectiveSettings:
                     f"objective.{name}: {self.divergence} takes {' and '.join(takes) or 'none'};"
                     f" leave {name} out (the teacher's weight is objective.weight)"
                 )
-            if not given and name in takes and name not in USUAL.get(self.divergence, {}):
+            if not given and name in takes and name not in DEFAULTS.get(self.divergence, {}):
                 raise UserError(
                     f"objective.{name}: {self.divergence} needs {' and '.join(takes)}, each in"
                     " [-100, 100]; 1 and 0 give the forward KL, 0 and 1 the reverse"
@@ -87,7 +87,7 @@ class ObjectiveSettings:
         return build(
             self.weight,
             divergence=self.divergence,
-            divergence_parameters=USUAL.get(self.divergence, {})
+            divergence_parameters=DEFAULTS.get(self.divergence, {})
             | {name: value for name, value in given.items() if value is not None},
             temperature=self.temperature,
         )

@@ -84,7 +84,7 @@ def _text(text: RunText) -> list[str]:
         *text.facts.lines(),
         f"of these characters: training {parts['training']}, of which the student reads"
         f" {parts['student_training']}; validation {parts['validation']}; test {parts['test']}",
-        f"{text.overlap.share:.1%} of the test's passages of eight words are in the training, too",
+        f"{text.overlap.share:.1%} of the test's passages of eight words also occur in the training text",
     ]
     return [f"{'Text' if number == 0 else '':10}{line}" for number, line in enumerate(lines)]
 
@@ -179,7 +179,8 @@ def _of_teacher(compared: Comparison) -> list[str]:
     if compared.teacher_knows_more:
         return []
     return [
-        "this teacher knows less of this text than a table that counts three tokens in a row. A"
-        " student that believes it will most likely end behind its controls. Train a teacher on the"
-        " text (--teacher train), or name one that knows it (--teacher)."
+        "this teacher knows less of this text than a table that counts three tokens in a row, and"
+        " from the teacher alone a student learns what the teacher knows. Train a teacher on the"
+        " text (--teacher train), name one that knows it (--teacher), or let the labels have their"
+        " share (--objective.weight)."
     ]

@@ -46,7 +46,7 @@ def load_recipe(name: str) -> Recipe:
 def _no_recipe(name: str, path: Path) -> str:
     """Why there is no recipe of this name."""
     if path.exists():
-        return f"recipe: {name} is no plain file; give a TOML file"
+        return f"recipe: {name} is not a regular file; give a TOML file"
     close = difflib.get_close_matches(name, built_in_recipes(), n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     known = ", ".join(built_in_recipes())

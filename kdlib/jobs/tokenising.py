@@ -33,7 +33,8 @@ def tokenise(
         separator: the token between documents, as `separator_id` takes it.
 
     Raises:
-        UserError: for a text of less than two blocks, a text of which the tokenizer loses a part, and for a separator that is no token.
+        UserError: for a text of less than two blocks, for one of which the tokenizer loses a part,
+            and for a separator that is not a token.
     """
     backend, between = tokenizer.backend_tokenizer, separator_id(tokenizer, separator)
     as_text = hashlib.sha256(backend.to_str().encode()).hexdigest()

@@ -179,7 +179,7 @@ def _inverse(log_p: Tensor, shares: Tensor) -> Tensor:
     mass = log_p.exp().cumsum(-1)
     whole = mass[:, -1:]
     if not ((whole > 0) & whole.isfinite()).all():
-        raise ValueError("log_p has a row that is no distribution: NaN, infinite or all -inf")
+        raise ValueError("log_p has a row that is not a distribution: NaN, infinite or all -inf")
     # Below the whole even where the product is rounded up: beyond it there is no token.
     below = (shares * whole).minimum(whole.nextafter(torch.zeros_like(whole)))
     return torch.searchsorted(mass, below, right=True)

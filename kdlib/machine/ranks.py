@@ -41,5 +41,5 @@ def check_ranks(environment: Mapping[str, str]) -> None:
 def _number(name: str, text: str) -> int:
     """The number that a variable holds."""
     if not text.isdecimal():
-        raise UserError(f"environment: {name} is {text!r}, which is no number; unset it")
+        raise UserError(f"environment: {name} is {text!r}, which is not a number; unset it")
     return int(text)

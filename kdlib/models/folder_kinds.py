@@ -53,10 +53,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"model: {path} cannot be read: it is no JSON; get the file again"
+            f"model: {path} cannot be read: it is not valid JSON; get the file again"
         ) from error
     if not isinstance(settings, dict):
-        raise UserError(f"model: {path} is no configuration (a JSON object); get the file again")
+        raise UserError(f"model: {path} is not a configuration (a JSON object); get the file again")
     return settings
 
 

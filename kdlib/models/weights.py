@@ -91,7 +91,7 @@ def _refuse_incomplete(folder: Path, settings: dict[str, Any], found: dict[str, 
     if missing:
         parts.append(f"{len(missing)} tensors missing ({_first(missing)})")
     if unexpected:
-        parts.append(f"{len(unexpected)} without a place ({_first(unexpected)})")
+        parts.append(f"{len(unexpected)} unexpected ({_first(unexpected)})")
     raise UserError(
         f"model: the weights in {folder} are not those that its config.json describes:"
         f" {', '.join(parts)}; {_advice(settings, missing, unexpected)}"

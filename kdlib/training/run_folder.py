@@ -254,7 +254,7 @@ class Metrics:
         if not self.path.exists():
             return []
         if not self.path.is_file():
-            raise UserError(f"{self.path} is no plain file; move it away")
+            raise UserError(f"{self.path} is not a regular file; move it away")
         rows = [_row(line) for line in self.path.read_bytes().splitlines()]
         return [row for row in rows if row is not None]
 

@@ -196,7 +196,7 @@ def test_no_recipe_file_is_a_traceback(call, tmp_path, content):
 
 def assert_no_recipe(result):
     code, _, err = result
-    assert code == 2 and "no plain file" in err
+    assert code == 2 and "not a regular file" in err
 
 
 def test_a_folder_is_no_recipe(call, tmp_path):
@@ -255,8 +255,8 @@ def test_output_to_a_full_disk_is_an_error():
         ({"RANK": "1"}, "WORLD_SIZE"),
         ({"WORLD_SIZE": "2"}, "MASTER_ADDR"),
         ({"LOCAL_RANK": "0"}, "MASTER_ADDR"),
-        ({"RANK": "x"}, "no number"),
-        ({"WORLD_SIZE": "-1"}, "no number"),
+        ({"RANK": "x"}, "not a number"),
+        ({"WORLD_SIZE": "-1"}, "not a number"),
         ({"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": "1"}, "MASTER_ADDR"),
         (
             {n: "2" for n in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR")},

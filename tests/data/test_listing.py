@@ -103,7 +103,7 @@ def test_links_are_followed_once(folder, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows keeps no named pipes in folders")
 def test_a_pipe_in_a_folder_is_not_waited_for(folder):
     os.mkfifo(folder / "pipe.txt")
-    assert left_out(folder) == {"no regular files": 1}
+    assert left_out(folder) == {"not regular files": 1}
 
 
 def test_a_hidden_folder_may_be_named(folder):

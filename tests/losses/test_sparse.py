@@ -191,7 +191,7 @@ def test_no_position_is_drawn_from_none():
 
 @pytest.mark.parametrize("row", [[math.nan, 0.0], [-math.inf] * 2, [math.inf, 0.0]])
 def test_what_is_no_distribution_is_not_drawn_from(row):
-    with pytest.raises(ValueError, match="no distribution"):
+    with pytest.raises(ValueError, match="is not a distribution"):
         sampled(torch.tensor([[-0.7, -0.7], row]), 3)
 
 

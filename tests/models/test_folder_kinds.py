@@ -76,8 +76,8 @@ KINDS = {
         "cannot be loaded",
     ),
     "empty": (lambda f: only(f, "model.safetensors", b""), "cannot be loaded"),
-    "no json": (lambda f: (f / "config.json").write_text("{"), "no JSON"),
-    "a list": (lambda f: (f / "config.json").write_text("[1]"), "no configuration"),
+    "no json": (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
+    "a list": (lambda f: (f / "config.json").write_text("[1]"), "not a configuration"),
     "an unknown kind": (lambda f: change_settings(f, model_type="no_such"), "cannot be loaded"),
 }  # fmt: skip
 

@@ -53,8 +53,8 @@ WEIGHTS = {
     "ddp": (prefixed("module."), "begin with 'module.'"),
     "compiled": (prefixed("_orig_mod."), "begin with '_orig_mod.'"),
     "lora": (with_more("model.layers.0.self_attn.q_proj.lora_A.weight", 2, 16), "merge_and_unload"),
-    "a value head": (with_more("v_head.summary.weight", 1, 16), r"1 without a place \(v_head"),
-    "a bias": (with_more("model.layers.0.self_attn.q_proj.bias", 16), "without a place"),
+    "a value head": (with_more("v_head.summary.weight", 1, 16), r"1 unexpected \(v_head"),
+    "a bias": (with_more("model.layers.0.self_attn.q_proj.bias", 16), "unexpected"),
     "a larger matrix": (
         with_more("model.layers.1.mlp.up_proj.weight", 48, 16),
         r"up_proj.weight is \(48, 16\), \(32, 16\) is wanted",

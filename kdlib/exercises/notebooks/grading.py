@@ -69,7 +69,7 @@ def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
 
 
 def refused(notebook: Path, error: UserError) -> Grade:
-    """What came of a file that is no notebook: no verdict, and why."""
+    """What came of a file that is not a notebook: no verdict, and why."""
     return Grade(str(notebook), (), str(error), refused=True)
 
 
@@ -81,12 +81,12 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise UserError(f"{path} does not exist")
     if not path.is_file():
-        raise UserError(f"{path} is no notebook: it is no plain file")
+        raise UserError(f"{path} is not a notebook: it is not a regular file")
     try:
         document = jupytext.read(path)
         nbformat.validate(document)
     except Exception as error:  # jupytext raises many kinds
-        raise UserError(f"{path} is no notebook: {first_line(error)}") from error
+        raise UserError(f"{path} is not a notebook: {first_line(error)}") from error
     return document
 
 
