@@ -25,6 +25,11 @@ from kdlib.files import expand_home
 from kdlib.jobs.fields import Field, fields_of
 
 T = TypeVar("T")
+# How Python says that a word is not of a kind; the word itself follows.
+PYTHONS_WORDS = {
+    "invalid literal for int() with base 10: ": "a whole number",
+    "could not convert string to float: ": "a number",
+}
 
 
 def parse(shape: type[T], arguments: list[str], default: T | None = None, prog: str = "kdlib") -> T:
@@ -94,8 +99,12 @@ def _explain(event: ParseErrorEvent, shape: type) -> str:
 
 
 def _last(message: str) -> str:
-    """Of a value that may also be left out, tyro tells why it is no None, and last what it lacks."""
-    return message.rpartition("'>: ")[2] if "Got errors" in message else message
+    """What a value lacks, in our words; where it may also be None, tyro says why not that first."""
+    message = message.rpartition("'>: ")[2] if "Got errors" in message else message
+    for pythons, ours in PYTHONS_WORDS.items():
+        if message.startswith(pythons):
+            return f"{message.removeprefix(pythons)} is not {ours}"
+    return message
 
 
 def _in_full(message: str) -> str:

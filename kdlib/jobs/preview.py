@@ -150,8 +150,8 @@ def _models(classroom: Classroom, student: nn.Module) -> list[str]:
     """How large teacher and student are."""
     theirs, ours = parameter_count(classroom.teacher), parameter_count(student)
     return [
-        f"Models    teacher {short(theirs)} parameters, student {short(ours)}"
-        f" ({theirs / ours:.3g} times fewer)"
+        f"Models    teacher {short(theirs)} parameters, {theirs / ours:.3g} times the student's"
+        f" {short(ours)}"
     ]
 
 
@@ -175,12 +175,17 @@ def _known(compared: Comparison) -> str:
 
 
 def _of_teacher(compared: Comparison) -> list[str]:
-    """A teacher that knows less than a table of counts."""
+    """A teacher that knows less than a table of counts.
+
+    Two were tried. One was 4.1 nats behind the table: its student ended 3.7 behind the table, and
+    3.3 behind the control. The other was 0.05 behind: its student ended 0.07 behind the table, and
+    yet 0.01 ahead of the control. So the table is what is named, not the control.
+    """
     if compared.teacher_knows_more:
         return []
     return [
         "this teacher knows less of this text than a table that counts three tokens in a row, and"
-        " from the teacher alone a student learns what the teacher knows. Train a teacher on the"
-        " text (--teacher train), name one that knows it (--teacher), or let the labels have their"
-        " share (--objective.weight)."
+        " its student can be expected to lose to that table, too. Train a teacher on the text"
+        " (--teacher train), name one that knows it (--teacher), or let the labels have their share"
+        " (--objective.weight)."
     ]

@@ -90,7 +90,7 @@ def test_objective_is_built_as_asked():
     [
         ("data.fraction", "0", "not in"),
         ("data.fraction", "1.5", "not in"),
-        ("data.fraction", "many", "could not convert"),
+        ("data.fraction", "many", "is not a number"),
         ("data.block", "2", "too short"),
         ("data.vocabulary", "10", "too small"),
         ("objective.temperature", "0", "not above 0"),
