@@ -153,7 +153,7 @@ def test_a_flag_that_is_none_names_the_one_that_is_meant(call, typed, meant):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("distil", "distill"), ("evalute", "evaluate"), ("hlep", "help")]
+    ("typed", "meant"), [("distil", "distill"), ("evaluat", "evaluate"), ("hlep", "help")]
 )
 def test_a_command_that_is_none_names_the_one_that_is_meant(call, typed, meant):
     code, _, err = call(typed)
