@@ -63,7 +63,8 @@ from kdlib.models.frozen import check_pair, freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import load_splits, take_fraction
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction
 
 # %%
 teacher = freeze(load_model(POCKET_TEACHER))

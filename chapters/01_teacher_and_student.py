@@ -51,7 +51,8 @@ from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.frozen import freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import load_splits, take_fraction
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction
 from kdlib.exercises import exercise
 
 # %%

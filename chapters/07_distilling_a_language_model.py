@@ -47,9 +47,9 @@ from kdlib.models.frozen import check_pair, freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.vocabularies import check_same_tokens
 from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import (
-    Document, load_splits, take_fraction, take_pieces,
-)
+from kdlib.data.document import Document
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction, take_pieces
 from kdlib.exercises import exercise
 
 

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import load_splits, take_fraction
+from kdlib.data.documents import load_splits
 from kdlib.data.separators import separator_id
+from kdlib.data.shares import take_fraction
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe
 from kdlib.machine.devices import make_accelerator, pick_device, pick_precision

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdlib.data.documents import sotu_folder
+from kdlib.data.sources import sotu_folder
 from kdlib.errors import UserError
 from kdlib.machine.devices import library_versions, pick_device, pick_precision, processor_name
 from kdlib.models.folders import POCKET_TEACHER, load_model

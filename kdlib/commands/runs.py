@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -65,7 +66,9 @@ def _title(name: str) -> str:
 def _resume_command(name: str, flags: list[str]) -> str:
     """The command line that resumes the run."""
     kept = [flag for flag in flags if flag not in ("--overwrite", "--resume")]
-    return shlex.join(["kdlib", "distill", name, *kept, "--resume"])
+    command = shlex.join(["kdlib", "distill", name, *kept, "--resume"])
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    return command if ranks == "1" else f"torchrun, as before, with: -m {command}"
 
 
 def cache(arguments: list[str]) -> None:
@@ -129,8 +132,8 @@ def evaluate(arguments: list[str]) -> None:
         head, report = "", measure_again(options.run)
         foot = f"\n\nReport:  {options.run / 'report.html'}"
     else:
-        head, foot = f"On {options.text}:\n", ""
-        report = measure_on(options.run, options.text)
+        foot, report = "", measure_on(options.run, options.text)
+        head = "\n".join([f"On {options.text}: {'; '.join(report['data']['read'])}", ""])
     show(_as_json(report) if options.json else head + terminal_table(report) + foot)
 
 

@@ -134,7 +134,7 @@ def shingles(text: str) -> NDArray[np.uint64]:
     """Hashes of all runs of eight words of a text, each once, sorted; none of a shorter text.
 
     Args:
-        text: the text; white space and the way in which accents are written do not count.
+        text: the text; white space, capitals and the way in which accents are written do not count.
     """
     hashes = np.concatenate([_word_hashes(part) for part in word_parts(text)])
     count = len(hashes) - SHINGLE + 1
@@ -151,7 +151,7 @@ def shingles(text: str) -> NDArray[np.uint64]:
 
 def _word_hashes(text: str) -> NDArray[np.uint64]:
     """The hash of each word of a text."""
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", text).casefold()
     words = _WORDS.findall(text) if _UNSPACED.search(text) else text.split()
     # Python's own hash differs from process to process, but is never stored or compared with one
     # of another process; 64 bits do not meet by chance in any text that fits into memory.

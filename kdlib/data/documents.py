@@ -10,16 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from kdlib.data.copies import NearCopy, without_duplicates, without_near_copies
-from kdlib.data.document import Document as Document
-from kdlib.data.document import characters
-from kdlib.data.document import text_sha256 as text_sha256
+from kdlib.data.document import Document, characters
 from kdlib.data.facts import TextFacts, said_near_copies
-from kdlib.data.shares import take_fraction as take_fraction
-from kdlib.data.shares import take_pieces as take_pieces
 from kdlib.data.sources import EMBEDDED_CORPUS, Source, Watch, is_folder, open_source, unwatched
-from kdlib.data.sources import sotu_folder as sotu_folder
-from kdlib.data.splits import Splits as Splits
-from kdlib.data.splits import Wanted, split_file, split_folder, split_sotu
+from kdlib.data.splits import Splits, Wanted, split_file, split_folder, split_sotu
 from kdlib.errors import UserError
 
 # What one split holds is dropped from those before it.
@@ -161,19 +155,3 @@ def _facts(
         duplicates=duplicates + sum(source.duplicates for source in sources),
         near_copies=copies,
     )
-
-
-def load_documents(text: str) -> list[Document]:
-    """Load the same texts as `load_splits`, but whole: every document, none held out.
-
-    Args:
-        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
-
-    Returns:
-        All documents, of a folder one of each text; a single file is one document.
-
-    Raises:
-        UserError: for a corpus that is not installed, files that cannot be used, and a folder
-            without any.
-    """
-    return open_source(text).documents

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdlib.data.copies import without_duplicates
-from kdlib.data.document import Document
-from kdlib.data.facts import said_left_out
+from kdlib.data.document import Document, characters
+from kdlib.data.facts import TextFacts, said_left_out
 from kdlib.data.listing import text_files
 from kdlib.data.text_files import EmptyFileError, read_text_file
 from kdlib.errors import UserError
@@ -40,6 +40,13 @@ class Source(NamedTuple):
     documents: list[Document]
     left_out: Counter[str]
     duplicates: int = 0
+
+    @property
+    def facts(self) -> TextFacts:
+        """What was read, and what was left out and why."""
+        return TextFacts(
+            len(self.documents), characters(self.documents), self.left_out, self.duplicates
+        )
 
 
 def open_source(text: str, fewest: int = 1, watch: Watch = unwatched) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 
 END_OF_TEXT = "<|endoftext|>"
 

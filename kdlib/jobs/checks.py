@@ -46,6 +46,21 @@ def refuse_unfinished_run(models: RunModels) -> None:
         )
 
 
+def refuse_files_in_place(models: RunModels) -> None:
+    """Refuse to train a model for a place where a file lies: it would be lost, or the training.
+
+    Args:
+        models: of the run.
+
+    Raises:
+        UserError: naming the file.
+    """
+    for name in ("teacher", *(learner.name for learner in learners(models.recipe))):
+        place = models.folder / name
+        if place.exists() and not place.is_dir():
+            raise UserError(f"resume: {place} is a file, where a model is to be; move it away")
+
+
 def refuse_another_recipe(wanted: Recipe, saved: Recipe) -> None:
     """Refuse to resume a run with another recipe.
 

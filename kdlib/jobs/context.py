@@ -16,9 +16,12 @@ from accelerate import Accelerator
 
 from kdlib.data.blocks import Blocks
 from kdlib.data.copies import Overlap, overlap
-from kdlib.data.documents import Document, Splits, load_text, take_fraction, take_pieces
+from kdlib.data.document import Document
+from kdlib.data.documents import load_text
 from kdlib.data.facts import TextFacts
 from kdlib.data.separators import AUTO
+from kdlib.data.shares import take_fraction, take_pieces
+from kdlib.data.splits import Splits
 from kdlib.jobs.learners import learners
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.tokenising import tokenise
@@ -82,8 +85,12 @@ class RunModels:
         return {name: path for name, path in self.finished.items() if name in MODELS}
 
     def has(self, name: str) -> bool:
-        """Whether this model is finished: its folder appears only when everything is in it."""
-        return (self.folder / name).is_dir()
+        """Whether this model is finished: its folder appears only when everything is in it.
+
+        An empty folder is none of ours, and is replaced.
+        """
+        folder = self.folder / name
+        return folder.is_dir() and any(folder.iterdir())
 
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
         """Cut documents into blocks of the recipe's length, each text once per process."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from kdlib.data.documents import Document, load_documents, text_sha256
+from kdlib.data.document import Document, text_sha256
+from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.jobs.checks import refuse_unfinished_run
@@ -29,6 +30,7 @@ from kdlib.machine.devices import (
     peak_accelerator_bytes,
     peak_memory_bytes,
 )
+from kdlib.machine.progress import watched
 from kdlib.models.folders import load_model, load_tokenizer, load_whole_model, stored_slots
 from kdlib.models.from_scratch import parameter_count
 from kdlib.models.ngram import NGram
@@ -143,11 +145,11 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     models, (accelerator, _) = RunModels(recipe, folder), open_device(recipe)
     refuse_unfinished_run(models)
     refuse_other_models(models)
-    documents = load_documents(text)
-    exam = open_exam(models, documents)
+    source = open_source(text, watch=watched)
+    exam = open_exam(models, source.documents)
     entrants = Entrants(models, _load(models), _ngram(models))
     measured = _measure(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
-    measured["data"] = {"test": {"documents": len(documents)}}
+    measured["data"] = {"test": {"documents": len(source.documents)}, "read": source.facts.lines()}
     return measured | {"verdict": verdict(measured)}
 
 

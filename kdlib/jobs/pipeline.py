@@ -23,9 +23,9 @@ from typing import Any
 from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.jobs.advice import advice
-from kdlib.jobs.checks import check_shares, refuse_another_recipe
+from kdlib.jobs.checks import check_shares, refuse_another_recipe, refuse_files_in_place
 from kdlib.jobs.classroom import Classroom, open_classroom
-from kdlib.jobs.context import RunContext, open_context
+from kdlib.jobs.context import RunContext, RunModels, open_context
 from kdlib.jobs.learners import Learner, learners
 from kdlib.jobs.measure import measure_run
 from kdlib.jobs.model_guard import model_checksums, refuse_other_models
@@ -100,6 +100,7 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Cl
     if resume:
         require_run(folder)
         refuse_another_recipe(recipe, recipe_of_run(folder))
+        refuse_files_in_place(RunModels(recipe, folder))
     context = open_context(recipe, folder)
     if resume:
         refuse_another_text(context)

@@ -23,6 +23,7 @@ from kdlib.jobs.learners import learners
 from kdlib.jobs.students import student_shape
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.from_scratch import parameter_count
+from kdlib.models.lossless import special_tokens_in
 from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import token_slots
 from kdlib.reports.formatting import duration, short, size
@@ -32,6 +33,7 @@ LOOK_TOKENS = 4096  # of the validation text, on which teacher and table are com
 # Narrow matrices, the optimiser and the norms make a training slower than the teacher's reading of
 # as many operations: 1.6 times for the recipe "pocket" on two cores.
 SLOWEST = 2
+NAMED = 3  # special tokens that are named, the most frequent first
 WIDTH = 100  # columns, of sentences
 MUCH_OVERLAP = 0.1  # of the test's passages; speeches of two centuries share 4 %
 
@@ -71,7 +73,7 @@ def preview(context: RunContext, classroom: Classroom | None) -> list[str]:
     if classroom is not None:
         student = student_shape(context, classroom.teacher, classroom.tokenizer)
         compared = compare_with_counts(classroom)
-        lines += [*_lesson(classroom), *_models(classroom, student)]
+        lines += [*_lesson(classroom), *_special_tokens(classroom), *_models(classroom, student)]
         lines += [*_costs(classroom, student, compared), _known(compared)]
         cautions += _of_teacher(compared)
     return [*lines, *(f"\n{textwrap.fill(f'CAUTION: {each}', WIDTH)}" for each in cautions)]
@@ -144,6 +146,16 @@ def _lesson(classroom: Classroom) -> list[str]:
         f"Training  {training.steps:,} steps of {training.batch} blocks, {epochs:.3g} times the"
         f" lesson; with its controls {learning} trainings",
     ]
+
+
+def _special_tokens(classroom: Classroom) -> list[str]:
+    """Text that is read as a special token, which whoever only quotes it does not want."""
+    text = classroom.context.text.splits
+    found = special_tokens_in(classroom.tokenizer, [*text.training, *text.validation, *text.test])
+    named = ", ".join(f"{token} {count:,} times" for token, count in found.most_common(NAMED))
+    return [f"Tokens    special tokens stand in the text and are read as such: {named}"] * bool(
+        found
+    )
 
 
 def _models(classroom: Classroom, student: nn.Module) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels

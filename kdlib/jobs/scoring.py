@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from kdlib.data.blocks import Blocks
-from kdlib.data.documents import Document, text_sha256
+from kdlib.data.document import Document, text_sha256
 from kdlib.jobs.context import RunModels
 from kdlib.losses.alignment import predicting
 from kdlib.models.checksums import folder_fingerprint

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdlib.data.documents import text_sha256
+from kdlib.data.document import text_sha256
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunContext, RunText
 from kdlib.training.run_folder import read_state

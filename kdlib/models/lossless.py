@@ -7,6 +7,7 @@ it, or drops and changes characters, the model is asked about one text and judge
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +113,28 @@ def refuse_lost_text(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Doc
             " not be asked about the text that it is judged by; give a model whose tokenizer covers"
             " every byte, or a text without that"
         )
+
+
+def special_tokens_in(
+    tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document]
+) -> Counter[str]:
+    """How often documents hold the text of a special token, which is read as that token.
+
+    Nothing is lost, but a page that quotes ``<|endoftext|>`` ends there for the model.
+
+    Args:
+        tokenizer: of the model that reads the documents.
+        documents: the texts.
+
+    Returns:
+        Occurrences by the token's text, of those that occur.
+    """
+    added = tokenizer.backend_tokenizer.get_added_tokens_decoder().values()
+    special = sorted({token.content for token in added if token.special})
+    found: Counter[str] = Counter()
+    for document in documents:
+        found.update({token: document.text.count(token) for token in special})
+    return +found
 
 
 def _probes(backend: Tokenizer) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,7 @@ def load_complete_weights(folder: Path, settings: dict[str, Any]) -> nn.Module:
     model, found = _load(folder)
     drawn = not torch.equal(state, torch.random.get_rng_state())
     torch.random.set_rng_state(state)
+    _refuse_another_class(folder, settings, model)
     _refuse_wrapper(folder, model)
     _refuse_incomplete(folder, settings, found)
     if drawn:
@@ -143,6 +144,20 @@ def _blocks(names: Iterable[str]) -> list[int]:
 
 
 # --- What a model must be, whatever its files say --------------------------------------------------
+
+
+def _refuse_another_class(folder: Path, settings: dict[str, Any], model: Any) -> None:
+    """A Gemma and a Llama have tensors of the same names, and compute other things from them."""
+    import transformers
+
+    named = getattr(transformers, architecture(settings), None)
+    config = getattr(named, "config_class", None)
+    if config is not None and not isinstance(model.config, config):
+        raise UserError(
+            f"model: the config.json in {folder} names the class {architecture(settings)}, and its"
+            f" model_type {settings.get('model_type')!r} is that of {type(model).__name__}; get the"
+            " file again, as the model was saved"
+        )
 
 
 def _refuse_wrapper(folder: Path, model: Any) -> None:

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.losses.alignment import next_token

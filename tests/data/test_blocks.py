@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 
 EOT = 0

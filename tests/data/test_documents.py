@@ -6,12 +6,9 @@ import pytest
 import torch
 
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import (
-    Document,
-    Splits,
-    load_splits,
-    text_sha256,
-)
+from kdlib.data.document import Document, text_sha256
+from kdlib.data.documents import load_splits
+from kdlib.data.splits import Splits
 from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 

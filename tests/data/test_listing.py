@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kdlib.data.documents import load_documents, load_splits, load_text
+from kdlib.data.documents import load_splits, load_text
+from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 
 pytestmark = pytest.mark.door("folders of texts")
@@ -60,18 +61,18 @@ def test_leftovers_are_no_documents(folder, reason, name):
 
 def test_a_copy_by_name_whose_original_is_elsewhere_is_a_document(folder):
     (folder / "Copy of another letter.txt").write_text(prose(99))
-    assert len(load_documents(str(folder))) == 41 and left_out(folder) == {}
+    assert len(open_source(str(folder)).documents) == 41 and left_out(folder) == {}
 
 
 def test_an_empty_file_is_left_out_with_a_count(folder):
     (folder / "empty.txt").write_bytes(b"")
     (folder / "blank.txt").write_bytes(b"\xef\xbb\xbf \r\n")
-    assert len(load_documents(str(folder))) == 40 and left_out(folder) == {"empty": 2}
+    assert len(open_source(str(folder)).documents) == 40 and left_out(folder) == {"empty": 2}
 
 
 def test_suffixes_may_be_in_capitals(folder):
     (folder / "OLD.TXT").write_text(prose(77))
-    assert len(load_documents(str(folder))) == 41
+    assert len(open_source(str(folder)).documents) == 41
 
 
 def test_all_unusable_files_are_named_at_once(folder):
@@ -95,7 +96,7 @@ def test_links_are_followed_once(folder, tmp_path):
     (folder / "linked.txt").symlink_to(folder / "letter 3.txt")
     (folder / "nowhere.txt").symlink_to(folder / "gone.txt")
     os.link(folder / "letter 4.txt", folder / "below" / "hard.txt")
-    texts = [document.text for document in load_documents(str(folder))]
+    texts = [document.text for document in open_source(str(folder)).documents]
     assert sorted(texts) == sorted([*map(prose, range(40)), prose(55)])
     assert left_out(folder) == {"the same file again": 5, "links that lead nowhere": 1}
 
@@ -108,7 +109,7 @@ def test_a_pipe_in_a_folder_is_not_waited_for(folder):
 
 def test_a_hidden_folder_may_be_named(folder):
     hidden = folder.rename(folder.with_name(".texts"))
-    assert len(load_documents(str(hidden))) == 40
+    assert len(open_source(str(hidden)).documents) == 40
 
 
 def test_a_folder_of_other_files_says_what_it_holds(tmp_path):

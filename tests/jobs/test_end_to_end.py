@@ -135,7 +135,8 @@ def test_models_are_measured_on_another_text_and_the_report_stays(tiny, tmp_path
     other.write_text("It was the best of times, it was the worst of times. " * 40)
     done = kdlib("evaluate", tiny[0], "--text", other)
     assert done.code == 0, done.err
-    assert done.out.startswith(f"On {other}:") and "perplexity" in done.out
+    assert done.out.startswith(f"On {other}: 1 document of 2,120 characters\n")
+    assert "perplexity" in done.out
     assert (tiny[0] / "report.json").read_bytes() == report
 
 

@@ -74,6 +74,24 @@ def test_signal_saves_and_says_how_to_go_on(quick, tmp_path, number):
     assert (folder / "checkpoint.safetensors").exists()
 
 
+def test_a_file_in_a_models_place_is_refused_before_the_training(killed, quick, tmp_path):
+    folder = killed("student", tmp_path / "run")
+    (folder / "control_equal_steps").write_text("mine")
+    done = kdlib("distill", "tiny", "--out", folder, *quick, "--resume")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(
+        "control_equal_steps is a file, where a model is to be; move it away\n"
+    )
+    assert (folder / "control_equal_steps").read_text() == "mine"
+
+
+def test_an_empty_folder_in_a_models_place_is_no_finished_model(killed, quick, tmp_path):
+    folder = killed("student", tmp_path / "run")
+    (folder / "control_equal_steps").mkdir()
+    done = kdlib("distill", "tiny", "--out", folder, *quick, "--resume")
+    assert done.code == 0, done.err
+
+
 def test_damaged_checkpoint_is_refused_and_kept(killed, quick, tmp_path):
     folder = killed("student", tmp_path / "run")
     path = folder / "checkpoint.safetensors"

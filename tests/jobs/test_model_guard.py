@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from little_runs import TRAINING, little, paragraphs, run, write_file
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs.measure import measure_again, measure_on

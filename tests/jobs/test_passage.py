@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.jobs.passage import PASSAGE_TOKENS, read_passage
 from kdlib.jobs.scoring import Exam
 from kdlib.models.folders import POCKET_TEACHER, load_tokenizer

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 from little_runs import little, paragraphs, run, write_file
 
-from kdlib.data.documents import Document, sotu_folder
+from kdlib.data.document import Document
+from kdlib.data.sources import sotu_folder
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
@@ -125,6 +126,20 @@ def test_a_test_that_stands_in_the_training_is_named(made, tmp_path):
     )
     said = "\n".join(preview(*opened(asked, tmp_path / "run")))
     assert "CAUTION: 100% of the test's passages stand in the training" in said
+
+
+@pytest.mark.door("texts")
+def test_text_that_is_read_as_a_special_token_is_named(made, tmp_path):
+    parts = paragraphs(120)
+    parts[3] += " It ends with <|endoftext|>, and again <|endoftext|>."
+    write_file(tmp_path / "quoting.txt", parts)
+    asked = recipe(made, ONCE)
+    asked = dataclasses.replace(
+        asked, data=dataclasses.replace(asked.data, text=str(tmp_path / "quoting.txt"))
+    )
+    said = preview(*opened(asked, tmp_path / "run"))
+    assert any("read as such: <|endoftext|> 2 times" in line for line in said)
+    assert not any("read as such" in line for line in preview(*opened(recipe(made, ONCE), made)))
 
 
 def test_a_dry_run_says_what_would_happen_and_leaves_nothing(made, tmp_path, capsys):

@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, processors
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.samples import generate, prompt_ids
 from kdlib.models.folders import load_model, load_tokenizer, wrap_tokenizer

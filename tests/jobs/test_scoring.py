@@ -9,7 +9,8 @@ import pytest
 import torch
 from little_runs import lasting, little, paragraphs, result, run, write_file
 
-from kdlib.data.documents import load_documents, text_sha256
+from kdlib.data.document import text_sha256
+from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 from kdlib.jobs import scoring
 from kdlib.jobs.measure import measure_again, measure_on
@@ -74,7 +75,7 @@ def test_another_text_is_read_once(other, scored):
     assert scored == EVERYBODY
     assert lasting(first) == lasting(second)
     assert (RUN / "report.json").read_bytes() == report
-    assert scores_path(RUN, text_sha256(load_documents(str(other)))).exists()
+    assert scores_path(RUN, text_sha256(open_source(str(other)).documents)).exists()
 
 
 def test_the_runs_own_scores_stay_beside_those_of_another_text(other, scored):

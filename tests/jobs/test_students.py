@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs import students

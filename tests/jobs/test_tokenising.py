@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from little_runs import little, paragraphs, write_file
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs import tokenising

@@ -11,7 +11,7 @@ import torch
 from gguf_files import write_gguf, write_wheel
 
 from kdlib import cli
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models import fetch

@@ -8,7 +8,7 @@ from little_folders import TEXT, write
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from kdlib.data.blocks import make_blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.errors import UserError
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.lossless import refuse_lossy, refuse_lost_text

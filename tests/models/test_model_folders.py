@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import END_OF_TEXT, train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models.folders import (

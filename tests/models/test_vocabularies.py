@@ -6,7 +6,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.models.folders import load_model, load_whole_model, save_model, wrap_tokenizer

@@ -93,6 +93,23 @@ def test_settings_that_are_not_the_weights_are_refused(folder, name):
         load_whole_model(folder)
 
 
+@pytest.mark.parametrize("kind", ["gemma", "mistral", "olmo"])
+def test_tensors_of_the_same_names_are_not_read_as_another_class(folder, kind):
+    change_settings(folder, model_type=kind)
+    with pytest.raises(
+        UserError, match=f"names the class LlamaForCausalLM, and its model_type '{kind}'"
+    ):
+        load_whole_model(folder)
+
+
+@pytest.mark.parametrize(
+    "named", [None, ["LLaMAForCausalLM"], ["MyLlamaForCausalLM"], ["LlamaModel"]]
+)
+def test_a_class_that_the_library_does_not_know_is_no_contradiction(folder, named):
+    change_settings(folder, architectures=named)
+    load_whole_model(folder)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [

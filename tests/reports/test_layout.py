@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kdlib.data.blocks import Blocks, make_blocks
-from kdlib.data.documents import Document
+from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.reports.layout import Layout, layout_of
 
