@@ -35,7 +35,7 @@ from kdlib.models.vocabularies import trim_vocabulary
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
-from kdlib.training.run_folder import record_phase
+from kdlib.training.run_state import record_phase
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 

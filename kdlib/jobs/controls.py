@@ -16,7 +16,7 @@ from kdlib.jobs.compute import steps_of_equal_compute
 from kdlib.jobs.context import RunContext
 from kdlib.losses.objectives import Objective
 from kdlib.models.operations import BlockOperations
-from kdlib.training.run_folder import read_state
+from kdlib.training.run_state import read_state
 from kdlib.training.schedule import Training
 
 WITHOUT_TEACHER = Objective.from_lambda(0.0)

@@ -45,7 +45,8 @@ from kdlib.reports.speed import tokens_per_second
 from kdlib.reports.summary import summarise_losses, summarise_scores
 from kdlib.reports.verdict import verdict
 from kdlib.reports.where_lost import where_lost
-from kdlib.training.run_folder import read_state, record_phase, require_run
+from kdlib.training.run_folder import require_run
+from kdlib.training.run_state import read_state, record_phase
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -9,7 +9,7 @@ from __future__ import annotations
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels
 from kdlib.models.checksums import contents_sha256
-from kdlib.training.run_folder import read_state
+from kdlib.training.run_state import read_state
 
 
 def model_checksums(models: RunModels) -> dict[str, str]:

@@ -22,7 +22,8 @@ from kdlib.jobs.controls import WITHOUT_TEACHER
 from kdlib.jobs.learners import Learner, learner
 from kdlib.jobs.phases import learn, train_control
 from kdlib.machine.distributed import run_on_main
-from kdlib.training.run_folder import METRICS, Metrics, read_state, write_state
+from kdlib.training.metrics import METRICS, Metrics
+from kdlib.training.run_state import read_state, write_state
 
 
 def train_patiently(classroom: Classroom, patient: Learner) -> None:

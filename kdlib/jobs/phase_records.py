@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.reports.fields import LEARNERS
-from kdlib.training.run_folder import Metrics, read_state
+from kdlib.training.metrics import Metrics
+from kdlib.training.run_state import read_state
 
 PHASES = ("tokenizer", "teacher", "teacher_pass", *LEARNERS, "evaluation")
 

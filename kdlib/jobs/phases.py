@@ -28,7 +28,7 @@ from kdlib.models.from_scratch import new_model
 from kdlib.models.frozen import check_pair
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
-from kdlib.training.run_folder import record_phase
+from kdlib.training.run_state import record_phase
 from kdlib.training.task import Task
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from kdlib.jobs.context import RunContext
 from kdlib.machine.devices import describe_machine, library_versions
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import parameter_count
-from kdlib.training.run_folder import Metrics, read_state
+from kdlib.training.metrics import Metrics
+from kdlib.training.run_state import read_state
 
 
 def write_provenance(context: RunContext) -> None:

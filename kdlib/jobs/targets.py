@@ -20,7 +20,7 @@ from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets, can_precompute
 from kdlib.teachers.spans import SpanLikelihoods
-from kdlib.training.run_folder import record_targets
+from kdlib.training.run_state import record_targets
 from kdlib.training.schedule import Training
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kdlib.data.document import text_sha256
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunContext, RunText
-from kdlib.training.run_folder import read_state
+from kdlib.training.run_state import read_state
 
 
 def refuse_another_text(context: RunContext) -> None:

@@ -22,8 +22,8 @@ from kdlib.machine.progress import progress_bar
 from kdlib.machine.sharding import is_sharding
 from kdlib.machine.signals import stop_signals
 from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Interrupted, Phase
-from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import (
     learning_rate,
     make_optimizer,

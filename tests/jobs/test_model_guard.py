@@ -13,7 +13,7 @@ from kdlib.jobs.measure import measure_again, measure_on
 from kdlib.jobs.recipe import StudentSettings, TeacherSettings
 from kdlib.models.folders import save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
-from kdlib.training.run_folder import read_state, write_state
+from kdlib.training.run_state import read_state, write_state
 
 pytestmark = [pytest.mark.slow, pytest.mark.door("models of a run")]
 RUN, BOOK = Path("run"), Path("book.txt")

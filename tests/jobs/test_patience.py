@@ -16,7 +16,9 @@ from kdlib.jobs.learners import Learner, learner
 from kdlib.jobs.patience import train_patiently
 from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
 from kdlib.jobs.recipe import Controls, Recipe, StudentSettings
-from kdlib.training.run_folder import Metrics, prepare_run, read_state, record_phase
+from kdlib.training.metrics import Metrics
+from kdlib.training.run_folder import prepare_run
+from kdlib.training.run_state import read_state, record_phase
 from kdlib.training.schedule import Training
 
 STEPS = 10

@@ -4,7 +4,9 @@ import pytest
 
 from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
 from kdlib.reports.fields import field_of, leaves
-from kdlib.training.run_folder import Metrics, prepare_run, read_state, write_state
+from kdlib.training.metrics import Metrics
+from kdlib.training.run_folder import prepare_run
+from kdlib.training.run_state import read_state, write_state
 
 # Powers of two, so that a sum tells what is in it.
 SECONDS = {

@@ -14,7 +14,8 @@ from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
 from kdlib.models.operations import BlockOperations
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
-from kdlib.training.run_folder import prepare_run, record_phase
+from kdlib.training.run_folder import prepare_run
+from kdlib.training.run_state import record_phase
 from kdlib.training.schedule import Training
 
 TRAINING = Training(steps=100, batch=4, learning_rate=0.01)

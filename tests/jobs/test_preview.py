@@ -18,7 +18,7 @@ from kdlib.jobs.students import student_shape
 from kdlib.models.folders import load_model, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
 from kdlib.models.pruning import Pruning
-from kdlib.training.run_folder import read_state
+from kdlib.training.run_state import read_state
 from kdlib.training.schedule import Training
 
 CONTEXT, BLOCK = 64, 16

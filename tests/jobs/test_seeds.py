@@ -8,8 +8,8 @@ from little_runs import lasting, little, result, run
 from safetensors.torch import load_file
 
 from kdlib.jobs import phases, pipeline
+from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Interrupted
-from kdlib.training.run_folder import Metrics
 
 pytestmark = pytest.mark.slow
 RUN = Path("run")

@@ -31,7 +31,7 @@ from kdlib.models import pruning
 from kdlib.models.folders import load_model, load_tokenizer, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import check_pair, freeze
-from kdlib.training.run_folder import Metrics
+from kdlib.training.metrics import Metrics
 from kdlib.training.schedule import Training
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]

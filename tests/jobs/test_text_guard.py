@@ -11,7 +11,7 @@ from kdlib.jobs.context import read_text
 from kdlib.jobs.measure import measure_again, measure_on
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.samples import continuations
-from kdlib.training.run_folder import read_state
+from kdlib.training.run_state import read_state
 
 pytestmark = pytest.mark.slow
 RUN, BOOK = Path("run"), Path("book.txt")

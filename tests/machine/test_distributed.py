@@ -30,8 +30,9 @@ from kdlib.machine.sharding import gather_model, is_sharding, place_module
 from kdlib.models.folders import load_model
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.training.checkpoint import Position, save_checkpoint
+from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Phase
-from kdlib.training.run_folder import CHECKPOINT, Metrics
+from kdlib.training.run_folder import CHECKPOINT
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
 from kdlib.teachers.live import LiveTargets
 from kdlib.training.loop import rows_of_step, train
+from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Phase
-from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training, make_optimizer
 from kdlib.training.step import StepContext, take_step
 from kdlib.training.student_with_loss import StudentWithLoss

@@ -16,8 +16,8 @@ from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.teachers.base import TeacherTargets
 from kdlib.training import loop, window
+from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Interrupted, Phase
-from kdlib.training.run_folder import Metrics
 from kdlib.training.schedule import Training, rows_of_step
 
 

@@ -7,14 +7,9 @@ import pytest
 from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.training import run_folder
-from kdlib.training.run_folder import (
-    Metrics,
-    check_free,
-    is_run,
-    prepare_run,
-    read_state,
-    require_run,
-)
+from kdlib.training.metrics import Metrics
+from kdlib.training.run_folder import check_free, is_run, prepare_run, require_run
+from kdlib.training.run_state import read_state
 
 
 def prepare(folder, **options):
