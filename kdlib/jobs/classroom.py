@@ -84,7 +84,9 @@ class Classroom:
         self, objective: Objective, training: Training, targets: TeacherTargets | None = None
     ) -> Task:
         """What one of those who learn here is to learn."""
-        return Task(self.blocks, self.validation, objective, training, targets)
+        recipe = self.context.recipe
+        rollouts = None if targets is None else recipe.on_policy.rollouts(recipe.data.block)
+        return Task(self.blocks, self.validation, objective, training, targets, rollouts)
 
 
 def open_classroom(context: RunContext) -> Classroom:

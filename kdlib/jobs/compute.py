@@ -11,9 +11,10 @@ from __future__ import annotations
 from torch import nn
 
 from kdlib.data.blocks import Blocks
-from kdlib.models.operations import BlockOperations, block_operations
+from kdlib.models.operations import BlockOperations, block_operations, writing_operations
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
+from kdlib.training.rollouts import Rollouts
 from kdlib.training.task import Task
 
 
@@ -33,17 +34,40 @@ def before_training(targets: TeacherTargets, teacher: BlockOperations, blocks: i
     return blocks * ahead(type(targets), teacher)
 
 
-def of_training(task: Task, learner: BlockOperations, teacher: BlockOperations) -> int:
+def of_training(
+    task: Task, learner: BlockOperations, teacher: BlockOperations, writing: int = 0
+) -> int:
     """Operations of a whole training.
 
     Args:
-        task: its steps, batch and targets.
+        task: its steps, batch and targets, and what the learner writes itself.
         learner: what the one who learns takes to read one block.
         teacher: what the teacher takes to read one block.
+        writing: what the one who learns takes to write one text.
     """
     blocks = task.training.steps * task.training.batch
-    asked = 0 if task.targets is None else in_training(type(task.targets), teacher)
-    return blocks * (learner.training + asked)
+    if task.targets is None:
+        return blocks * learner.training
+    own = 0 if task.rollouts is None else written(blocks, task.rollouts)
+    asked = (blocks - own) * in_training(type(task.targets), teacher) + own * teacher.forward
+    return blocks * learner.training + asked + own * writing
+
+
+def written(rows: int, rollouts: Rollouts) -> int:
+    """How many rows of a training the student writes itself, if no block is too short for it.
+
+    Args:
+        rows: of all steps together.
+        rollouts: which of them the student writes.
+    """
+    return int(rows * rollouts.share + 1e-9)
+
+
+def writing_of(model: nn.Module, rollouts: Rollouts | None) -> int:
+    """What it takes the model to write one text; 0 if it writes none."""
+    if rollouts is None:
+        return 0
+    return writing_operations(model.config, rollouts.prompt_tokens, rollouts.new_tokens)
 
 
 def ahead(targets: type[TeacherTargets], teacher: BlockOperations) -> int:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from torch import nn
 
 from kdlib.jobs.classroom import Classroom
-from kdlib.jobs.compute import ahead, in_training, operations_of, steps_of_equal_compute
+from kdlib.jobs.compute import (
+    ahead,
+    in_training,
+    operations_of,
+    steps_of_equal_compute,
+    writing_of,
+    written,
+)
 from kdlib.jobs.learners import learners
 from kdlib.jobs.targets import targets_class
 from kdlib.models.from_scratch import parameter_count
@@ -31,7 +38,10 @@ def expected_operations(classroom: Classroom, student: nn.Module) -> int:
     training = recipe.student.training
     steps, read = training.steps, training.steps * training.batch
     before = len(classroom.teachers_blocks) * ahead(kind, teacher)
-    taught = read * (learner.training + in_training(kind, teacher))
+    rollouts = recipe.on_policy.rollouts(recipe.data.block)
+    own = 0 if rollouts is None else written(read, rollouts)
+    taught = read * learner.training + (read - own) * in_training(kind, teacher)
+    taught += own * (teacher.forward + writing_of(student, rollouts))
     alone = read * learner.training
     longer = steps_of_equal_compute(before + taught, steps, alone)
     costs = {

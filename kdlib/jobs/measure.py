@@ -18,6 +18,7 @@ from kdlib.jobs.checks import refuse_unfinished_run
 from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
 from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.model_guard import refuse_other_models
+from kdlib.jobs.own_texts import on_own_texts
 from kdlib.jobs.passage import read_passage
 from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
 from kdlib.jobs.recipe_files import recipe_of_run
@@ -207,6 +208,7 @@ def _look_closer(
         "agreement_lead": agreement_leads(scores),
         "where_lost": where_lost(scores, counts, documents),
         "passage": read_passage(entrants.loaded, exam, tokenizer, context.accelerator),
+        **on_own_texts(entrants.loaded, exam.blocks, context.recipe.seed, context.accelerator),
     }
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.classroom import Classroom
-from kdlib.jobs.compute import of_training, operations_of
+from kdlib.jobs.compute import of_training, operations_of, writing_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.controls import WITHOUT_TEACHER, control_training
 from kdlib.jobs.learners import Learner
@@ -133,7 +133,8 @@ def learn(classroom: Classroom, learner: Learner, model: nn.Module, task: Task) 
     """
     check_pair(classroom.teacher, model, same_tokens=classroom.pairs is None)
     costs = operations_of(model, task.blocks)
-    operations = of_training(task, costs, classroom.teacher_operations)
+    writing = writing_of(model, task.rollouts)
+    operations = of_training(task, costs, classroom.teacher_operations, writing)
     trained = _train(classroom.context, learner, model, task, operations)
     folder = classroom.context.folder / learner.name
     run_on_main(lambda: save_model(trained, classroom.tokenizer, folder))

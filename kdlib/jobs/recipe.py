@@ -15,6 +15,7 @@ import tyro
 from kdlib.errors import UserError
 from kdlib.jobs.bounds import refuse_impossible
 from kdlib.jobs.objective_settings import ObjectiveSettings
+from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.losses.sparse import KINDS
 from kdlib.models.from_scratch import ModelSize
 from kdlib.models.pruning import Pruning
@@ -134,6 +135,7 @@ class Recipe:
     student: StudentSettings = StudentSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     targets: TargetSettings = TargetSettings()
+    on_policy: OnPolicy = OnPolicy()
     controls: Controls = Controls()
     until: Literal["teacher", "report"] = "report"
     """The last thing to make: 'teacher' stops once the teacher is trained."""
@@ -172,6 +174,36 @@ class Recipe:
             raise UserError(
                 f"objective.divergence: {self.objective.divergence} needs the teacher's whole"
                 f" distributions; with targets.kind = {self.targets.kind} use forward_kl"
+            )
+
+        if self.on_policy.share:
+            self._check_rollouts()
+
+    def _check_rollouts(self) -> None:
+        """What the student writes needs a teacher that is at hand and reads the same tokens."""
+        self.on_policy.rollouts(self.data.block)
+        if self.targets.kind != "exact":
+            raise UserError(
+                "on_policy.share: what the student writes has no targets on disk; use targets.kind"
+                " exact, or share 0"
+            )
+        if self.student.cross_tokenizer:
+            raise UserError(
+                "on_policy.share: with cross_tokenizer the teacher cannot judge each of the"
+                " student's tokens; use share 0"
+            )
+        objective = self.objective
+        if self.on_policy.estimator == "single_sample" and (
+            objective.divergence != "reverse_kl" or objective.temperature != 1
+        ):
+            raise UserError(
+                "on_policy.estimator: single_sample estimates the reverse KL at temperature 1; use"
+                " --objective.divergence reverse_kl"
+            )
+        if not objective.objective().teacher_weight:
+            raise UserError(
+                "on_policy.share: without a teacher (objective.weight 0) nothing is learned from"
+                " what the student writes; use share 0"
             )
 
     def _check_student_with_own_tokenizer(self) -> None:

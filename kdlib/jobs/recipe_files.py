@@ -15,6 +15,7 @@ import tomli_w
 from kdlib.errors import UserError
 from kdlib.files import expand_home
 from kdlib.jobs.flags import parse, refuse_unknown
+from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.jobs.recipe import Data, Recipe
 from kdlib.training.run_folder import RECIPE, read_recipe
 
@@ -89,6 +90,8 @@ def recipe_fingerprint(recipe: Recipe) -> str:
     for name in LATER:
         if values["data"][name] == getattr(defaults, name):
             del values["data"][name]
+    if recipe.on_policy == OnPolicy():
+        del values["on_policy"]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 

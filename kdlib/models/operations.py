@@ -76,13 +76,44 @@ def block_operations(config: Any, tokens: int) -> BlockOperations:
         config: of a causal language model of transformers.
         tokens: of the block, its last one, which predicts nothing, included.
     """
-    # The first import of transformers reseeds torch: a count must not change what is drawn next.
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        from transformers import AutoModelForCausalLM
-
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        ids = torch.zeros(1, tokens, dtype=torch.long)
+    model = _without_weights(config)
+    ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
     body = operations(lambda: last_hidden_states(model, ids))
     with one_text_a_row():
         whole = operations(lambda: model(input_ids=ids, use_cache=False))
     return BlockOperations(body, (whole - body) // tokens * (tokens - 1))
+
+
+def writing_operations(config: Any, prompt: int, new: int) -> int:
+    """Count what it takes a model to write a text, each token read once (with a KV cache).
+
+    Args:
+        config: of a causal language model of transformers.
+        prompt: tokens of the beginning.
+        new: tokens that are written; the last of them is not read.
+    """
+    model = _without_weights(config)
+    ids = torch.zeros(1, prompt + new, dtype=torch.long, device="meta")
+
+    def write() -> None:
+        cache, read = None, 0
+        for until in range(prompt, prompt + new):
+            output = model(
+                input_ids=ids[:, read:until],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache, read = output.past_key_values, until
+
+    with torch.no_grad():
+        return operations(write)
+
+
+def _without_weights(config: Any) -> Any:
+    """The model on the "meta" device, where nothing is computed."""
+    # The first import of transformers reseeds torch: a count must not change what is drawn next.
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)

@@ -25,7 +25,10 @@ GROUPS = {
     "SPLIT": SPLITS,
 }
 # Only whole parts may be absent: a part that is present must be complete.
-MAY_BE_ABSENT = {*RIVALS, "gap_closed", "agreement_lead", "where_lost", "passage"}
+MAY_BE_ABSENT = {
+    *RIVALS,
+    *("gap_closed", "agreement_lead", "where_lost", "passage", "prefixes", "writing"),
+}
 # These compare two distributions over the same tokens, slot by slot.
 NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
 
@@ -124,6 +127,15 @@ FIELDS = {
     "where_lost.document.tokens": Field("tokens", "test tokens in each document"),
     "where_lost.document.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) in each document"),
     "where_lost.document.LEARNER.excess": Field("nats per token", "mean loss minus the teacher's in each document"),
+    "prefixes.text.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) at the tokens of test blocks, each behind its own block's words"),
+    "prefixes.text.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there"),
+    "prefixes.teacher.LEARNER.forward_kl": Field("nats per token", "the same where the teacher wrote the words; summed over a text it is the KL of whole texts, forward"),
+    "prefixes.teacher.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there"),
+    "prefixes.own.LEARNER.forward_kl": Field("nats per token", "the same where the model itself wrote the words"),
+    "prefixes.own.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there; summed over a text it is the KL of whole texts, reverse"),
+    "writing.MODEL.entropy": Field("nats per token", "how unsure a model is while it writes, at temperature 1"),
+    "writing.MODEL.repeated": Field("share", "runs of four tokens that the same text has had before"),
+    "writing.MODEL.distinct": Field("share", "different pairs of neighbours among all pairs that it wrote"),
     "trainings.seed": Field("integer", "the seed of a training of student and controls"),
     "trainings.LEARNER": Field("nats per token", "the cross-entropy of each learner of that seed"),
     "targets.bytes_per_token": Field("bytes per token", "size on disk of the teacher's sparse targets", True),

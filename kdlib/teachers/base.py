@@ -27,12 +27,17 @@ class TeacherTargets(ABC):
     reads_ahead = False
 
     @abstractmethod
-    def __call__(self, rows: Tensor, ids: Tensor) -> Targets | SpanTargets:
+    def __call__(
+        self, rows: Tensor, ids: Tensor, own: Tensor | None = None
+    ) -> Targets | SpanTargets:
         """The targets of a batch.
 
         Args:
             rows: (B,) numbers of the blocks.
             ids: (B, S) their tokens, on the device where the targets are wanted.
+            own: (B,) boolean, True where ids are not the block's but what the student wrote from
+                its beginning; None where all are the block's. What was made ahead knows nothing of
+                such a text: only a teacher that is at hand can be asked.
 
         Returns:
             Targets of the same (B, S), in a form that the loss takes.

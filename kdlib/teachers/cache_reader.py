@@ -76,16 +76,18 @@ class CachedTargets(TeacherTargets):
             if row not in self._pending:
                 self._pending[row] = self._pool.submit(self._read, row)
 
-    def __call__(self, rows: Tensor, ids: Tensor) -> SparseTargets:
+    def __call__(self, rows: Tensor, ids: Tensor, own: Tensor | None = None) -> SparseTargets:
         """The sparse targets of a batch.
 
         Args:
             rows: (B,) numbers of the blocks.
             ids: (B, S) their tokens; only the device is used.
+            own: must be None: nothing is known of what a student writes.
 
         Returns:
             Targets (B, S - 1, k) on the device of ``ids``.
         """
+        assert own is None, "these targets are of the blocks alone"
         # Popped, so that memory holds no more than the prefetched batches. A row that was not
         # prefetched, or that the batch holds twice, is read here.
         pending = [self._pending.pop(row, None) for row in rows.tolist()]

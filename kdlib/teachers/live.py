@@ -71,12 +71,13 @@ class LiveTargets(TeacherTargets):
     def __init__(self, teacher: nn.Module, place: Placement = stay_in_place):
         self._reader = place(HiddenStateReader(teacher))
 
-    def __call__(self, rows: Tensor, ids: Tensor) -> Targets:
+    def __call__(self, rows: Tensor, ids: Tensor, own: Tensor | None = None) -> Targets:
         """The targets of a batch.
 
         Args:
             rows: not used.
             ids: (B, S) token ids, on the teacher's device.
+            own: not used.
 
         Returns:
             Targets (B, S, ...), as `HiddenStateReader` makes them.
@@ -112,32 +113,39 @@ class PrecomputedTargets(TeacherTargets):
         reader = HiddenStateReader(teacher)
         if reader.head is None:
             raise ValueError("teacher: its logits are not one product of its hidden states")
-        device = next(place(reader).parameters()).device
+        self._reader = place(reader)
+        device = next(self._reader.parameters()).device
         groups = blocks.ids.split(max(1, TOKENS // blocks.ids.shape[1]))
         done = 0
         with progress_bar("teacher pass", len(groups)) as progress:
             for ids in groups:
                 with autocast():
-                    hidden, self._head = reader(ids.to(device))
+                    hidden, self._head = self._reader(ids.to(device))
                 if not done:  # whatever dtype the pass gives is kept
                     self._hidden = hidden.new_empty(*blocks.ids.shape, hidden.shape[-1])
                 self._hidden[done : done + len(ids)] = hidden
                 done += len(ids)
                 progress.update()
 
-    def __call__(self, rows: Tensor, ids: Tensor) -> HiddenTargets:
+    def __call__(self, rows: Tensor, ids: Tensor, own: Tensor | None = None) -> HiddenTargets:
         """The targets of a batch.
 
         Args:
             rows: (B,) numbers of the blocks.
-            ids: (B, S) their tokens; not used.
+            ids: (B, S) their tokens, or what the student wrote; only of the latter are they used.
+            own: (B,) boolean: the rows that the student wrote, of which the teacher is asked now.
 
         Returns:
             Hidden states (B, S, H) and the head.
         """
-        return HiddenTargets(
-            self._hidden[rows.to(self._hidden.device, non_blocking=True)], self._head
-        )
+        hidden = self._hidden[rows.to(self._hidden.device, non_blocking=True)]
+        if own is None:
+            return HiddenTargets(hidden, self._head)
+        places = own.nonzero().squeeze(-1).to(ids.device)
+        # A rank without a text of its own reads one all the same: a sharded teacher is run by all.
+        read = self._reader(ids[places] if len(places) else ids[:1])
+        hidden[places] = read.hidden[: len(places)].to(hidden.dtype)
+        return HiddenTargets(hidden, read.head)
 
 
 def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:

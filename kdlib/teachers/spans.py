@@ -242,17 +242,19 @@ class SpanLikelihoods(TeacherTargets):
                 ).cpu()
                 progress.update()
 
-    def __call__(self, rows: Tensor, ids: Tensor) -> SpanTargets:
+    def __call__(self, rows: Tensor, ids: Tensor, own: Tensor | None = None) -> SpanTargets:
         """The targets of a batch.
 
         Args:
             rows: (B,) numbers of the blocks.
             ids: (B, S) the student's tokens; only the device is used.
+            own: must be None: nothing is known of what a student writes.
 
         Returns:
             The spans (B, S) of the student's tokens and the teacher's log-likelihoods (B, K) of
             the spans, in nats.
         """
+        assert own is None, "these targets are of the blocks alone"
         rows = rows.cpu()
         return SpanTargets(
             self._student_spans[rows].to(ids.device), self._log_p[rows].to(ids.device)

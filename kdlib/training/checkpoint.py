@@ -26,6 +26,7 @@ from kdlib.machine.sharding import gather_tensor, shard_like
 from kdlib.training.phase import Phase
 
 FORMAT = "kdlib-checkpoint-4"
+WRITTEN = "written."
 
 
 class Position(NamedTuple):
@@ -34,10 +35,12 @@ class Position(NamedTuple):
     Attributes:
         step: optimiser steps done.
         seconds: wall-clock seconds spent on them.
+        written: by step, texts that the model has written for steps to come (see `Writer`).
     """
 
     step: int
     seconds: float
+    written: dict[int, torch.Tensor] = {}
 
 
 def save_checkpoint(
@@ -49,7 +52,7 @@ def save_checkpoint(
         phase: the phase that it belongs to; only this phase of this run may load it again.
         model: the model in training, sharded or not.
         optimizer: the optimizer of the same parameters.
-        position: the steps that are in the weights.
+        position: the steps that are in the weights, and what is written for those to come.
 
     Raises:
         UserError: if the file cannot be written; the previous checkpoint stays.
@@ -61,13 +64,15 @@ def save_checkpoint(
         tensors |= {
             f"optimizer.{index}.{key}": gather_tensor(value) for key, value in state.items()
         }
+    tensors |= {f"{WRITTEN}{step}": ids for step, ids in position.written.items()}
     if not is_main():
         return
     metadata = {
         "format": FORMAT,
         "run": phase.run,
         "phase": phase.name,
-        **{k: str(v) for k, v in position._asdict().items()},
+        "step": str(position.step),
+        "seconds": str(position.seconds),
     }
     metadata["sha256"] = _digest(tensors, metadata)
     with disk_errors_named(phase.checkpoint), atomic_file(phase.checkpoint) as draft:
@@ -114,7 +119,12 @@ def load_checkpoint(
         return None  # left by the previous phase, which is finished: this one starts at step 0
     _restore_model(model, tensors, path)
     _restore_optimizer(optimizer, tensors)
-    return Position(int(metadata["step"]), float(metadata["seconds"]))
+    written = {
+        int(name.removeprefix(WRITTEN)): ids
+        for name, ids in tensors.items()
+        if name.startswith(WRITTEN)
+    }
+    return Position(int(metadata["step"]), float(metadata["seconds"]), written)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

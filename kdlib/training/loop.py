@@ -24,6 +24,7 @@ from kdlib.machine.signals import stop_signals
 from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Interrupted, Phase
+from kdlib.training.rollouts import Rollout, Writer
 from kdlib.training.schedule import (
     learning_rate,
     make_optimizer,
@@ -58,7 +59,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
         ProcessLost: if another rank has ended; the last checkpoint is kept.
     """
     training = task.training
-    context, position = _start(model, task, phase, accelerator)
+    context, position, writer = _start(model, task, phase, accelerator)
     window = Window(training, position, accelerator)
     with (
         _emptied(accelerator),
@@ -69,7 +70,8 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
             set_learning_rate(context.optimizer, learning_rate(step, training))
             torch.manual_seed(_dropout_seed(phase.seed, step, accelerator.process_index))
             _prefetch(context, step + 1, phase.seed)
-            window.add(take_step(context, _rows(task, step, phase.seed)))
+            rollout = _rollout(writer, context, step, phase.seed)
+            window.add(take_step(context, _rows(task, step, phase.seed), rollout))
             progress.update()
 
             done, last = step + 1, step + 1 == training.steps
@@ -88,7 +90,10 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
                 if is_main():
                     Metrics(phase.folder).append(phase=phase.name, **row)
                 if saving:  # after the check of the window, which a NaN does not pass
-                    save_checkpoint(phase, model, context.optimizer, window.position)
+                    position = window.position
+                    if writer is not None:
+                        position = position._replace(written=writer.ahead)
+                    save_checkpoint(phase, model, context.optimizer, position)
                 window.restart_clock()
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")
@@ -107,7 +112,7 @@ def _emptied(accelerator: Accelerator) -> Iterator[None]:
 
 def _start(
     model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator
-) -> tuple[StepContext, Position]:
+) -> tuple[StepContext, Position, Writer | None]:
     """Put model and optimizer on the device and restore the checkpoint, if there is one."""
     if not is_sharding(accelerator):
         model.to(accelerator.device)
@@ -116,12 +121,27 @@ def _start(
     position = load_checkpoint(phase, model, optimizer) or Position(0, 0.0)
     if is_main():
         Metrics(phase.folder).rewind(phase.name, position.step)
-    return StepContext(student, wrapped, task, accelerator), position
+    writer = None
+    if task.rollouts is not None:
+        writer = Writer(task.rollouts, task.blocks, phase.seed, accelerator)
+        writer.ahead |= position.written
+    return StepContext(student, wrapped, task, accelerator), position, writer
 
 
 def _rows(task: Task, step: int, seed: int) -> Tensor:
     """Row numbers (batch,) of the global batch of a step."""
     return rows_of_step(step, len(task.blocks), task.training.batch, seed)
+
+
+def _rollout(writer: Writer | None, context: StepContext, step: int, seed: int) -> Rollout | None:
+    """What the student writes for a step, if it writes."""
+    if writer is None:
+        return None
+    task, every = context.task, writer.rollouts.refresh
+    # Up to the next multiple, so that a run that goes on writes when it would have written.
+    until = min(task.training.steps, step - step % every + every)
+    upcoming = {number: _rows(task, number, seed) for number in range(step, until)}
+    return writer.rollout(step, upcoming, context.student)
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

@@ -19,7 +19,12 @@ from torch.distributed.tensor import DTensor
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.alignment import predicting
+from kdlib.losses.fused.inputs import Targets
 from kdlib.losses.objectives import Loss
+from kdlib.losses.spans import SpanTargets
+from kdlib.teachers.base import TeacherTargets
+from kdlib.training.rollouts import Rollout
+from kdlib.training.student_with_loss import Own
 from kdlib.training.task import Task
 
 
@@ -53,7 +58,7 @@ class StepResult(NamedTuple):
     gradient_norm: Tensor
 
 
-def take_step(context: StepContext, rows: Tensor) -> StepResult:
+def take_step(context: StepContext, rows: Tensor, rollout: Rollout | None = None) -> StepResult:
     r"""Take one optimiser step over a global batch.
 
     .. math:: g = \nabla \, \frac{1}{N} \sum_{\text{ranks}} \; \sum_{\text{micro-batches}} L
@@ -64,22 +69,21 @@ def take_step(context: StepContext, rows: Tensor) -> StepResult:
     Args:
         context: what is trained, and how.
         rows: (batch,) row numbers of the blocks of the global batch, the same on every rank.
+        rollout: what the student wrote in place of some of these blocks.
 
     Returns:
         The loss, and the norm of the gradient.
     """
     task, accelerator = context.task, context.accelerator
     # Every rank has all masks, on the CPU: the global count costs no all-reduce and no GPU sync.
-    count = predicting(task.blocks.mask[rows]).sum().item()
+    count = _counted(task.blocks.mask[rows], rollout).sum().item()
     # Every rank makes the same number of passes: DDP and FSDP wait for all ranks in each of them.
-    micro_batches = rows_of_rank(rows, accelerator).tensor_split(
-        task.training.gradient_accumulation
-    )
+    share = _share(context, rows, rollout)
     losses = []
-    for number, micro in enumerate(micro_batches, start=1):
+    for number, micro in enumerate(share, start=1):
         # Gradients are reduced over the ranks with the last micro-batch only: once per step, not
         # once each. The price under FSDP2: until then a rank holds them unsharded.
-        last = number == len(micro_batches)
+        last = number == len(share)
         with contextlib.nullcontext() if last else accelerator.no_sync(context.student):
             loss = _loss(context, micro)
             # DDP and FSDP average the gradients over the ranks, but the sum is needed: the factor
@@ -93,14 +97,62 @@ def take_step(context: StepContext, rows: Tensor) -> StepResult:
     return StepResult(sum_losses(losses), norm)
 
 
-def _loss(context: StepContext, rows: Tensor) -> Loss:
+class MicroBatch(NamedTuple):
+    """What one forward pass reads.
+
+    Attributes:
+        rows: (B,) row numbers of its blocks.
+        written: (n, S) the texts of those of its rows that the student wrote, on the device.
+        own: which rows these are and what counts, on the CPU; None if the student writes nothing.
+    """
+
+    rows: Tensor
+    written: Tensor | None = None
+    own: Own | None = None
+
+
+def _share(context: StepContext, rows: Tensor, rollout: Rollout | None) -> list[MicroBatch]:
+    """This rank's share of a global batch, in micro-batches."""
+    accelerator, parts = context.accelerator, context.task.training.gradient_accumulation
+    mine = rows_of_rank(rows, accelerator)
+    if rollout is None:
+        return [MicroBatch(part) for part in mine.tensor_split(parts)]
+    own = rows_of_rank(rollout.own, accelerator)
+    counted = rows_of_rank(_counted(context.task.blocks.mask[rows], rollout), accelerator)
+    text = own.cumsum(0) - 1  # of the rank's rows that the student wrote, which text is whose
+    return [
+        MicroBatch(
+            mine[part],
+            rollout.ids[text[part][own[part]]],
+            Own(own[part], counted[part], rollout.single_sample),
+        )
+        for part in torch.arange(len(mine)).tensor_split(parts)
+    ]
+
+
+def _counted(mask: Tensor, rollout: Rollout | None) -> Tensor:
+    """The positions of a batch that count, (B, S - 1), from its blocks' mask (B, S)."""
+    counted = predicting(mask)
+    if rollout is None:
+        return counted
+    return torch.where(rollout.own[:, None], rollout.counted, counted)
+
+
+def _loss(context: StepContext, micro: MicroBatch) -> Loss:
     """Run the forward passes of teacher and student over one micro-batch."""
-    task, accelerator = context.task, context.accelerator
-    ids, mask = to_device(task.blocks, rows, accelerator)
+    task, accelerator, own = context.task, context.accelerator, micro.own
+    ids, mask = to_device(task.blocks, micro.rows, accelerator)
+    if own is not None and micro.written is not None:
+        ids[own.rows.nonzero().squeeze(-1).to(ids.device)] = micro.written
     with accelerator.autocast():
-        targets = None if task.targets is None else task.targets(rows, ids)
-        loss: Loss = context.student(ids, mask, task.objective, targets)
+        targets = None if task.targets is None else _targets(task.targets, micro, ids)
+        loss: Loss = context.student(ids, mask, task.objective, targets, own)
     return loss
+
+
+def _targets(source: TeacherTargets, micro: MicroBatch, ids: Tensor) -> Targets | SpanTargets:
+    """What the teacher says about a micro-batch."""
+    return source(micro.rows, ids) if micro.own is None else source(micro.rows, ids, micro.own.rows)
 
 
 def _clip(context: StepContext) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kdlib.data.blocks import Blocks
 from kdlib.losses.objectives import Objective
 from kdlib.teachers.base import TeacherTargets
+from kdlib.training.rollouts import Rollouts
 from kdlib.training.schedule import Training
 
 
@@ -20,6 +21,7 @@ class Task:
         objective: what is minimised.
         training: steps, batch size, learning rate and the other settings.
         targets: what the teacher says about `blocks`; None for a model without a teacher.
+        rollouts: which of its texts the model writes itself; None if it writes none.
     """
 
     blocks: Blocks
@@ -27,3 +29,4 @@ class Task:
     objective: Objective
     training: Training
     targets: TeacherTargets | None = None
+    rollouts: Rollouts | None = None

@@ -27,7 +27,7 @@ def runs(*documents):
     """All runs of eight words, of each document its own."""
     return [
         {tuple(split[i : i + 8]) for i in range(len(split) - 7)}
-        for split in (each.text.split() for each in documents)
+        for split in (each.text.casefold().split() for each in documents)
     ]
 
 

@@ -249,6 +249,7 @@ def test_an_open_parameter_is_no_part_of_the_fingerprint():
         assert known["objective"].pop(name) is None
     for name, default in (("validation", ""), ("test", ""), ("separator", "auto")):
         assert known["data"].pop(name) == default
+    assert not known.pop("on_policy")["share"]
     digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     assert recipe_fingerprint(Recipe()) == digest[:16]
     skewed = ["--objective.divergence", "skew_kl"]

@@ -104,6 +104,8 @@ def whole_report():
         "peak_accelerator_bytes": 2_310_000_000,
         "where_lost": where_lost(),
         "passage": passage(),
+        "prefixes": {who: prefixes() for who in ("text", "teacher", "own")},
+        "writing": {name: {"entropy": 3.1, "repeated": 0.021, "distinct": 0.84} for name in MODELS},
         "samples": [
             {
                 "prompt": "The state of the Union depends upon",
@@ -131,6 +133,11 @@ def where_lost():
         "position": {"first": [1, 2, 3], "last": [1, 2, 4], "tokens": [60_000, 60_000, 60_010]} | losses(3),
         "document": {"name": ["1807-Jefferson-1", "2007-Bush-1"], "tokens": [90_000, 90_010]} | losses(2),
     }  # fmt: skip
+
+
+def prefixes():
+    """Forward and reverse, of each learner."""
+    return {name: {"forward_kl": 0.61, "reverse_kl": 0.83} for name in LEARNERS}
 
 
 def passage():
@@ -169,9 +176,9 @@ def without(report, *parts):
     report = copy.deepcopy(report)
     for part in parts:
         report.pop(part)
-        for others in ("advantage", "agreement_lead", "seconds", "operations", "passage"):
-            report.get(others, {}).pop(part, None)
-        for others in [*report.get("where_lost", {}).values(), *report["trainings"]]:
+        by_model = ("advantage", "agreement_lead", "seconds", "operations", "passage", "writing")
+        kinds = [*report.get("where_lost", {}).values(), *report.get("prefixes", {}).values()]
+        for others in [*(report.get(name, {}) for name in by_model), *kinds, *report["trainings"]]:
             others.pop(part, None)
         report["samples"] = [
             {k: v for k, v in sample.items() if k != part} for sample in report["samples"]
@@ -203,7 +210,9 @@ def undecided():
 
 def cross_tokenizer():
     """Student and teacher share no tokens, so nothing is compared token by token."""
-    report = without(whole_report(), "agreement_lead", "where_lost", "passage")
+    report = without(
+        whole_report(), "agreement_lead", "where_lost", "passage", "prefixes", "writing"
+    )
     report["recipe"]["student"]["cross_tokenizer"] = True
     for name in LEARNERS:
         for quantity in NEED_ONE_TOKENIZER:

@@ -1,0 +1,94 @@
+"""What each model of a run writes, and how near it is to its teacher there and elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from kdlib.data.blocks import Blocks
+from kdlib.losses.softmax import log_softmax
+from kdlib.reports.prefixes import divergences, writing
+from kdlib.sequences.on_policy import sample_batch
+
+TEXTS = 32  # of which every model continues the beginning
+BEGINNING = 16  # tokens, or half of a block that is shorter than two of these
+TOGETHER = 8  # texts that are read at once: their whole distributions are large
+
+
+@torch.no_grad()
+def on_own_texts(
+    loaded: dict[str, nn.Module], blocks: Blocks, seed: int, accelerator: Accelerator
+) -> dict[str, Any]:
+    """Let every model go on from the beginnings of some blocks, and compare it with the teacher.
+
+    Args:
+        loaded: teacher and learners, which share a tokenizer, by name.
+        blocks: the test text, as they read it.
+        seed: of the draws, the same for all models.
+        accelerator: device and mixed precision.
+
+    Returns:
+        The report's entries "prefixes" (by who wrote the text, then by learner) and "writing" (by
+        model); none if no block is full.
+    """
+    given = _some(blocks)
+    if not len(given):
+        return {}
+    prompt = min(BEGINNING, given.shape[1] // 2)
+    texts = {
+        name: _continued(model.to(accelerator.device), given, prompt, seed, accelerator)
+        for name, model in loaded.items()
+    }
+    learners = [name for name in loaded if name != "teacher"]
+
+    def read(name: str, ids: Tensor) -> Tensor:
+        return _expected(loaded[name], ids, prompt, accelerator)
+
+    def compared(name: str, ids: Tensor) -> dict[str, float]:
+        return divergences(read("teacher", ids), read(name, ids))
+
+    return {
+        "prefixes": {
+            "text": {name: compared(name, given) for name in learners},
+            "teacher": {name: compared(name, texts["teacher"]) for name in learners},
+            "own": {name: compared(name, texts[name]) for name in learners},
+        },
+        "writing": {name: writing(read(name, ids), ids[:, prompt:]) for name, ids in texts.items()},
+    }
+
+
+def _some(blocks: Blocks) -> Tensor:
+    """Ids (R, S) of a few full blocks from all over the text."""
+    full = blocks.mask.bool().all(1).nonzero().squeeze(-1)
+    wanted = min(TEXTS, len(full))
+    return (
+        blocks.ids[full[torch.linspace(0, len(full) - 1, wanted).long()]]
+        if wanted
+        else blocks.ids[:0]
+    )
+
+
+def _continued(
+    model: nn.Module, given: Tensor, prompt: int, seed: int, accelerator: Accelerator
+) -> Tensor:
+    """The beginnings as the model goes on from them, at temperature 1."""
+    generator = torch.Generator(accelerator.device).manual_seed(seed)
+    beginnings = given[:, :prompt].to(accelerator.device)
+    with accelerator.autocast():
+        written = sample_batch(
+            model, beginnings, given.shape[1] - prompt, eos_id=None, generator=generator
+        )
+    return written.ids.cpu()
+
+
+def _expected(model: nn.Module, ids: Tensor, prompt: int, accelerator: Accelerator) -> Tensor:
+    """Log-probabilities (N, V) for every token behind the beginning, all texts in a row."""
+    found = []
+    for part in ids.split(TOGETHER):
+        with accelerator.autocast():
+            logits = model(input_ids=part.to(accelerator.device), use_cache=False).logits
+        found.append(log_softmax(logits[:, prompt - 1 : -1]).flatten(0, 1).cpu())
+    return torch.cat(found)
