@@ -1,5 +1,5 @@
 # make distill    distil a language model and write a report
-# make lab        open the chapters in Jupyter
+# make lab        open your own copies of the chapters in Jupyter
 # make book       make the website of the book
 # make pdf        print it as a PDF, with Chromium
 # make test       run all tests, every notebook included
@@ -49,8 +49,10 @@ distill: $(PACKAGE)
 
 # As kdlib/machine/waiting.py does, which comes too late where a notebook imports torch first.
 lab: export GOMP_SPINCOUNT ?= 3000
+# Copies without outputs, which would answer the questions; what you have worked on stays.
 lab: $(BOOK)
-	$(BIN)/jupyter lab chapters
+	$(BIN)/kdlib start mine --add
+	$(BIN)/jupyter lab mine
 
 book: $(BOOK)
 	$(BIN)/python chapters/book.py

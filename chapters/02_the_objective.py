@@ -20,17 +20,17 @@
 #
 # - read the objective of distillation, F1, part by part, and say what it asks
 #   for and what it leaves open;
-# - tell the full inputs D from the simplified inputs D', pair them rightly,
+# - tell the full inputs D from the simplified inputs D', pair them correctly,
 #   and measure what each wrong pairing costs;
 # - say when more data raise the loss, and why that may be good;
 # - score a sequence by a sum, a mean or a part of it (F8), and know which
-#   comparison each of them allows.
+#   comparisons each of them allows.
 #
-# **Time:** about 40 minutes to read, less than a minute to run, and an hour
-# and a half for all the exercises. **Assumes:** chapter 1: the distributions
-# of teacher and student, temperature.
+# **Time**: about 3 h 40 min with the exercises. **Assumes**: chapter 1: teacher and
+# student, temperature, KL.
 
 # %%
+import functools
 import itertools
 import math
 import random
@@ -39,88 +39,167 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.exercises import exercise
-from kdlib.plots import curves, distributions, intervals
+from kdlib.losses.divergences import forward_kl, jensen_shannon
+from kdlib.plots import curves, intervals, table, words
+from kdlib.plots.chapter_02 import story_graph, who_reads_what
 from kdlib.sequences.exact import enumerate_sequences, token_log_probs
 from kdlib.sequences.sums import sequence_mean, sequence_sum, subsequence_sum
-from kdlib.toys.students import LowRankStudent, TabularStudent, fit
+from kdlib.toys.students import LowRankStudent, TabularStudent
 from kdlib.toys.worlds import World, story_world
 
 # %% [markdown]
-# ## 2.1 A perfect score, and nothing learned
+# ## 2.1 A small world, and a copy of it
 #
-# We need a teacher of which everything is known. `story_world` is a language
-# of 24 words that tells of foxes, owls, children and sailors. It reads a
-# context: an instruction $c$, here "ornate forest", and an input $z$, here
-# the hero of the story.
+# We need a teacher about whom everything is known. `story_world` is a language
+# that tells of foxes, owls, children and sailors. In it the next word depends
+# on two things only: the last word, and a context that the teacher has read.
+# So for each context the teacher is a square table of probabilities: a row for
+# the last word, a column for the next. The full stop begins and ends a story.
+
+# %%
+teacher = story_world()
+rows = teacher.log_rows("").exp()  # no context
+print(len(teacher.words), "words; a table of", tuple(rows.shape))
+for last_word in ("a", "lantern"):
+    print(f"after '{last_word}':", end=" ")
+    for word, p in teacher.next_words(last_word, ""):
+        print(f"{word} {p:.2f}", end="  ")
+    print()
+
+# %% [markdown]
+# How often does a story pass each word? Follow all stories at once. They begin
+# at the full stop; each step multiplies by the table; whoever comes back to
+# the full stop has finished.
+
+# %%
+def visits_of(rows):
+    """How many times, on average, a story goes on from each word."""
+    end = teacher.eos_id
+    here = F.one_hot(torch.tensor(end), len(rows)).double()
+    visits = torch.zeros_like(here)
+    while here.sum() > 1e-12:
+        visits += here
+        here = here @ rows
+        here[end] = 0.0
+    return visits
+
+
+visits = visits_of(rows)
+assert torch.allclose(visits, teacher.visits(""))  # kdlib solves for it
+print(f"a story has {visits.sum():.1f} words on average")
+
+# %% [markdown]
+# That is the whole world, and here it is on one page. An arrow is as thick as
+# the number of times an average story takes that step.
+
+# %%
+COLUMNS = (
+    "the every", "old brave", "fox owl child sailor",
+    "finds follows paints sings", "a", "golden quiet",
+    "boat shell lantern feather", "and at", "dawn night", ".",
+)
+often = visits[:, None] * rows
+steps = {
+    (last, following): often[i, j].item()
+    for i, last in enumerate(teacher.words)
+    for j, following in enumerate(teacher.words)
+}
+columns = [column.split() for column in COLUMNS]
+story_graph(columns, steps, alt=words("02-world"))
+
+# %% [markdown]
+# What does a context do? It never adds an arrow. Each of its words multiplies
+# the odds of some words, by a fixed factor:
+
+# %%
+odds = {}
+for context in ("", "ornate", "forest", "ornate forest"):
+    p = dict(teacher.next_words("the fox finds a", context, top=6))
+    odds[context or "(nothing)"] = {
+        "lantern : boat": p["lantern"] / p["boat"],
+        "golden : boat": p["golden"] / p["boat"],
+    }
+table(odds, ".2f", corner="the teacher reads")
+
+# %% [markdown]
+# "Ornate" makes an adjective five times as likely against a boat (3.33 in place
+# of 0.67), and "forest" does the same for a lantern. Factors multiply, so their
+# logarithms add up; remember that for section 2.5.
+#
+# Two kinds of input follow. The instruction $c$ is "ornate forest"; the user's
+# input $z$ is the hero of the story.
 #
 # - A *full* input is $x = (c, z)$: "ornate forest fox". These make up D.
 # - A *simplified* input is $x' = (c', z)$ with a shorter context $c'$, here
 #   none at all: "fox". These make up D'.
 #
-# The purpose is to save the instruction. The teacher reads "ornate forest
-# fox"; the student shall read "fox" and tell the same stories. This is
+# We want to do without the instruction. The teacher reads "ornate forest fox";
+# the student will read "fox" and should tell the same stories. This is
 # *context distillation*: the instruction moves into the parameters.
 
 # %%
-teacher = story_world()
 HEROES = ["fox", "owl", "child", "sailor"]
 D = [f"ornate forest {hero}" for hero in HEROES]
 D_PRIME = HEROES
-print(len(teacher.words), "words")
-print("D :", D)
-print("D':", D_PRIME)
+in_use = list(zip(D, D_PRIME))  # (the teacher reads, the student reads)
+on_full = list(zip(D, D))
+print(*in_use, sep="\n")
+READS = {"context distillation": ("$x = (c, z)$\n“ornate forest fox”",
+                                  "$x' = z$\n“fox”")}
+who_reads_what(READS, alt=words("02-who-reads-what"))
 
 # %% [markdown]
-# What does the instruction change? Ask the teacher for the word after "the
-# fox finds a", once with it and once without.
+# The objective is a sum over pairs. The loss of one pair compares teacher and
+# student at each word that the teacher's story passes, and adds up: next-word
+# KL times visits. The sum is exactly KL(P‖Q) between two distributions over
+# whole stories (chapter 3 proves it). Nothing is sampled.
 
 # %%
-OBJECTS = "golden quiet boat shell lantern feather".split()
-prefix = teacher.ids("the fox finds a")[None]
+@functools.cache  # the teacher never changes: ask it once
+def says(world, x):
+    """What a teacher says about x: its table, and the visits."""
+    return world.log_rows(x), world.visits(x)
 
 
-def next_word(context):
-    p = teacher.next_log_probs(prefix, context)[0].exp()
-    return p[teacher.ids(" ".join(OBJECTS))]
+def pair_loss(student, x, x_prime, world=teacher, divergence=forward_kl):
+    """Loss of one pair, in nats: the teacher reads x, the student x'."""
+    log_p, visits = says(world, x)
+    log_q = student.log_rows(x_prime)
+    return (visits * divergence(log_p, log_q)).sum(dim=-1)
 
 
-for context in (D[0], D_PRIME[0]):
-    p = next_word(context).tolist()
-    print(f"{context:17}", *(f"{w} {x:.2f}" for w, x in zip(OBJECTS, p)))
-
-# %%
-distributions(
-    {context: next_word(context) for context in (D[0], D_PRIME[0])},
-    OBJECTS,
-    alt="The teacher's probabilities for the word after 'the fox finds a'. "
-    "With the instruction 'ornate forest' four words share most of the "
-    "mass: golden, quiet, lantern and feather. Without it boat and shell "
-    "lead and the six words are more even.",
-)
+def objective(student, pairs, weights=1, **options):
+    """F1: the sum over the pairs."""
+    losses = [pair_loss(student, *pair, **options) for pair in pairs]
+    return (torch.stack(losses) * weights).sum(dim=0)
 
 # %% [markdown]
-# Both contexts allow the same words, with other odds. Now the smallest
-# experiment. The student starts as an exact copy of the teacher, as in the
-# first paper on context distillation, where a model teaches itself (Askell et
-# al. 2021). We train it in two ways that differ in one argument: what the
-# student reads.
-#
-# The objective is a sum over pairs (what the teacher reads, what the student
-# reads). The teacher's side is computed once, since it never changes.
+# And this is distillation, all of it:
 
 # %%
-def objective(pairs, divergence=forward_kl, world=teacher, targets=None):
-    """F1 over pairs (x, x') as a function of the student, in nats."""
-    log_p = torch.stack([(targets or world).log_rows(x) for x, _ in pairs])
-    visits = torch.stack([world.visits(x) for x, _ in pairs])
+def train(student, pairs, steps=150, rate=0.1, decay=0.0, **options):
+    """Minimise the objective over the pairs."""
+    parameters = student.parameters()
+    optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay)
+    for _ in range(steps):
+        loss = objective(student, pairs, **options).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return student
 
-    def loss(student):
-        log_q = torch.stack([student.log_rows(x) for _, x in pairs])
-        return (visits * divergence(log_p, log_q)).sum()
 
-    return loss
+def per_story(student, pairs, **options):
+    """F1 divided by the number of pairs, in nats."""
+    with torch.no_grad():
+        return objective(student, pairs, **options) / len(pairs)
+
+# %% [markdown]
+# The smallest experiment: the student starts as an exact copy of the teacher,
+# as in the first paper on context distillation, where a model teaches itself
+# (Askell et al. 2021). We train it in two ways. They differ in one thing: what
+# the student reads.
 
 # %%
 def copy_of(world):
@@ -133,72 +212,61 @@ def copy_of(world):
             shift.copy_((world.log_rows(word) - student.base).nan_to_num(0))
     return student
 
-# %% [markdown]
-# `visits` says how often a story goes on after each word, so the sum is the
-# exact KL(P‖Q) between two distributions over whole stories: this chapter
-# samples nothing to compute a loss. `kdlib` gets the same number in another
-# way; the two must agree.
+
+ours = per_story(copy_of(teacher), in_use[:1])
+kdlibs = teacher.kl(copy_of(teacher), D[0], student_context=D_PRIME[0])
+print(f"one pair: ours {ours:.4f}, kdlib {kdlibs.item():.4f}")
 
 # %%
-in_use = list(zip(D, D_PRIME))
-on_full = list(zip(D, D))
-student = copy_of(teacher)
-ours = objective(in_use)(student).item()
-kdlibs = sum(teacher.kl(student, x, student_context=s) for x, s in in_use)
-print(f"ours {ours:.4f}, kdlib {kdlibs.item():.4f}")
-assert abs(ours - kdlibs.item()) < 1e-9
+exercise("trained-on-full-inputs")
+
+# %%
+# exercise: trained-on-full-inputs
+answer = ...  # one letter of a, b, c, d
+exercise("trained-on-full-inputs").check(answer)
 
 # %% [markdown]
-# **Predict.** The copy is trained for a hundred steps on pairs in which the
-# student reads the full input as well. What is the loss at the start? At the
-# end? And how close to the teacher are its stories when it reads the hero
-# alone, as it will in use?
+# **Predict.** The copy is trained on pairs in which the student reads the full
+# input as well. What is the training loss at the start, and at the end? And
+# how far are its stories from the teacher's when it reads the hero alone, as
+# it will in use?
 
 # %%
-def per_story(student, pairs, **options):
-    """F1 divided by the number of inputs, in nats."""
-    return objective(pairs, **options)(student).item() / len(pairs)
-
-
-def descended(student, pairs, steps=100):
-    """Plain descent: Adam would make full steps out of rounding noise."""
-    loss = objective(pairs)
-    optimizer = torch.optim.SGD(student.parameters(), lr=2 / len(pairs))
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss(student).backward()
-        optimizer.step()
-    return student
-
-# %%
-print(f"{'':28}  in training       in use")
+CAREFUL = {"steps": 300, "rate": 0.02}
+measured = {}
 for name, pairs in (("reads x", on_full), ("reads x'", in_use)):
-    for steps in (0, 100):
-        student = descended(copy_of(teacher), pairs, steps)
-        losses = per_story(student, pairs), per_story(student, in_use)
-        cells = (f"{abs(x):12.4f}" for x in losses)
-        print(f"student {name:8}, step {steps:4} ", *cells)
+    before = copy_of(teacher)
+    after = train(copy_of(teacher), pairs, **CAREFUL)
+    for when, student in (("before", before), ("after", after)):
+        measured[f"student {name}, {when}"] = {
+            "loss in training": per_story(student, pairs),
+            "loss in use": per_story(student, in_use),
+        }
+table(measured, ".2f")
+
+# %%
 student = copy_of(teacher)
-objective(on_full)(student).backward()
-steepest = max(p.grad.abs().max().item() for p in student.parameters())
-print(f"steepest slope of the first one at step 0: {steepest:.4f}")
+objective(student, on_full).backward()
+slope = max(p.grad.abs().max().item() for p in student.parameters())
+print(f"steepest slope of the objective over D, at the copy: {slope:.4f}")
+assert slope < 1e-12
 
 # %% [markdown]
 # Read the first two rows. The training loss is zero before the first step: a
 # copy agrees with the original on everything that both can read. The slope is
-# zero too, so a hundred steps change nothing, and in use the student tells the
-# stories of a teacher to whom nobody gave an instruction. A perfect score, and
-# nothing learned.
+# zero too, up to rounding, so training changes nothing, and in use the student
+# tells the stories of a teacher to whom nobody gave an instruction. A perfect
+# score, and nothing learned.
 #
-# The other two rows differ in what the student reads, and in nothing else.
-# Now the loss has something to say, and training brings it near zero where
-# the student is used.
+# The other two rows differ in what the student reads, and in nothing else. Now
+# the loss has something to say, and training brings it to zero where the
+# student is used.
 #
-# The question at the top is answered: the sum ran over D. Before we look at
-# this mistake in a student that starts from nothing, read the sum itself.
+# That answers the question at the top: the sum ran over D. Before we meet this
+# mistake in a student that starts from nothing, let us read the sum itself.
 
 # %% [markdown]
-# ## 2.2 What F1 asks for
+# ## 2.2 The five parts of F1
 #
 # $$\hat\theta = \operatorname*{arg\,min}_\theta \sum_{x' \in D'}
 # \mathrm{Loss}\big(\mathrm{Pr}^t(\cdot \mid \cdot),\;
@@ -207,7 +275,7 @@ print(f"steepest slope of the first one at step 0: {steepest:.4f}")
 # Five parts, and each can go wrong by itself:
 #
 # - **the sum over D'**: the inputs on which a mismatch costs anything. An
-#   input that is not there has weight zero;
+#   input that is missing has weight zero;
 # - **$\mathrm{Pr}^t$**, the teacher P: fixed. It reads the full input $x$ that
 #   belongs to $x'$;
 # - **$\mathrm{Pr}^s_\theta$**, the student Q: it reads $x'$, what it will read
@@ -215,57 +283,107 @@ print(f"steepest slope of the first one at step 0: {steepest:.4f}")
 # - **Loss**: how far Q is from P on one input. Chapters 3 and 4 are about it;
 #   here it is KL(P‖Q), zero exactly when the two distributions agree;
 # - **arg min over $\theta$**: whichever parameters make the sum smallest.
-#
-# So the goal is a distribution: the teacher's, on D'. Not the labels: none
-# occurs in F1. Not the teacher's parameters: they do not occur either.
-#
-# Both are easy to check. **Predict:** D' has two inputs, the vocabulary three
-# words. Which of these four students has the lowest F1, and which the lowest
-# loss on the labels?
 
 # %%
-P = torch.tensor([[0.60, 0.30, 0.10], [0.50, 0.40, 0.10]])
-labels = torch.tensor([1, 0])  # what a text happened to say
+exercise("what-f1-asks-for")
+
+# %%
+# exercise: what-f1-asks-for
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("what-f1-asks-for").check(answer, ticked=ticked)
+
+# %% [markdown]
+# Here is a test of your answer. **Predict:** D' has two inputs, the vocabulary
+# three words. Which of these four students has the lowest F1, and which the
+# lowest loss on the labels, which are one word for each input, taken from some
+# text?
+
+# %%
+P = torch.tensor([[0.60, 0.30, 0.10], [0.50, 0.40, 0.10]]).double()
+labels = torch.tensor([1, 0])  # what the text happened to say
 candidates = {
     "sure of the labels": [[0.01, 0.98, 0.01], [0.98, 0.01, 0.01]],
     "setting A": [[0.70, 0.10, 0.20], [0.80, 0.10, 0.10]],
     "setting B": [[0.55, 0.35, 0.10], [0.45, 0.46, 0.09]],
     "the teacher's distribution": P.tolist(),
 }
-print(f"{'':28}{'F1':>8}{'tops':>8}{'labels':>8}")
+scores = {}
 for name, q in candidates.items():
-    log_q = torch.tensor(q).log()
-    f1 = forward_kl(P.log(), log_q).sum()
-    tops = (log_q.argmax(1) == P.argmax(1)).sum()
-    on_labels = F.nll_loss(log_q, labels, reduction="sum")
-    print(f"{name:28}{f1:8.3f}{tops:8d}{on_labels:8.3f}")
+    log_q = torch.tensor(q).double().log()
+    scores[name] = {
+        "F1": forward_kl(P.log(), log_q).sum(),
+        "first choices right": int((log_q.argmax(1) == P.argmax(1)).sum()),
+        "loss on the labels": F.nll_loss(log_q, labels, reduction="sum"),
+    }
+table(scores, ".3f")
 
 # %% [markdown]
 # The student that is sure of the labels has by far the lowest loss on them and
 # by far the highest F1. The teacher's own distribution has an F1 of zero, the
-# least there is, and a loss on the labels that is far from the least. The two
-# goals are different goals.
+# least there is, and a loss on the labels that is far from the least. One
+# label for each input is another goal than the teacher's distribution.
 #
-# The parameters are no goal either. A low-rank student multiplies two
-# matrices. Turn the sign of every parameter in both, and no parameter is what
-# it was.
+# Is it labels as such, or is it that there is one of each? **Predict:** let
+# the teacher write the labels, many for each input, and take the mean of the
+# losses. Who is best now?
+
+# %%
+by_number = {name: {} for name in candidates}
+dice = torch.Generator().manual_seed(1)
+for number in (1, 10, 10_000):
+    drawn = torch.multinomial(P, number, replacement=True, generator=dice)
+    for name, q in candidates.items():
+        log_q = torch.tensor(q).double().log()
+        loss = -log_q.gather(1, drawn).mean(1).sum()
+        by_number[name][f"{number:,} drawn"] = loss
+H = torch.special.entr(P).sum()
+for name, columns in by_number.items():
+    columns["F1 + H(P)"] = scores[name]["F1"] + H
+table(by_number, ".2f")
+
+# %% [markdown]
+# With one label each, chance decides who is best. With ten thousand, the loss
+# on the labels is F1 plus the entropy of the teacher, nearly: the ranking of
+# F1, and its winner. That is no accident, since cross-entropy is KL plus
+# entropy (section 1.5). So the two goals are not enemies. F1 asks for a
+# distribution; labels drawn from that distribution ask for it too, in a
+# whisper that has to be heard often. Labels that come from elsewhere, or that
+# are always the top, ask for something else.
+#
+# The parameters are no goal either. Meet a student with a bottleneck: it turns
+# the last word and the context into eight numbers, and those into logits.
 
 # %%
 one = LowRankStudent(teacher, rank=8, seed=0)
+for name, parameter in one.named_parameters():
+    print(f"{name:8}", tuple(parameter.shape))
+hidden = one.state + one.context[teacher.context_ids("fox")].sum(dim=0)
+by_hand = (hidden @ one.output).log_softmax(dim=-1)
+assert torch.equal(by_hand, one.log_rows("fox"))
+
+# %% [markdown]
+# It multiplies two matrices. Turn the sign of every parameter in both, and no
+# parameter is what it was. **Predict:** how far is this twin from the first
+# student, as F1 sees it?
+
+# %%
 twin = LowRankStudent(teacher, rank=8, seed=0)
 with torch.no_grad():
     for parameter in twin.parameters():
         parameter.neg_()
 both = list(zip(one.parameters(), twin.parameters()))
-kl = forward_kl(one.log_rows("fox"), twin.log_rows("fox")).sum()
+kl = forward_kl(one.log_rows("fox"), twin.log_rows("fox")).sum().item()
 print("parameters", sum(a.numel() for a, _ in both))
 print("in common ", sum((a == b).sum().item() for a, b in both))
-print(f"KL between the two {abs(kl.item()):.4f}")
+table({"KL between the two": {"": kl}})
 
 # %% [markdown]
 # Two students without a single parameter in common, one distribution. F1
 # cannot tell them apart. So a student may have another size and another
-# design than its teacher, and that is what makes distillation possible at all.
+# design than its teacher's, and that is what makes distillation possible.
 
 # %%
 exercise("dataset-loss")
@@ -282,22 +400,27 @@ exercise("dataset-loss").check(dataset_loss)
 # %% [markdown]
 # ## 2.3 Two settings, one small D'
 #
-# To compare two parameter settings is to compute F1 for both: one divergence
-# for each input, added up; the smaller sum is the better match. Look again at
-# settings A and B. A has both of the teacher's first choices right (`tops` is
-# 2). B has one of them wrong. **Predict** which is the better match, and where
-# its nats come from.
+# To compare two parameter settings, compute F1 for both: one divergence for
+# each input, added up; the smaller sum is the better match. Look again at
+# settings A and B. A has both of the teacher's first choices right, B has one
+# of them wrong. **Predict** where the nats of each come from.
+
+# %%
+pieces = {}
+for name in ("setting A", "setting B"):
+    log_q = torch.tensor(candidates[name]).double().log()
+    for i, line in enumerate(P * (P.log() - log_q), 1):
+        pieces[f"{name}, input {i}"] = {
+            **{f"word {j}": x for j, x in enumerate(line, 1)},
+            "sum": line.sum(),
+        }
+table(pieces, "+.4f")
 
 # %%
 for name in ("setting A", "setting B"):
-    log_q = torch.tensor(candidates[name]).log()
-    each = forward_kl(P.log(), log_q)
-    print(f"{name}: {each[0]:.4f} + {each[1]:.4f} = {each.sum():.4f}")
-    terms = P * (P.log() - log_q)
-    for i, line in enumerate(terms.tolist(), 1):
-        print(f"   input {i}:", *(f"{x:+.4f}" for x in line))
-uniform = torch.full((2, 3), 1 / 3).log()
-print(f"uniform student: {forward_kl(P.log(), uniform).sum():.4f}")
+    print(f"F1 of {name}: {scores[name]['F1']:.4f}")
+uniform = torch.full((2, 3), 1 / 3).double().log()
+print(f"F1 of a uniform student: {forward_kl(P.log(), uniform).sum():.4f}")
 
 # %% [markdown]
 # B wins by far, with a wrong first choice. On the second input it puts a hair
@@ -305,6 +428,28 @@ print(f"uniform student: {forward_kl(P.log(), uniform).sum():.4f}")
 # either: that costs almost nothing. A is right about both winners and wrong
 # about the rest. Even the uniform student, which knows nothing, is the better
 # match: **being right about the top is not being close.**
+#
+# Were A and B picked to make the point? They were. Here are random teachers,
+# each with two random students, of which one has more first choices right.
+
+# %%
+dice = torch.Generator().manual_seed(0)
+draws = torch.randn(3, 20_000, 2, 3, generator=dice).double()
+random_p, one_q, other_q = (1.5 * draws).log_softmax(dim=-1)
+
+
+def tops_and_f1(log_q):
+    tops = (log_q.argmax(-1) == random_p.argmax(-1)).sum(-1)
+    return tops, forward_kl(random_p, log_q).sum(-1)
+
+
+(tops, f1), (other_tops, other_f1) = map(tops_and_f1, (one_q, other_q))
+share = (f1 < other_f1)[tops > other_tops].double().mean()
+print(f"more first choices right, and closer: {share:.2f} of the pairs")
+
+# %% [markdown]
+# So first choices are a hint, and in one pair of five or so the hint is wrong.
+# F1 is not a hint: it is the quantity itself.
 #
 # Single terms may be negative, their sum over the words may not. And two
 # settings must be compared on the same D': a sum over other inputs is another
@@ -331,132 +476,184 @@ def losses_of_settings(log_p, settings):
 exercise("losses-of-settings").check(losses_of_settings)
 
 # %% [markdown]
-# ## 2.4 Whose inputs? Three ways to miss them
+# ## 2.4 Who reads what
 #
 # Back to D and D'. A pair says what the teacher reads and what the student
-# reads. Each may read the full or the simplified input, so there are four
-# ways to pair, and only one of them is F1.
-#
-# This student starts from nothing: random parameters, a bottleneck of rank 8.
-# We train five for each pairing, from five seeds, and look at two numbers: the
-# loss that training reports, and the distance to the instructed teacher when
-# the student reads the simplified input, as in use.
-#
-# **Predict.** In which of the four does the training loss go to zero? Which
-# students are of use? The baseline is the simplest thing to do: no training,
-# the teacher itself without its instruction.
+# reads. Each may read the full or the simplified input, which gives four ways
+# to pair them, and only one of them is F1. A fifth is met in practice: the
+# rows of a batch get shuffled on one side, and the teacher answers about
+# another hero.
 
 # %%
-def distilled(pairs, seed, rank=8, steps=150, **options):
-    """A student from nothing, fitted to F1 over the pairs."""
-    student = LowRankStudent(teacher, rank, seed)
-    loss = objective(pairs, **options)
-    fit(student, lambda: loss(student), steps, learning_rate=0.1)
-    return student
-
-
-def spread(values):
-    """Median, lowest and highest of one value a seed."""
-    return median(values), min(values), max(values)
-
-
-SPREAD = "{:.2f} ({:.2f} to {:.2f})"  # how a spread is printed
+OTHERS = D[1:] + D[:1]
 PAIRINGS = {
-    "teacher x,  student x'  (F1)": (D, D_PRIME),
-    "teacher x,  student x": (D, D),
-    "teacher x', student x'": (D_PRIME, D_PRIME),
-    "teacher x', student x": (D_PRIME, D),
+    "F1": (D, D_PRIME),
+    "both read x": (D, D),
+    "both read x'": (D_PRIME, D_PRIME),
+    "exchanged": (D_PRIME, D),
+    "rows shuffled": (OTHERS, D_PRIME),
 }
-
-# %%
-trained = {}
-for name, (read_by_teacher, read_by_student) in PAIRINGS.items():
-    pairs = list(zip(read_by_teacher, read_by_student))
-    trained[name] = [distilled(pairs, seed) for seed in range(5)]
-    highest = max(per_story(student, pairs) for student in trained[name])
-    used = spread([per_story(s, in_use) for s in trained[name]])
-    print(f"{name:30} in training {highest:.2f} at most,", end=" ")
-    print("in use", SPREAD.format(*used))
-    assert highest < 0.01
-no_training = per_story(teacher, in_use)
-untrained = per_story(TabularStudent(teacher), in_use)
-print(f"{'the teacher, no instruction':55} in use {no_training:.2f}")
-print(f"{'a uniform student':55} in use {untrained:.2f}")
-
-# %%
-intervals(
-    {n: spread([per_story(s, in_use) for s in t]) for n, t in trained.items()},
-    xlabel="KL in use, nats per story",
-    baseline={"no training": no_training},
-    alt="Distance to the instructed teacher in use for four pairings, five "
-    "seeds each. Only the pairing of F1 lies at zero. The pairing in which "
-    "both read x spreads widely around the line of no training; teacher and "
-    "student both on x' lie exactly on that line; the exchanged pairing "
-    "lies to the right of it.",
+who_reads_what(
+    {
+        "F1": ("$x$", "$x'$"),
+        "both read $x$": ("$x$", "$x$"),
+        "both read $x'$": ("$x'$", "$x'$"),
+        "exchanged": ("$x'$", "$x$"),
+        "rows shuffled": ("other\n$x$", "$x'$"),
+    },
+    alt=words("02-pairings"),
 )
 
 # %% [markdown]
-# All four training losses are zero to two digits. The number that one watches
-# in training cannot tell the one useful kind of student from the three useless
-# ones.
-#
-# - **D by mistake** (teacher $x$, student $x$): the student has learned what
-#   to do *with* the instruction. Without it, it faces an input unlike any in
-#   training, and its five seeds do five different things: the best is a little
-#   better than no training, the worst far worse.
-# - **No instruction at all** (teacher $x'$, student $x'$): the student matches
-#   a teacher that was never told what to do. It arrives exactly where no
-#   training would have left it.
-# - **Exchanged** (teacher $x'$, student $x$): both mistakes at once.
-#
-# Look at the whiskers as much as at the dots. Where F1 speaks, five seeds
-# agree. Where it is silent, the seed decides. That gives a cheap test: train
-# two seeds, compare them on the inputs of deployment, and be alarmed if they
-# differ.
-#
-# Is the mistake always as bad? Try two other instructions.
+# This student starts from nothing: random parameters and the bottleneck of
+# section 2.2. One student proves little, so we train ten, from ten seeds, side
+# by side. Their losses are added up; as no parameter belongs to two of them,
+# none notices the others.
 
 # %%
-for instruction in ("plain sea", "ornate sea"):
-    full = [f"{instruction} {hero}" for hero in HEROES]
-    use, mistake = list(zip(full, HEROES)), list(zip(full, full))
-    used = spread([per_story(distilled(mistake, s), use) for s in range(3)])
-    print(f"{instruction:10} both read x: in use", SPREAD.format(*used))
-    print(f"{'':10} no training: in use {per_story(teacher, use):.2f}")
+class Students(torch.nn.Module):
+    """Ten low-rank students, one for each seed."""
+
+    def __init__(self, rank=8, size=1.0):
+        super().__init__()
+        ones = [LowRankStudent(teacher, rank, seed) for seed in range(10)]
+        for name in ("state", "context", "output"):
+            ten = torch.stack([getattr(one, name).detach() for one in ones])
+            setattr(self, name, torch.nn.Parameter(size * ten))
+
+    def log_rows(self, x):
+        """Log-probabilities of the next word, (10, V, V)."""
+        read = self.context[:, teacher.context_ids(x)].sum(1, keepdim=True)
+        return ((self.state + read) @ self.output).log_softmax(dim=-1)
+
+
+def spread(ten):
+    """Median, lowest and highest of one value a seed."""
+    values = ten.tolist()
+    return {"median": median(values), "low": min(values), "high": max(values)}
 
 # %% [markdown]
-# With one of them all three students are better than no training: part of an
-# instruction that is always there can end up in what all inputs share. With
-# the other they may be far worse. Nothing in F1 decides which it will be.
+# We look at two numbers: the loss that training reports, and the distance to
+# the instructed teacher when the student reads the simplified input, as in
+# use. The baseline is the simplest thing to do: no training, the teacher
+# itself without its instruction.
+#
+# **Predict.** In which of the five does the training loss go to zero? Which
+# students are of use?
+
+# %%
+trained, in_training, used = {}, {}, {}
+for name, (read_by_teacher, read_by_student) in PAIRINGS.items():
+    pairs = list(zip(read_by_teacher, read_by_student))
+    trained[name] = train(Students(), pairs)
+    in_training[name] = per_story(trained[name], pairs)
+    used[name] = spread(per_story(trained[name], in_use))
+no_training = per_story(teacher, in_use).item()
+untrained = per_story(TabularStudent(teacher), in_use).item()
+print(f"no training {no_training:.2f}, a uniform student {untrained:.2f}")
+table(
+    {
+        name: {"in training, at most": in_training[name].max(), **used[name]}
+        for name in PAIRINGS
+    },
+    ".2f", corner="ten students each; then in use",
+)
+
+# %%
+intervals(
+    {name: tuple(three.values()) for name, three in used.items()},
+    xlabel="KL in use, nats per story",
+    baseline={"no training": no_training},
+    alt=words("02-in-use"),
+)
+
+# %% [markdown]
+# All five training losses are zero to two digits. The number that one watches
+# in training cannot tell the one useful kind of student from the four useless
+# ones.
+#
+# - **D by mistake** (both read $x$): the student has learned what to do *with*
+#   the instruction. Without it, it faces an input unlike any in training, and
+#   its ten seeds do ten different things.
+# - **No instruction at all** (both read $x'$): the student matches a teacher
+#   that was never told what to do. It arrives exactly where no training would
+#   have left it.
+# - **Exchanged**: both mistakes at once.
+# - **Rows shuffled**: the right instruction and the wrong hero, far worse than
+#   doing nothing. It is also the one that shows at a glance: ask for a fox and
+#   read about an owl.
+#
+# Look at the whiskers as much as at the dots. Where the pairing leaves the use
+# open, the seeds disagree. So train two seeds and compare them on the inputs
+# of use; be alarmed if they differ. But do not be reassured if they agree: the
+# third pairing and the fifth agree across all ten seeds, on the wrong thing.
+#
+# How bad is D by mistake? Here are three other instructions, and then other
+# sizes of the random numbers that the students start from.
+
+# %%
+STYLES = ("plain sea", "plain forest", "ornate sea")
+by_instruction = {}
+for c in STYLES:
+    full = [f"{c} {hero}" for hero in HEROES]
+    use = list(zip(full, HEROES))
+    mistaken = per_story(train(Students(), list(zip(full, full))), use)
+    right = per_story(train(Students(), use), use)
+    nothing = per_story(teacher, use)
+    by_instruction[c] = {
+        **spread(mistaken), "no training": nothing,
+        "better than none": int((mistaken < nothing).sum()),
+        "F1, high": right.max(),
+    }
+    assert mistaken.min() > 10 * right.max()
+table(by_instruction, ".3f", corner="both read x")
+
+# %%
+better = sum(row["better than none"] for row in by_instruction.values())
+print(f"better than no training: {better} of {10 * len(by_instruction)}")
+by_start = {"initial numbers as they are": used["both read x"]}
+for size in (0.1, 2.0):
+    mistaken = per_story(train(Students(size=size), on_full), in_use)
+    by_start[f"initial numbers times {size}"] = spread(mistaken)
+table(by_start, ".2f", corner="both read x, ornate forest")
+
+# %% [markdown]
+# It is not always worse than doing nothing. Most of these thirty students are
+# better than that, since part of an instruction that is always there can end
+# up in what all inputs share. Nor is it ever good: for each instruction the
+# luckiest is more than ten times as far away as the unluckiest student of F1.
+# And the last table is the warning. The size of the random numbers at the
+# start, a thing nobody thinks about, moves the damage from below no training
+# to far above it. **Where F1 is silent, something else decides: the seed, the
+# start, the instruction.**
 #
 # What does the damage look like to a reader of the stories? The expected
 # number of adjectives and of forest things in a story can be computed exactly.
 
 # %%
-def style(model, context):
+def style(log_rows):
     """Words, adjectives, forest things expected in a story."""
-    visits = model.visits(context).detach()
-    adjectives = visits[teacher.ids("old brave golden quiet")].sum()
-    things = visits[teacher.ids("lantern feather")].sum()
-    return visits.sum(), adjectives, things
+    visits = visits_of(log_rows.detach().exp())
+    adjectives = teacher.ids("old brave golden quiet")
+    things = teacher.ids("lantern feather")
+    return {
+        "words": visits.sum(),
+        "adjectives": visits[adjectives].sum(),
+        "lanterns and feathers": visits[things].sum(),
+    }
 
 
-right_students, wrong_students, *_ = trained.values()
-print(f"{'':30} words  adjectives  lanterns and feathers")
-for name, model, context in (
-    ("instructed teacher", teacher, D[0]),
-    ("student of F1, seed 0", right_students[0], "fox"),
-    ("student of D, seed 0", wrong_students[0], "fox"),
-    ("student of D, seed 1", wrong_students[1], "fox"),
-    ("teacher without instruction", teacher, "fox"),
-):
-    length, adjectives, things = style(model, context)
-    print(f"{name:30}{length:6.1f}{adjectives:12.1f}{things:23.1f}")
+table({
+    "instructed teacher": style(teacher.log_rows(D[0])),
+    "student of F1, seed 0": style(trained["F1"].log_rows("fox")[0]),
+    "student of D, seed 0": style(trained["both read x"].log_rows("fox")[0]),
+    "student of D, seed 1": style(trained["both read x"].log_rows("fox")[1]),
+    "teacher without instruction": style(teacher.log_rows("fox")),
+}, ".1f")
 
 # %% [markdown]
 # The student of F1 reads one word and writes as the teacher does after three.
-# The students of D write another kind of story, each its own, and longer than
-# the teacher's in either case.
+# The students of D write other kinds of story, each its own.
 
 # %%
 exercise("training-pairs")
@@ -470,78 +667,84 @@ def training_pairs(data, short_context):
 
 exercise("training-pairs").check(training_pairs)
 
-# %%
-exercise("trained-on-full-inputs")
-
-# %%
-# exercise: trained-on-full-inputs
-answer = ...  # one letter of a, b, c, d
-exercise("trained-on-full-inputs").check(answer)
-
 # %% [markdown]
 # ### The price of context distillation
 #
 # The student that did everything right pays a price too. **Predict:** the copy
-# of the first section is distilled on D'. It used to understand the
-# instruction. What does it do if someone gives the instruction all the same?
-# And if someone wants a story without it?
+# of section 2.1 is distilled on D'. It used to understand the instruction.
+# What does it do if someone gives the instruction all the same? And if someone
+# wants a story without it?
 
 # %%
-after_training = [
-    copy_of(teacher),
-    descended(copy_of(teacher), in_use),
-    descended(copy_of(teacher), in_use + on_full),
-]
-print(f"{'the student reads, the aim is':32}", end=" ")
-print("      untrained   trained on D'   on D' and D")
-for name, pairs in (
-    ("x', stories with the instruction", in_use),
-    ("x,  stories with the instruction", on_full),
-    ("x', stories without it", list(zip(D_PRIME, D_PRIME))),
-):
-    losses = [abs(per_story(s, pairs)) for s in after_training]
-    print(f"{name:32}", *(f"{x:15.2f}" for x in losses))
+after_training = {
+    "untrained": copy_of(teacher),
+    "trained on D'": train(copy_of(teacher), in_use, **CAREFUL),
+    "on D' and D": train(copy_of(teacher), in_use + on_full, **CAREFUL),
+}
+TWICE = [(f"{x} ornate forest", x) for x in D]
+AIMS = {
+    "x', stories with the instruction": in_use,
+    "x,  stories with the instruction": on_full,
+    "x,  stories with it given twice": TWICE,
+    "x', stories without it": list(zip(D_PRIME, D_PRIME)),
+}
+prices = {
+    aim: {name: per_story(s, pairs) for name, s in after_training.items()}
+    for aim, pairs in AIMS.items()
+}
+table(prices, ".2f", corner="the student reads, the aim is")
 
 # %% [markdown]
-# The gain in the first line is the loss in the third: "fox" now means "ornate
-# forest fox", and there is no way to ask for less. The second line is a
-# surprise: reading the instruction, the student used to be perfect, and now it
-# follows it twice over. Training on D' has done to D what training on D did to
-# D'. The rule has no preferred side: **the student is what F1 asks for on the
-# inputs in the sum, and only there.** The last column is the cure, if both are
-# needed: put both into the sum.
+# What the first line gains the last line loses, or nearly: "fox" now means
+# "ornate forest fox", and there is no way to ask for less. The two lines
+# between are a surprise. Reading the instruction, the student used to be
+# perfect; now it follows it twice over, to the digit. Training on D' has done
+# to D what training on D did to D'. The rule has no favourite side: **the
+# student is what F1 asks for on the inputs in the sum, and is promised nowhere
+# else.** The last column is the cure, if both are needed: put both into the
+# sum.
 #
-# "Only there" needs one more look. Leave one hero out of the sum.
+# "Nowhere else" needs another look. Leave one hero out of the sum.
 
 # %%
 without_owl = [pair for pair in in_use if pair[1] != "owl"]
-student = descended(copy_of(teacher), without_owl)
-print(f"{'hero':8}{'before':>8}{'after':>8}")
-for x, hero in in_use:
-    before = per_story(copy_of(teacher), [(x, hero)])
-    after = per_story(student, [(x, hero)])
-    left_out = "  not in D'" if hero == "owl" else ""
-    print(f"{hero:8}{before:8.2f}{abs(after):8.2f}{left_out}")
+student = train(copy_of(teacher), without_owl, **CAREFUL)
+table({
+    hero: {
+        "in D'": "no" if hero == "owl" else "yes",
+        "before": per_story(copy_of(teacher), [(x, hero)]),
+        "after": per_story(student, [(x, hero)]),
+    }
+    for x, hero in in_use
+}, ".2f")
 
 # %% [markdown]
-# The owl got nearly all of the benefit without being in D': it shares
-# parameters with the others. So what F1 does outside its sum is not nothing.
-# It is whatever the shared parameters happen to do: here a good thing, one
-# table ago a bad one. Neither was asked for.
+# The owl got most of the benefit without being in D': it shares parameters
+# with the others. So what F1 does outside its sum is not nothing. It is
+# whatever the shared parameters happen to do: here a good thing, one table ago
+# a bad one. Neither was asked for.
 
 # %% [markdown]
-# ## 2.5 What the sum leaves out
+# ## 2.5 One part at a time
 #
 # A student is trained by F1 on simplified sentences. It does well on them and
-# badly on complex ones. Which part of F1 is to blame: the student's size, the
-# optimiser, the loss, the teacher, or the sum?
-#
-# One may argue. Here one may also try: change one part at a time and keep the
-# rest. Simple inputs have one word ("fox", "sea", "ornate"); complex ones have
-# three ("ornate sea fox"). Every word of the complex inputs occurs in a simple
-# one. From here on the student reads what the teacher reads, so that nothing
-# but the choice of inputs is in question; and the teacher is exact on both
-# kinds, which acquits it.
+# badly on complex ones. Before any measurement, a diagnosis:
+
+# %%
+exercise("good-on-simple-bad-on-complex")
+
+# %%
+# exercise: good-on-simple-bad-on-complex
+answer = ...  # one letter of a, b, c, d, e
+exercise("good-on-simple-bad-on-complex").check(answer)
+
+# %% [markdown]
+# One may argue. Here one may also try: change one part of F1 at a time and
+# keep the rest. Simple inputs have one word ("fox", "sea", "ornate"); complex
+# ones have three ("ornate sea fox"). Every word of the complex inputs occurs
+# in a simple one. From here on the student reads what the teacher reads, so
+# that nothing but the choice of inputs is in question; and the teacher is
+# exact on both kinds, which acquits it.
 #
 # **Predict** which of the changes help.
 
@@ -553,23 +756,24 @@ print(len(SIMPLE), "simple inputs,", len(COMPLEX), "complex ones, such as")
 print([text for text, _ in COMPLEX[:2]])
 
 VARIANTS = {
-    "as it was": (SIMPLE, {}),
-    "student: rank 20 instead of 8": (SIMPLE, {"rank": 20}),
-    "arg min: three times the steps": (SIMPLE, {"steps": 450}),
-    "Loss: Jensen-Shannon": (SIMPLE, {"divergence": jensen_shannon}),
-    "sum: and all complex inputs": (SIMPLE + COMPLEX, {}),
-    "sum: and one complex input": (SIMPLE + COMPLEX[:1], {}),
+    "as it was": (SIMPLE, {}, {}),
+    "student: rank 20 instead of 8": (SIMPLE, {"rank": 20}, {}),
+    "arg min: twice the steps": (SIMPLE, {}, {"steps": 300}),
+    "arg min: with weight decay": (SIMPLE, {}, {"decay": 0.1}),
+    "Loss: Jensen-Shannon": (SIMPLE, {}, {"divergence": jensen_shannon}),
+    "sum: and one complex input": (SIMPLE + COMPLEX[:1], {}, {}),
+    "sum: and all complex inputs": (SIMPLE + COMPLEX, {}, {}),
 }
 
 # %%
-measured = {}
-for name, (pairs, options) in VARIANTS.items():
-    three = [distilled(pairs, seed, **options) for seed in range(3)]
-    simple = max(per_story(student, SIMPLE) for student in three)
-    measured[name] = spread([per_story(s, COMPLEX) for s in three])
-    print(f"{name:30} simple {simple:.2f} at most,", end=" ")
-    print("complex", SPREAD.format(*measured[name]))
-    assert simple < 0.02
+changed = {}
+for name, (pairs, kind, options) in VARIANTS.items():
+    ten = train(Students(**kind), pairs, **options)
+    changed[name] = {
+        "simple, at most": per_story(ten, SIMPLE).max(),
+        **spread(per_story(ten, COMPLEX)),
+    }
+table(changed, ".2f", corner="ten students each; then complex")
 
 # %%
 last_word = [(x, x.split()[-1]) for x, _ in COMPLEX]
@@ -577,16 +781,18 @@ hero_only = per_story(teacher, last_word)
 untrained = per_story(TabularStudent(teacher), COMPLEX)
 print(f"the teacher, reading the hero only: complex {hero_only:.2f}")
 print(f"a uniform student: complex {untrained:.2f}")
-for name, (_, low, high) in measured.items():
-    assert high < 0.15 if name.startswith("sum") else low > hero_only
+for name, row in changed.items():
+    assert row["high"] < 0.1 if name.startswith("sum") else row["low"] > 0.2
 
 # %% [markdown]
 # A larger student, a longer search and another loss leave the complex inputs
-# about where they were or make them worse. Only a change of the sum repairs
-# them: **what the sum does not hold costs nothing, so nothing is done about
-# it.** The baseline makes this sting: a teacher that ignores all but the last
-# word does better on complex inputs than these students, which know every
-# word.
+# in the dark. Weight decay helps: of all the settings that fit
+# the simple inputs it prefers small ones, and these happen to be less wrong.
+# It still leaves more than ten times what a single complex input in the sum
+# leaves. **What the sum does not hold costs nothing, so nothing makes it
+# right.** The baseline makes this sting: a teacher that ignores all but the
+# last word does better on complex inputs than the typical student without
+# weight decay, which knows every word.
 #
 # And a surprise: sixteen complex inputs are not needed. A single one brings
 # nearly all of the gain, also on the fifteen that the student never saw. Could
@@ -595,166 +801,234 @@ for name, (_, low, high) in measured.items():
 
 # %%
 EMPTY = [("", "")]
-three = [distilled(SIMPLE + EMPTY, seed) for seed in range(3)]
-mended = spread([per_story(student, COMPLEX) for student in three])
-print("sum: and the empty input, complex", SPREAD.format(*mended))
-assert mended[2] < 0.1 * measured["as it was"][1]
+mended = per_story(train(Students(), SIMPLE + EMPTY), COMPLEX)
+print("with the empty input:", end=" ")
+print(", ".join(f"{k} {v:.3f}" for k, v in spread(mended).items()))
+assert mended.max() < 0.1 * changed["as it was"]["low"]
 
 # %% [markdown]
 # The simplest of all sentences mends the complex ones. Here is why. This
 # student adds up: its logits for "ornate sea fox" are a start plus something
 # for each of the three words. Eight one-word inputs fix the start plus one
-# word, never the start alone, and three of them together count the start
-# three times. Countless parameter settings fit the simple inputs equally well
-# and differ on the complex ones: hence the wide spread over seeds. The empty
-# input fixes the start, and with it every sum.
+# word, never the start alone, and three of them together count the start three
+# times. Countless settings fit the simple inputs equally well and differ on
+# the complex ones: hence the wide spread over seeds. The empty input fixes the
+# start, and with it every sum.
 #
 # So what matters is not how complex the inputs in D' look, but what they leave
-# open. Adding complex inputs is the safe way to close it: it needs no insight
-# into the student. The clever way has a limit. It works as far as the teacher
-# adds up as the student does, which this world does by construction. Take a
-# teacher that errs, so that its odds no longer add up.
+# open. The clever way has a limit, though. It works because the teacher adds
+# up as the student does, which this world does by construction (section 2.1).
+# Take a teacher that errs, so that its odds no longer add up.
 
 # %%
 erring = {"world": teacher.with_bias(0.3)}
-print("an erring teacher, complex inputs:")
+by_inputs = {}
 for name, pairs in (
     ("simple inputs", SIMPLE),
     ("and the empty input", SIMPLE + EMPTY),
     ("and all complex inputs", SIMPLE + COMPLEX),
 ):
-    three = [distilled(pairs, seed, **erring) for seed in range(3)]
-    losses = spread([per_story(s, COMPLEX, **erring) for s in three])
-    print(f"{name:24}", SPREAD.format(*losses))
+    ten = train(Students(), pairs, **erring)
+    by_inputs[name] = spread(per_story(ten, COMPLEX, **erring))
+table(by_inputs, ".2f", corner="an erring teacher; then complex")
 
 # %% [markdown]
 # The empty input still closes most of the gap, no longer all of it. For the
-# rest the complex inputs themselves are needed.
-
-# %%
-exercise("good-on-simple-bad-on-complex")
-
-# %%
-# exercise: good-on-simple-bad-on-complex
-answer = ...  # one letter of a, b, c, d
-exercise("good-on-simple-bad-on-complex").check(answer)
+# rest the complex inputs themselves are needed: adding them is the safe way,
+# since it asks for no insight into teacher or student.
 
 # %% [markdown]
-# ## 2.6 More inputs, a higher loss, a better student
-#
-# True or false: a larger and more diverse D' always gives a better match and a
-# lower final loss?
-#
-# Take a student that is too small for all it might be asked: rank 3. There are
-# twelve inputs in use: four heroes, at no place, at sea and in the forest. The
-# teacher is instructed to be plain, the student is not. D' holds one of the
-# twelve, or two, four, eight, all. For each of three seeds the inputs come in
-# another order.
+# ## 2.6 How many inputs?
+
+# %%
+exercise("is-more-data-always-better")
+
+# %%
+# exercise: is-more-data-always-better
+answer = ...  # one letter of a, b, c, d
+exercise("is-more-data-always-better").check(answer)
+
+# %% [markdown]
+# Take students that are too small for all they might be asked: rank 3. There
+# are twelve inputs in use: four heroes, at no place, at sea and in the forest.
+# The teacher is told to be plain, the student is not. D' holds one of the
+# twelve, or three, six, all. Each seed adds them in an order of its own.
 #
 # **Predict** two curves over the number of inputs in D': the final loss per
 # input on D', and the loss per input on all twelve.
 
 # %%
-PLACES = ("", "sea ", "forest ")
-inputs = [place + hero for place in PLACES for hero in HEROES]
-TWELVE = [(f"plain {z}", z) for z in inputs]
-SIZES = (1, 2, 4, 8, 12)
+INPUTS = [place + z for place in ("", "sea ", "forest ") for z in HEROES]
+TWELVE = [(f"plain {z}", z) for z in INPUTS]
+ORDERS = [random.Random(seed).sample(range(12), 12) for seed in range(10)]
+SIZES = (1, 3, 6, 12)
 
 
-def grown(seed, size, rank=3):
-    """(loss on D', on all twelve, on the first input) with D' of a size."""
-    order = random.Random(seed).sample(TWELVE, len(TWELVE))
-    student = distilled(order[:size], seed, rank)
-    scored = (order[:size], TWELVE, order[:1])
-    return [per_story(student, pairs) for pairs in scored]
-
-
-runs = {size: [grown(seed, size) for seed in range(3)] for size in SIZES}
-growth = {size: [spread(x) for x in zip(*runs[size])] for size in SIZES}
+def chosen(size):
+    """1 where an input is in a seed's D', (inputs, seeds)."""
+    weights = torch.zeros(12, 10, dtype=torch.float64)
+    for seed, order in enumerate(ORDERS):
+        weights[order[:size], seed] = 1
+    return weights
 
 # %%
+def grown(size, **kind):
+    """Ten trained students; their losses on D', on all, on the first."""
+    ten = train(Students(**kind), TWELVE, weights=chosen(size))
+    parts = {"final loss on D'": size, "on all twelve": 12, "on the first": 1}
+    with torch.no_grad():
+        return {name: objective(ten, TWELVE, chosen(n)) / n
+                for name, n in parts.items()}
+
+# %%
+growth = {size: grown(size, rank=3) for size in SIZES}
 without = per_story(teacher, TWELVE)
-print("inputs in D'    final loss on D'         on all twelve")
-for size, (on_d_prime, on_all, _) in growth.items():
-    cells = SPREAD.format(*on_d_prime), SPREAD.format(*on_all)
-    print(f"{size:12}    {cells[0]:25}{cells[1]}")
 print(f"no training: on all twelve {without:.2f}")
-fewest, all_of_them = growth[1], growth[12]
-assert fewest[0][2] < 0.02 < 0.05 < all_of_them[0][1]  # final loss: up
-assert all_of_them[1][2] < 0.3 < 1 < fewest[1][1]  # loss in use: down
+medians = {}
+for size, losses in growth.items():
+    medians[size] = {name: ten.median() for name, ten in losses.items()}
+assert growth[1]["final loss on D'"].max() < 0.02
+assert growth[12]["final loss on D'"].min() > 0.05
+assert growth[12]["on all twelve"].max() < 0.3 < without
+assert growth[1]["on all twelve"].min() > 1
+table(medians, ".3f", corner="inputs in D'")
 
 # %%
+def band(spreads):
+    """Medians, lowest and highest, each along the line."""
+    keys = ("median", "low", "high")
+    return tuple([each[key] for each in spreads] for key in keys)
+
+
+bands = {
+    name: band([spread(growth[size][name]) for size in SIZES])
+    for name in ("final loss on D'", "on all twelve")
+}
 curves(
     SIZES,
-    {
-        "final loss on D'": tuple(zip(*(growth[n][0] for n in SIZES))),
-        "loss on all twelve": tuple(zip(*(growth[n][1] for n in SIZES))),
-        "no training": [without] * len(SIZES),
-    },
-    xlabel="inputs in D'",
-    ylabel="KL, nats per story",
-    logy=True,
-    alt="Two curves over the number of inputs in D', one to twelve, on a "
-    "logarithmic scale. The final loss on D' rises about tenfold. The loss "
-    "on all twelve inputs falls more than tenfold, crosses the line of no "
-    "training, and meets the first curve where D' holds all.",
+    {**bands, "no training": [without] * len(SIZES)},
+    xlabel="inputs in D'", ylabel="KL, nats per story", logy=True,
+    alt=words("02-inputs"),
 )
 
 # %% [markdown]
 # The curves move in opposite directions and meet at the right end, where what
-# is trained is what is used. The student with the best training loss is the
-# worst in use, worse than no training; the one with the worst training loss is
-# the best. A final loss says how hard the student's task was as much as how
-# well it was done. **Never compare final losses over different D'.**
+# is trained is what is used. The students with the best training loss are the
+# worst in use, worse than no training; those with the worst training loss are
+# the best. A final loss says how hard the task was as much as how well it was
+# done. **Never compare final losses over different D'.**
 #
-# So "a lower final loss" is false. "A better match" is false as well, as soon
-# as the match is wanted on fewer inputs. Look at the first input alone:
+# So "a lower final loss" is false. What about "a better match", if the match
+# is wanted on a single input? In the last column of the table the loss on the
+# first input rises more than tenfold: the student pays for the other eleven
+# with capacity. So is D' with nothing else in it best for that input?
+#
+# So far the teacher handed over its whole distribution. Let it hand over a few
+# of its stories instead, and let a student learn from the words in them.
 
 # %%
-for size in SIZES:
-    text = "{:.3f} ({:.3f} to {:.3f})".format(*growth[size][2])
-    print(f"{size:3} inputs in D', loss on the first: {text}")
-assert growth[12][2][1] > 3 * growth[1][2][2]
-large = {size: [grown(seed, size, 8) for seed in (0, 1)] for size in (1, 12)}
-highest = {size: max(x[0] for x in large[size]) for size in large}
-print(f"rank 8: final loss {highest[1]:.2f} on 1 input,", end=" ")
-print(f"{highest[12]:.2f} on 12, at most")
+def stories_of(x, number):
+    """The steps that `number` stories take, per story, for ten draws."""
+    counts = []
+    for seed in range(10):  # dice of its own for each input and seed
+        dice = random.Random(f"{x}, {seed}").randrange(10**9)
+        stories = teacher.sample(number, x, seed=dice)
+        counts.append(teacher.transition_counts(stories))
+    return torch.stack(counts) / number
+
+
+def imitate(students, lessons, steps=150):
+    """Train on the words of lessons, {what the student reads: steps}."""
+    optimizer = torch.optim.Adam(students.parameters(), 0.1)
+    for _ in range(steps):
+        loss = -sum((taken * students.log_rows(x)).sum()
+                    for x, taken in lessons.items())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return students
 
 # %% [markdown]
-# Someone who only ever needs that one input is best served by a D' that holds
-# nothing else. Diversity is paid for with capacity, and the last line says
-# when the price is small: a student of rank 8 has room for all twelve.
+# **Predict.** Only "fox" is wanted. Is it better to train on its own stories
+# alone, or to add as many stories for each of the other eleven inputs? And if
+# the price of those others is spent on more stories of the fox?
+
+# %%
+FOX = TWELVE[:1]
+exact = [per_story(train(Students(rank=3), pairs), FOX).median()
+         for pairs in (FOX, TWELVE)]
+ARMS = ("fox alone", "with eleven others", "fox alone, 12 times as many")
+wanted = {"all of its distribution": dict(zip(ARMS, [*exact, None]))}
+for number in (3, 30):
+    lessons = (
+        {"fox": stories_of("plain fox", number)},
+        {z: stories_of(x, number) for x, z in TWELVE},
+        {"fox": stories_of("plain fox", 12 * number)},
+    )
+    tens = [per_story(imitate(Students(rank=3), each), FOX)
+            for each in lessons]
+    assert tens[2].median() < tens[1].median() < tens[0].min()
+    wanted[f"{number} stories"] = dict(zip(ARMS, [t.median() for t in tens]))
+table(wanted, ".2f", corner="median of ten, for fox")
+
+# %% [markdown]
+# Now it is the other way round. With few stories the other eleven inputs are a
+# large help even to a student with too little room: an owl in the forest finds
+# what a fox finds, and each story says so once more. But a story of the fox
+# itself says more about the fox: spend the same money there, and it is better
+# still. So what other inputs do to one input depends on what is scarce. **If
+# capacity is scarce they cost; if the teacher's outputs are scarce they help,
+# and less than as many outputs for the input itself.**
 #
-# So the statement is false, and fails at the word "always". What remains true:
-# D' should be the inputs of use, in the proportions of use, and more of
+# The statement, then, fails at the word "always", in both halves. What remains
+# true: D' should be the inputs of use, in the proportions of use, and more of
 # *those* helps. (The bare sum of F1 says even less: repeat every input, and it
 # doubles while the best student stays the same. Where D' differ in size, this
 # chapter divides by the number of inputs.)
-#
-# There is a second way for the final loss to stop above zero: the simplified
+
+# %%
+exercise("a-rule-for-the-data")
+
+# %%
+# exercise: a-rule-for-the-data
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("a-rule-for-the-data").check(answer, ticked=ticked)
+
+# %% [markdown]
+# There is another way for the final loss to stop above zero: the simplified
 # input has lost what the teacher went by. Suppose D' shortens both "plain fox"
 # and "ornate fox" to "fox". **Predict** the student's best answer.
 
 # %%
 torn = [("plain fox", "fox"), ("ornate fox", "fox")]
-rows = torch.stack([teacher.log_rows(x).exp() for x, _ in torn])
-weights = torch.stack([teacher.visits(x) for x, _ in torn])[..., None]
-average = (weights * rows).sum(0) / weights.sum(0).clamp(min=1e-12)
-best = World(teacher.words, lambda _: average.log(), teacher.context_words)
-student = distilled(torn, seed=0)
-for name in ("plain fox", "ornate fox"):
-    always = per_story(teacher, [(x, name) for x, _ in torn])
-    print(f"always the answer to {name:12}{always:.3f}")
-print(f"the weighted average of both     {per_story(best, torn):.3f}")
-print(f"a trained student                {per_story(student, torn):.3f}")
-assert per_story(student, torn) >= per_story(best, torn)
+(plain_rows, plain_visits), (ornate_rows, ornate_visits) = (
+    says(teacher, x) for x, _ in torn
+)
+steps_taken = (plain_visits[:, None] * plain_rows.exp()
+               + ornate_visits[:, None] * ornate_rows.exp())
+hedge = steps_taken / steps_taken.sum(1, keepdim=True).clamp(min=1e-12)
+best = World(teacher.words, lambda _: hedge.log(), teacher.context_words)
+ten = per_story(train(Students(), torn), torn)
+assert ten.min() > per_story(best, torn)
+decided = {
+    "always the plain answer": [(x, "plain fox") for x, _ in torn],
+    "always the ornate answer": [(x, "ornate fox") for x, _ in torn],
+}
+hedged = {name: per_story(teacher, pairs) for name, pairs in decided.items()}
+hedged["weighted average of both"] = per_story(best, torn)
+hedged["trained students, median"] = ten.median()
+table({name: {"KL": kl} for name, kl in hedged.items()}, ".3f")
 
 # %% [markdown]
 # To decide for one of the two is worse than to hedge. The best single answer
-# is the average of the two, word by word, weighted by how often each teacher
-# comes by. No student that remembers only the last word gets below it, and
-# training finds it. A better optimiser would not help: the information is gone
-# from the input.
+# is the average of the two, word by word, each teacher weighted by how often
+# it passes that word. No student that remembers only the last word gets below
+# it, and training finds it. A better optimiser would not help: the information
+# is gone from the input. (A student with a memory of the whole story could win
+# some of it back, since an adjective gives the ornate teacher away.)
 
 # %%
 exercise("blind-student-loss")
@@ -768,147 +1042,133 @@ def blind_student_loss(p):
 
 exercise("blind-student-loss").check(blind_student_loss)
 
-# %%
-exercise("is-more-data-always-better")
+# %% [markdown]
+# ## 2.7 What to keep of the teacher
+#
+# F1 compares distributions. A colleague would rather keep less of the teacher:
+# only its top prediction, as a one-hot. Before you measure, two questions.
 
 # %%
-# exercise: is-more-data-always-better
+exercise("lost-with-the-top")
+
+# %%
+# exercise: lost-with-the-top
 answer = ...  # one letter of a, b, c, d
-exercise("is-more-data-always-better").check(answer)
+exercise("lost-with-the-top").check(answer)
+
+# %%
+exercise("store-only-the-top")
+
+# %%
+# exercise: store-only-the-top
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("store-only-the-top").check(answer, ticked=ticked)
 
 # %% [markdown]
-# ## 2.7 Only the top
+# To be fair to all, let the teacher write some stories for each input, and
+# keep three things of the same stories, word by word:
 #
-# F1 compares distributions. Replace the teacher's by the one-hot of its top
-# prediction: cheaper to store, and "what the user sees in the end". What is
-# lost?
+# - *whole*: the teacher's distribution at that word;
+# - *top*: the one-hot of its most likely word there;
+# - *drawn*: the word that it wrote, a one-hot as well.
 #
-# Three kinds of student learn from the same teacher, on the same inputs:
-#
-# - *whole*: the target is the teacher's distribution;
-# - *top*: the target is the one-hot of its most likely next word;
-# - *drawn*: the target is what the teacher wrote, words drawn from its
-#   distribution, in 500 stories for each input.
-#
-# **Predict.** Which has the highest agreement with the teacher's first choice?
-# Which the lowest KL? And what happens to either if training goes on?
+# **Predict.** How far are students of each from the teacher after one story
+# for each input? After ten, after a hundred? And how often does each choose
+# the teacher's first choice?
 
 # %%
 in_forest = [(f"forest {hero}", hero) for hero in HEROES]
 
 
-def top_of(log_rows):
-    return F.one_hot(log_rows.argmax(-1), log_rows.shape[-1]).double().log()
+def kept(what, x, number):
+    """What is kept of some stories about x: steps from word to word."""
+    drawn = stories_of(x, number)
+    p = teacher.log_rows(x).exp()
+    if what == "drawn":
+        return drawn
+    if what == "top":
+        p = F.one_hot(p.argmax(dim=-1), p.shape[-1])
+    return drawn.sum(dim=-1, keepdim=True) * p  # once for each word met
 
 
-def drawn_rows(context):
-    stories = teacher.sample(500, context, seed=7)
-    counts = teacher.transition_counts(stories)
-    return (counts / counts.sum(1, keepdim=True).clamp(min=1)).log()
-
-
-targets = {
-    "whole": teacher,
-    "top": teacher.transformed(top_of),
-    "drawn": World(teacher.words, drawn_rows, teacher.context_words),
-}
-
-# %%
-STEPS = [0, 10, 20, 40, 80, 150, 300]
-
-
-def followed(target, seed):
-    """The student, and its KL to the true teacher on the way."""
-    student = LowRankStudent(teacher, 8, seed)
-    loss = objective(in_forest, targets=target)
-    path = [per_story(student, in_forest)]
-    for before, after in itertools.pairwise(STEPS):
-        fit(student, lambda: loss(student), steps=after - before)
-        path.append(per_story(student, in_forest))
-    return student, path
-
-
-followers = {
-    name: [followed(target, seed) for seed in range(3)]
-    for name, target in targets.items()
-}
+def pupils(what, number):
+    return imitate(
+        Students(), {z: kept(what, x, number) for x, z in in_forest}
+    )
 
 # %%
-paths = {}
-for name, runs in followers.items():
-    by_step = zip(*(path for _, path in runs))
-    paths[f"target: {name}"] = [spread(kls) for kls in by_step]
-print("KL after steps", *(f"{step:6}" for step in STEPS))
-for name, path in paths.items():
-    cells = (f"{kl:6.1f}" if kl < 20 else "  > 20" for kl, _, _ in path)
-    print(f"{name:14}", *cells)
-assert min(path[-1] for _, path in followers["top"]) > 50
+NUMBERS = (1, 10, 100, 300)
+KEPT = ("whole", "drawn", "top")
+classes = {(what, n): pupils(what, n) for what in KEPT for n in NUMBERS}
+distances = {key: spread(per_story(ten, in_forest))
+             for key, ten in classes.items()}
+bare = per_story(teacher, in_forest).item()
+print(f"the teacher without its instruction: {bare:.2f}")
+table({n: {what: distances[what, n]["median"] for what in KEPT}
+       for n in NUMBERS}, ".2f", corner="stories for each input")
 
 # %%
 curves(
-    STEPS,
-    {name: tuple(zip(*path)) for name, path in paths.items()},
-    xlabel="training steps",
+    NUMBERS,
+    {what: band([distances[what, n] for n in NUMBERS]) for what in KEPT}
+    | {"no training": [bare] * len(NUMBERS)},
+    xlabel="stories for each input",
     ylabel="KL to the teacher, nats per story",
-    logy=True,
-    alt="Distance to the teacher over training steps on a logarithmic scale. "
-    "With the whole distribution as target it falls to nearly zero, with "
-    "drawn words it levels off somewhat higher. With the one-hot of the top "
-    "it falls to little more than half in the first steps, then rises far "
-    "above where it started.",
+    logx=True, logy=True, alt=words("02-kept"),
 )
 
 # %%
-def agreement(student, contexts):
-    """How often the student's favourite word is the teacher's, in [0, 1]."""
-    same = total = 0.0
-    for (x, _), context in zip(in_forest, contexts):
-        p, visits = teacher.log_rows(x).exp(), teacher.visits(x)
-        chosen = student.log_rows(context).argmax(1, keepdim=True)
-        is_top = p.gather(1, chosen)[:, 0] > 0.999 * p.max(1).values
-        same, total = same + (visits * is_top).sum(), total + visits.sum()
-    return (same / total).item()
+def first_choices(log_rows, x):
+    """How often the favourite word is the teacher's, in [0, 1]."""
+    p, visits = teacher.log_rows(x).exp(), teacher.visits(x)
+    favourite = p.gather(1, log_rows.argmax(dim=1, keepdim=True))[:, 0]
+    is_top = favourite > 0.999 * p.max(dim=1).values  # ties count
+    return ((visits * is_top).sum() / visits.sum()).item()
 
 
-def judged(name, kl, agree, log_stories):
-    stories = float(f"{math.exp(log_stories):.1g}")  # the first digit
-    shown = f"{kl:.1f}" if kl < 20 else "> 20"
-    print(f"{name:26}{shown:>6}{agree:12.2f}{stories:12.0f}")
+def judged(tables):
+    """First choices right, and how many stories share the mass."""
+    right, entropies = [], []
+    for log_rows in tables:
+        right.append(first_choices(log_rows, "forest fox"))
+        p = log_rows.exp()
+        H = (visits_of(p) * torch.special.entr(p).sum(dim=1)).sum()
+        entropies.append(H.item())
+    return {"first choices right": median(right),
+            "stories, about": math.exp(median(entropies))}
 
 # %%
-print(f"{'':26}    KL   agreement     stories")
-for name, runs in followers.items():
-    kls = [path[-1] for _, path in runs]
-    agree = [agreement(student, HEROES) for student, _ in runs]
-    log_stories = [student.entropy("fox").item() for student, _ in runs]
-    judged(f"target: {name}", *map(median, (kls, agree, log_stories)))
-full = [x for x, _ in in_forest]
-judged("teacher", 0, agreement(teacher, full), teacher.entropy("forest fox"))
-bare = agreement(teacher, HEROES), teacher.entropy("fox")
-judged("teacher, no instruction", per_story(teacher, in_forest), *bare)
-finals = {n: [path[-1] for _, path in runs] for n, runs in followers.items()}
-assert max(finals["whole"]) < min(finals["drawn"]) < 0.1
+answers = {what: classes[what, 300].log_rows("fox").detach() for what in KEPT}
+answers["teacher"] = teacher.log_rows("forest fox")[None]
+shown = {"first choices right": ".2f", "stories, about": ".0f"}
+table({name: judged(tables) for name, tables in answers.items()}, shown,
+      corner="300 stories, about the fox")
 
 # %% [markdown]
-# ("Stories" is $e^H$ to one digit, H being the entropy of the stories about
-# the fox: as many equally likely ones would be as hard to guess.)
+# ("Stories" is $e^H$, with $H$ the entropy of a story about the fox: the
+# number of equally likely stories that would be as hard to guess.)
 #
-# The student of the *top* is right about every one of the teacher's
-# favourites, and is the worst match of all, far worse than the teacher without
-# its instruction. It was best after ten steps; from there on, the longer it
-# trains, the worse it matches, since its loss asks it to drive to zero the
-# probability of words that the teacher uses all the time. In the end it knows
-# a single story. What it has not learned is which alternatives there are, how
-# they compare, and how sure to be. A user who lets it write gets that story
-# every time; where the teacher would hesitate, it does not.
+# The student of the *top* has all the first choices right, and is the worst
+# match of all. More stories do not help it. In the end it knows a single
+# story. What it has not learned is which alternatives there are, how they
+# compare, and how sure to be. A user who lets it write gets that story every
+# time; where the teacher would hesitate, it does not.
 #
-# The surprise is *drawn*. Its targets are one-hots too, one for each word of
-# the text. But draws average out to the distribution they come from, and tops
-# average out to the top. What the drawn student still lacks in the figure is
-# due to the number of stories, and more of them would make it less. **Hard
-# targets lose little if they are drawn; taking the top loses the
-# distribution.** Chapter 3 does the same to whole sequences
-# (F4), and chapter 8 uses drawn targets to save space.
+# Now compare *drawn*, whose targets are one-hots too. After one story it is no
+# better than the top: a single draw looks as certain as a single top.
+# But draws average out to the distribution they come from, and tops average
+# out to the top. **Hard targets lose little if they are drawn, and drawn
+# often; the top loses the distribution however many there are.** At one
+# hundred stories the drawn student has passed the teacher without its
+# instruction.
+#
+# And *whole* shows what the saving costs. Ten stories with the distribution at
+# each word teach more than a hundred without. Where the teacher is at
+# hand, its distribution is cheaper than its texts. Chapter 3 does the same to
+# whole sequences (F4), and chapter 8 uses drawn targets to save space.
 #
 # The limit: if one best answer is all that will ever be wanted, the top is
 # enough, and agreement is the right score.
@@ -925,43 +1185,67 @@ def one_hot_of_top(log_p):
 
 exercise("one-hot-of-top").check(one_hot_of_top)
 
-# %%
-exercise("lost-with-the-top")
-
-# %%
-# exercise: lost-with-the-top
-answer = ...  # one letter of a, b, c, d
-exercise("lost-with-the-top").check(answer)
-
 # %% [markdown]
 # ## 2.8 The loss of a sequence
 #
 # So far an input had one loss, about whole stories. A language model gives
-# probabilities of words. Between the two stands one rule (F8): **the loss of a
-# sequence is the sum of its token losses; the mean divides it by the length; a
-# sub-sequence sums over its own positions.**
+# probabilities of words. One rule (F8) leads from one to the other: **the loss
+# of a sequence is the sum of its token losses; the mean divides that by the
+# length; a sub-sequence sums over its own positions.**
 #
 # A student gives the four words of "The quick brown fox" the losses 0.1, 0.3,
-# 0.2 and 0.4. **Predict:** the loss of the sentence, the mean, the loss of
-# "brown fox", and the probability that the student gives to the sentence.
+# 0.2 and 0.4.
+
+# %%
+exercise("brown-fox")
+
+# %%
+# exercise: brown-fox
+answer = ...  # nats, to 2 decimals
+exercise("brown-fox").check(answer)
+
+# %%
+exercise("what-summing-assumes")
+
+# %%
+# exercise: what-summing-assumes
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("what-summing-assumes").check(answer, ticked=ticked)
+
+# %% [markdown]
+# **Predict:** the probability that the student gives to the sentence, and what
+# the mean belongs to.
 
 # %%
 fox = torch.tensor([0.1, 0.3, 0.2, 0.4])
-print(f"sum          {sequence_sum(fox):.2f}")
-print(f"mean         {sequence_mean(fox):.2f}")
-print(f"'The quick'  {subsequence_sum(fox, 0, 2):.2f}")
-print(f"'brown fox'  {subsequence_sum(fox, 2, 4):.2f}")
-print(f"exp(-sum)    {sequence_sum(fox).neg().exp():.4f}")
-print(f"product of the words' probabilities {fox.neg().exp().prod():.4f}")
-print(f"exp(-mean)   {sequence_mean(fox).neg().exp():.4f}")
+table({
+    "the sentence": {"loss": sequence_sum(fox)},
+    "its mean": {"loss": sequence_mean(fox)},
+    "'The quick'": {"loss": subsequence_sum(fox, 0, 2)},
+    "'brown fox'": {"loss": subsequence_sum(fox, 2, 4)},
+}, ".2f")
+
+# %%
+p = fox.neg().exp()
+table({
+    "exp(-sum)": {"": sequence_sum(fox).neg().exp()},
+    "product of the words' probabilities": {"": p.prod()},
+    "exp(-mean)": {"": sequence_mean(fox).neg().exp()},
+    "their geometric mean": {"": p.prod() ** (1 / 4)},
+    "perplexity, exp(mean)": {"": sequence_mean(fox).exp()},
+})
 
 # %% [markdown]
 # The sentence has loss 1.00, and $e^{-1}$ is its probability: the loss of a
 # sequence is minus the logarithm of its probability, no more and no less. The
-# mean, 0.25, belongs to the probability of a typical word. The two halves,
-# 0.40 and 0.60, add up to the whole.
+# mean, 0.25, belongs to the *geometric mean* of the words' probabilities,
+# 0.7788. Its inverse is called the **perplexity**: at 1.2840 this student is
+# as unsure at each word as if it chose evenly among so many.
 #
-# What does summing assume?
+# What does adding up assume?
 #
 # 1. Each token's loss is that of the token *given all words before it*. Then
 #    the product of the probabilities is the sentence's probability, by the
@@ -969,38 +1253,50 @@ print(f"exp(-mean)   {sequence_mean(fox).neg().exp():.4f}")
 #    means: after "The quick".
 # 2. Every token weighs the same: a wrong article costs as much as a wrong verb
 #    of the same probability.
-# 3. The words before are those of the given text, also where the student would
-#    have written something else. Chapter 9 is about that one.
+# 3. The words before are those of the given text, even where the student would
+#    have written something else. This is **teacher forcing**, though the
+#    "teacher" in the name is the text. Chapter 9 is about its price.
 #
-# The first is easily broken. Score a story by how common each of its words is
-# by itself, and compare with its true loss.
+# The first is easily broken. **Predict.** Score a story by how common each of
+# its words is on its own. Is the sum too large, too small, or right on
+# average?
 
 # %%
 story = "the fox finds a lantern ."
 ids = teacher.ids(story)[None]
-given_the_past = -token_log_probs(teacher, ids, "fox")[0]
 occurs = teacher.visits("fox")  # how often each word occurs in a story
-alone = -(occurs / occurs.sum()).log()[ids[0]]
-print(f"{'':16}", *(f"{word:>8}" for word in story.split()), "     sum")
-for name, losses in (("given the past", given_the_past), ("alone", alone)):
-    cells = [*losses.tolist(), sequence_sum(losses).item()]
-    print(f"{name:16}", *(f"{abs(x):8.2f}" for x in cells))
+alone = -(occurs / occurs.sum()).log()
+given_the_past = -token_log_probs(teacher, ids, "fox")[0]
+scored = {"given the past": given_the_past, "on its own": alone[ids[0]]}
+table({
+    name: {**dict(zip(story.split(), losses)), "sum": sequence_sum(losses)}
+    for name, losses in scored.items()
+}, ".2f")
+
+# %%
+average = {"given the past": teacher.entropy("fox"),
+           "on its own": (occurs[occurs > 0] * alone[occurs > 0]).sum()}
+for name, loss in average.items():
+    print(f"{name}: {loss:.2f} nats for an average story about the fox")
 
 # %% [markdown]
-# The sum on the second line is nearly four times too large. It charges for the
-# word "a", which after "finds" is certain, and it would charge the same if the
-# words stood in any other order: it is the loss of a bag of words.
+# The sum of the second row is several times too large, for this story and on
+# average. It charges for the word "a", which after "finds" is certain, and it
+# would charge the same if the words came in any other order: it is the loss of
+# a bag of words.
 #
-# Real batches hold sequences of different lengths, filled up with padding,
+# Real batches hold sequences of different lengths, filled up with padding
 # whose losses are meaningless numbers. Here they are 0.9, after "The quick".
 
 # %%
 batch = torch.tensor([[0.1, 0.3, 0.2, 0.4], [0.1, 0.3, 0.9, 0.9]])
 real = torch.tensor([[True, True, True, True], [True, True, False, False]])
+padded = {}
 for name, mask in (("with the mask", real), ("without", None)):
     sums, means = sequence_sum(batch, mask), sequence_mean(batch, mask)
-    print(f"{name:14} sums  {sums[0]:.2f} {sums[1]:.2f}", end="   ")
-    print(f"means {means[0]:.2f} {means[1]:.2f}")
+    padded[name] = {"sum 1": sums[0], "sum 2": sums[1],
+                    "mean 1": means[0], "mean 2": means[1]}
+table(padded, ".2f")
 
 # %% [markdown]
 # Without the mask padding enters both results, and nothing raises an error.
@@ -1030,14 +1326,6 @@ def part_loss(token_losses, first, last):
 exercise("part-loss").check(part_loss)
 
 # %%
-exercise("brown-fox")
-
-# %%
-# exercise: brown-fox
-answer = ...  # nats, to 2 decimals
-exercise("brown-fox").check(answer)
-
-# %%
 exercise("chain-of-token-losses")
 
 # %%
@@ -1047,97 +1335,6 @@ exercise("chain-of-token-losses").check(answer)
 
 # %% [markdown]
 # ## 2.9 Long against short
-#
-# Two outputs are scored by the same model. One has four words, the other nine.
-# Which score shall decide, the sum or the mean? **Predict** what each prefers,
-# with two stories and our teacher as the model.
-
-# %%
-for text in ("the fox sings .", "the fox follows a golden lantern at night ."):
-    ids = teacher.ids(text)[None]
-    losses = -token_log_probs(teacher, ids, "ornate fox")[0]
-    total, mean = sequence_sum(losses), sequence_mean(losses)
-    print(f"{len(losses)} words, sum {total:.2f}, mean {mean:.2f}: {text}")
-
-# %% [markdown]
-# Both numbers are right, and they answer different questions. The sum: which
-# text is the more probable? The mean: where is the model less surprised, word
-# by word? A sum grows with every word, so a ranking by sums prefers short
-# outputs, however good the long ones are. That is *length bias*. How strong is
-# it over all stories of up to twelve words?
-
-# %%
-stories = enumerate_sequences(teacher, 12, "fox", possible_only=True)
-ended = (stories.tokens == teacher.eos_id).any(dim=1)
-p = stories.log_probs.exp() * ended
-print(f"{int(ended.sum()):,} stories, together {p.sum():.2f} of the mass")
-p = p / p.sum()
-lengths, sums = stories.lengths.double(), -stories.log_probs
-
-
-def correlation(a, b):
-    a, b = a - (p * a).sum(), b - (p * b).sum()
-    scale = (p * a * a).sum().sqrt() * (p * b * b).sum().sqrt()
-    return ((p * a * b).sum() / scale).item()
-
-
-print(f"correlation of length and sum  {correlation(lengths, sums):.2f}")
-by_word = correlation(lengths, sums / lengths)
-print(f"correlation of length and mean {by_word:.2f}")
-
-# %% [markdown]
-# A score by sums is for the most part a score of length; a score by means
-# hardly. But the mean is no judge of quality either: it likes texts with many
-# words that follow of themselves, as "a" does here after "finds".
-#
-# The same choice hides in training. Take two strategies for one student that
-# must tell plain (short) and ornate (long) stories and is too small to do both
-# well. Strategy *sum* adds up the losses of whole stories. Strategy *mean*
-# first divides them by the expected length of such a story, so that plain and
-# ornate ones weigh the same. **Predict** who serves which stories better.
-
-# %%
-PLAIN = [(f"plain {hero}", f"plain {hero}") for hero in HEROES]
-ORNATE = [(f"ornate {hero}", f"ornate {hero}") for hero in HEROES]
-GROUPS = (PLAIN, ORNATE)
-
-
-def word_count(pairs):
-    return sum(teacher.visits(x).sum().item() for x, _ in pairs)
-
-
-def strategy(divide, seed):
-    """KL per word on plain and on ornate stories after training."""
-    student = LowRankStudent(teacher, 3, seed)
-    parts = [objective(pairs) for pairs in GROUPS]
-    by = [word_count(pairs) if divide else 1 for pairs in GROUPS]
-    fit(student, lambda: sum(f(student) / n for f, n in zip(parts, by)))
-    return [per_word(student, pairs) for pairs in GROUPS]
-
-
-def per_word(student, pairs):
-    return objective(pairs)(student).item() / word_count(pairs)
-
-# %%
-plain, ornate = (word_count(pairs) / len(pairs) for pairs in GROUPS)
-print(f"words in a story: plain {plain:.1f}, ornate {ornate:.1f}")
-results = {d: [strategy(d, seed) for seed in range(3)] for d in (False, True)}
-print(f"{'KL per word':18}{'plain':26}ornate")
-for divide, name in ((False, "strategy sum"), (True, "strategy mean")):
-    kls = map(spread, zip(*results[divide]))
-    cells = ("{:.3f} ({:.3f} to {:.3f})".format(*x) for x in kls)
-    print(f"{name:18}" + "    ".join(cells))
-uniform = (per_word(TabularStudent(teacher), pairs) for pairs in GROUPS)
-print("uniform student   {:<26.3f}{:.3f}".format(*uniform))
-for summed, divided in zip(*results.values()):
-    assert divided[0] < summed[0] and summed[1] < divided[1]
-
-# %% [markdown]
-# For each of the three seeds the sum serves the long stories better and the
-# mean the short ones. Neither is a mistake: the sum counts words, the mean
-# counts stories, and a student that cannot have both has to be told which
-# counts. The mistake is to set a score of one kind against a score of the
-# other, or sums of different lengths, and to call the smaller one better.
 
 # %%
 exercise("two-translation-strategies")
@@ -1148,9 +1345,62 @@ answer = ...  # one letter of a, b, c, d
 exercise("two-translation-strategies").check(answer)
 
 # %% [markdown]
-# ## 2.10 From logits to a batch
+# Two outputs, one of four words and one of nine, are scored by the same model.
+# Should the sum decide, or the mean? **Predict** what each prefers.
+
+# %%
+compared = {}
+for text in ("the fox sings .", "the fox follows a golden lantern at night ."):
+    losses = -token_log_probs(teacher, teacher.ids(text)[None], "ornate fox")
+    compared[text] = {
+        "words": losses.shape[1],
+        "sum": sequence_sum(losses)[0],
+        "mean": sequence_mean(losses)[0],
+    }
+table(compared, ".2f")
+
+# %% [markdown]
+# Both are right, and they answer different questions. The sum: which text is
+# the more probable? The mean: where is the model less surprised, word by word?
+# A sum grows with every word, so a ranking by sums prefers short outputs,
+# however good the long ones are. That is *length bias*. **Predict:** does the
+# mean cure it? Here is the correlation of length and score over all stories of
+# up to twelve words.
+
+# %%
+def correlation(a, b, p):
+    """Correlation of a and b where each story has the weight p."""
+    a, b = a - (p * a).sum(), b - (p * b).sum()
+    scale = (p * a * a).sum().sqrt() * (p * b * b).sum().sqrt()
+    return (p * a * b).sum() / scale
+
+
+biases = {}
+for context in ("plain fox", "fox", "forest owl", "ornate fox"):
+    stories = enumerate_sequences(teacher, 12, context, possible_only=True)
+    ended = (stories.tokens == teacher.eos_id).any(dim=1)
+    p = stories.log_probs.exp() * ended
+    lengths, sums = stories.lengths.double(), -stories.log_probs
+    biases[context] = {
+        "mass": p.sum(),
+        "length and sum": correlation(lengths, sums, p / p.sum()),
+        "length and mean": correlation(lengths, sums / lengths, p / p.sum()),
+    }
+table(biases, ".2f", corner="stories about")
+
+# %% [markdown]
+# A score by sums goes with length in every row. A score by means has a bias
+# too, and not even a fixed one: among the owl's stories it
+# prefers the short, among the ornate ones the long, which have many words that
+# cannot be otherwise, as "a" after "finds". **The sum always charges for
+# length; the mean may charge for it or pay for it.** Neither is a judge of
+# quality. The mistake is to set a score of one kind against a score of the
+# other, or sums of different lengths, and to call the smaller one better.
+
+# %% [markdown]
+# ## 2.10 From tokens to a batch
 #
-# Two details stand between F1 and the loss function in real code. First,
+# Two details remain between F1 and the loss function in real code. First,
 # batches have different numbers of tokens. **Predict** the mean token loss of
 # two batches, one token with loss 2 and nine tokens with loss 0.5 each.
 
@@ -1180,23 +1430,34 @@ def loss_per_token(batches):
 exercise("loss-per-token").check(loss_per_token)
 
 # %% [markdown]
-# Second, both distributions may be softened by a temperature T. How large is
-# then the gradient that reaches the student's logits?
+# Second, both distributions may be softened by a temperature T. The gradient
+# then shrinks about as $1/T^2$, and it is customary to multiply the loss by
+# $T^2$ so that it keeps its size (Hinton, Vinyals and Dean 2015). **Predict:**
+# does it, for three words? For a thousand?
 
 # %%
-of_teacher = torch.tensor([2.0, 1.0, 0.0])
-print("T    gradient   times T squared")
-for T in (1, 2, 4, 8):
-    logits = torch.zeros(3, requires_grad=True)
-    log_p, log_q = ((x / T).log_softmax(-1) for x in (of_teacher, logits))
-    forward_kl(log_p, log_q).backward()
-    size = logits.grad.norm()
-    print(f"{T}{size:12.4f}{T * T * size:18.4f}")
+def gradient_size(V, T):
+    """T squared times the gradient's length; a favourite word has 0.6."""
+    p = torch.full((V,), 0.4 / (V - 1), dtype=torch.float64)
+    p[0] = 0.6
+    logits = torch.zeros(V, dtype=torch.float64, requires_grad=True)
+    log_p, log_q = ((x / T).log_softmax(-1) for x in (p.log(), logits))
+    (T**2 * forward_kl(log_p, log_q)).backward()
+    return logits.grad.norm()
+
+
+table({
+    f"{V:,} words": {f"T = {T}": gradient_size(V, T) for T in (1, 2, 4, 8)}
+    for V in (3, 1000)
+}, ".3f")
 
 # %% [markdown]
-# The gradient shrinks about as $1/T^2$. Multiplied by $T^2$ it keeps its size,
-# and the temperature can be changed without changing the learning rate
-# (Hinton, Vinyals and Dean 2015).
+# For three words it does, roughly. For a thousand, with a favourite of the
+# same probability, next to nothing is left. **The factor $T^2$ keeps the
+# gradient's size only among high temperatures; on the way there, a favourite
+# among many words loses nearly all of it.** Chapter 4 derives the limit and
+# measures it on the book's own teacher. Until then: the factor is a convention
+# worth keeping, not a licence to change T and leave the learning rate alone.
 
 # %%
 exercise("distillation-loss")
@@ -1204,7 +1465,7 @@ exercise("distillation-loss")
 # %%
 # exercise: distillation-loss
 def distillation_loss(teacher_logits, student_logits, temperature):
-    """Mean over positions of the softened KL(P||Q), its gradient kept in size. -> scalar"""
+    """Mean over positions of the softened KL(P||Q), times its customary factor. -> scalar"""
     raise NotImplementedError
 
 
@@ -1214,17 +1475,20 @@ exercise("distillation-loss").check(distillation_loss)
 # ## Summary
 #
 # - F1 asks for the teacher's distribution on D'. Labels and the teacher's
-#   parameters do not occur in it.
+#   parameters do not occur in it; many labels drawn by the teacher lead to the
+#   same place.
 # - It binds the student on the inputs of the sum and nowhere else. What
-#   happens elsewhere is left to shared parameters, the starting point and the
-#   seed. Seeds that agree in training and differ in use are the sign.
-# - The teacher reads $x$, the student reads $x'$. All four pairings train to
+#   happens elsewhere is left to shared parameters, the start and the seed.
+#   Seeds that differ in use are an alarm; seeds that agree are no all-clear.
+# - The teacher reads $x$, the student reads $x'$. All five pairings train to
 #   zero; one is of use. A copy of the teacher trained on D learns nothing.
 # - What D' leaves open matters, not how complex its inputs look. Adding the
 #   inputs of use is the safe way to close it.
-# - A final loss belongs to its D'. More diverse inputs may raise it and
-#   improve the student; they may also cost capacity where it is needed.
-# - The one-hot of the top keeps the winner and throws away the distribution.
+# - A final loss belongs to its D'. More diverse inputs raise it and improve
+#   the student in use. To one input the others are a cost where capacity is
+#   scarce, and a help where the teacher's outputs are.
+# - The top keeps the winner and throws away the distribution, however many
+#   texts there are. Drawn words find it again, if there are many.
 # - A sum is about a sequence, a mean about a token. Keep sums and counts,
 #   divide once, and never compare sums over different lengths.
 #

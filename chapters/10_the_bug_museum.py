@@ -1890,6 +1890,12 @@ exhibit(
 # ### top-1-for-match
 # A student that is far too sure: agreement, and KL.
 #
+# <a id="average-for-the-shown"></a>
+# ### average-for-the-shown
+# A system shows its users one word, the likeliest. The teacher is (0.4, 0.35,
+# 0.25). Student A is (0.36, 0.37, 0.27), student B (0.6, 0.25, 0.15): which has
+# the smaller KL, and which shows the teacher's word?
+#
 # <a id="soft-prompt-as-words"></a>
 # ### soft-prompt-as-words
 # A soft prompt halfway between two words, rounded to the nearer one.
@@ -1926,10 +1932,19 @@ too_sure = logs(0.98, 0.01, 0.01)
 
 # %%
 exhibit(
-    "top-1-for-match", "exercise an-exact-top-is-not-enough",
+    "top-1-for-match", "exercise three-replicas",
     broken=too_sure.argmax() == log_p.argmax(),
     right=forward_kl(log_p, too_sure),
 )
+unsure = logs(0.4, 0.35, 0.25)
+shown = logs(0.36, 0.37, 0.27), logs(0.6, 0.25, 0.15)
+exhibit(
+    "average-for-the-shown", "exercise sixty-outputs", students="A B",
+    broken=[forward_kl(unsure, x) for x in shown],
+    right=[(x.argmax() == unsure.argmax()).int() for x in shown],
+)
+
+# %%
 readout = 2.0 * torch.eye(2).double()  # two words, and the logits they give
 evenly, halfway = logs(0.5, 0.5), torch.tensor([0.5, 0.5]).double()
 word = F.one_hot(halfway.argmax(), 2).double()

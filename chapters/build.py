@@ -9,8 +9,8 @@ NN_name.ipynb, made from it here and nowhere else. The source runs in a fresh ke
 cell to its last; then the notebook takes its name at once, so that a failure leaves the old one as
 it was. A cell that fails or writes to stderr stops the build, and so does a chapter that takes
 longer than its budget. The same source gives the same bytes: no times, no version numbers, ids
-made from the cells' text. What the builds took stands in seconds.json, and from it and the chapters'
-titles index.md is made.
+made from the cells' text; what answers a prediction is tagged (see predictions.py). What the builds
+took stands in seconds.json, and from it and the chapters' titles index.md is made.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from contents import CHAPTERS, budget, index, note_seconds, sources
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from predictions import tag
 
 from kdlib.files import write_atomically
 
@@ -123,6 +124,7 @@ def run(
         for output in notebook.cells[place].outputs:
             if output.get("name") == "stderr":
                 raise BuildError(f"{name}: it writes to stderr:\n{plain(output.text)}")
+    tag(notebook.cells)
 
 
 def cell_names(notebook: NotebookNode, source: Path) -> dict[int, str]:
@@ -174,18 +176,19 @@ def faults(source: Path) -> list[str]:
         return [f"{source.stem}: has no notebook"]
     text = path.read_text("utf-8")
     notebook = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
-    found = [*_cell_faults(read_source(source), notebook), *_order_faults(notebook)]
-    if not found and written(with_results(read_source(source), notebook)) != text:
+    expected = with_results(read_source(source), notebook)
+    found = [*_cell_faults(expected, notebook), *_order_faults(notebook)]
+    if not found and written(expected) != text:
         found = ["is not in the form that the builder writes"]
     return [f"{source.stem}: {fault}" for fault in found]
 
 
-def _cell_faults(source: NotebookNode, notebook: NotebookNode) -> list[str]:
-    if len(source.cells) != len(notebook.cells):
-        return [f"has {len(notebook.cells)} cells, its source {len(source.cells)}"]
+def _cell_faults(expected: NotebookNode, notebook: NotebookNode) -> list[str]:
+    if len(expected.cells) != len(notebook.cells):
+        return [f"has {len(notebook.cells)} cells, its source {len(expected.cells)}"]
     return [
         f"cell {number} differs from its source: {theirs.source.partition(chr(10))[0]!r}"
-        for number, (ours, theirs) in enumerate(zip(source.cells, notebook.cells), start=1)
+        for number, (ours, theirs) in enumerate(zip(expected.cells, notebook.cells), start=1)
         if (ours.cell_type, ours.source, ours.metadata)
         != (theirs.cell_type, theirs.source, theirs.metadata)
     ]
@@ -205,10 +208,11 @@ def _order_faults(notebook: NotebookNode) -> list[str]:
 
 
 def with_results(source: NotebookNode, notebook: NotebookNode) -> NotebookNode:
-    """The source with the notebook's results."""
+    """The source with the notebook's results, and the tags that follow from them."""
     for ours, theirs in zip(source.cells, notebook.cells):
-        if ours.cell_type == "code":
+        if ours.cell_type == theirs.cell_type == "code":
             ours.outputs, ours.execution_count = merged(theirs.outputs), theirs.execution_count
+    tag(source.cells)
     return source
 
 

@@ -19,6 +19,9 @@ smartquotes_action = "D"  # dashes alone: D' is no D with a quotation mark
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}
+# The only outputs behind a button are those that answer a prediction; see predictions.py.
+nb_code_prompt_show = "Predict first; then open what it shows"
+nb_code_prompt_hide = "Hide what it shows"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 
 autodoc_typehints = "signature"

@@ -3,8 +3,9 @@
 nbval runs each cell as it stands and compares what it prints with what the notebook holds. Here its
 kernels are those of the builder, with three differences. They cannot leave the machine. Their clocks
 are unsteady, so that nothing a chapter asserts can rest on a time. And when the cell of an exercise
-has run, with its stub, the reference solution runs after it: its check must say "correct", and the
-cells that follow see the solution, as they would in the notebook of a reader who has solved it.
+has run, with its stub, the reference solution runs after it: its check must say "correct" (of a
+written answer: that every point is made), and the cells that follow see the solution, as they would
+in the notebook of a reader who has solved it.
 """
 
 import copy
@@ -89,5 +90,7 @@ def _run_solution(item, id):
     solved.runtest()  # raises where the cell does
     lines = (item.parent.scratch / "verdicts.jsonl").read_text("utf-8").splitlines()
     verdict = json.loads(lines[-1])
-    if (verdict["exercise"], verdict["outcome"]) != (id, "correct"):
+    points = verdict.get("points", {"made": 0, "of": 0})  # only a written answer has some
+    is_done = verdict["outcome"] == exercise(id).done and points["made"] == points["of"]
+    if verdict["exercise"] != id or not is_done:
         solved.raise_cell_error(f"the reference solution of {id} is judged: {verdict}")

@@ -14,7 +14,8 @@ BUDGET, LONGER = 90, {"07": 180}  # seconds a chapter may take on two cores
 INDEX = """# Knowledge Distillation, Executed
 
 Each chapter is a notebook that has been run: the numbers in its text stand in its outputs, and the
-tests run it again and compare. `make lab` opens the chapters; begin with the first.
+tests run it again and compare. They answer what the text asks: `make lab` opens copies in `mine/`
+that have not been run. Begin with the first.
 
 | chapter | exercises | runs in about |
 |---|---|---|

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from build import read_source, written
 from contents import CHAPTERS, read_seconds, sources
 
 from kdlib.files import write_atomically
@@ -72,11 +73,12 @@ def _write(folder: Path, wanted: dict[str, str]) -> None:
 
 
 def _copy_files(folder: Path, chapters: list[Chapter], mathjax: Path) -> None:
-    """Styles, scripts, and the notebooks as they are, for readers to take away."""
+    """Styles, scripts, and the notebooks for readers to take away: not run, so without answers."""
     static, extra = folder / "_static", folder / "_extra" / NOTEBOOKS
     shutil.rmtree(extra, ignore_errors=True)
     extra.mkdir(parents=True)
     shutil.copytree(HERE / "static", static, dirs_exist_ok=True)
     shutil.copy2(mathjax, static / "mathjax.js")
     for chapter in chapters:
-        shutil.copy(chapter.source.with_suffix(".ipynb"), extra)
+        clean = written(read_source(chapter.source))
+        (extra / f"{chapter.source.stem}.ipynb").write_text(clean, "utf-8")

@@ -8,9 +8,15 @@ import re
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.numbers import NumberExercise
 from kdlib.exercises.kinds.stubs import definition
+from kdlib.exercises.kinds.written import WrittenExercise
 from website.quizzes import form, inline, is_quiz, question
 
-KINDS = {"number": "a number", "choice": "one of several", "ordering": "an order"}
+KINDS = {
+    "number": "a number",
+    "choice": "one of several",
+    "ordering": "an order",
+    "written": "a few sentences",
+}
 
 
 def card_id(exercise: Exercise) -> str:
@@ -64,11 +70,19 @@ def hints(exercise: Exercise) -> str:
 
 def solution(exercise: Exercise) -> str:
     """The reference solution as Markdown, collapsed. Code is a block, the rest are paragraphs."""
-    code = [exercise.answer_solved]
-    if isinstance(exercise, NumberExercise):
-        code.append(definition(exercise.reference))
-    body = "\n\n".join(filter(None, (*map(_fenced, code), paragraph(exercise.explanation))))
+    if isinstance(exercise, WrittenExercise):
+        parts = [paragraph(exercise.model), _points(exercise)]
+    elif isinstance(exercise, NumberExercise):
+        parts = [_fenced(exercise.answer_solved), _fenced(definition(exercise.reference))]
+    else:
+        parts = [_fenced(exercise.answer_solved)]
+    body = "\n\n".join(filter(None, (*parts, paragraph(exercise.explanation))))
     return collapsed("Solution", body, "solution", name=f"solution-{exercise.id}")
+
+
+def _points(exercise: WrittenExercise) -> str:
+    items = "\n".join(f"<li>{inline(point.text)}</li>" for point in exercise.rubric)
+    return f"<p>The points that it makes:</p>\n<ol>\n{items}\n</ol>"
 
 
 def collapsed(summary: str, body: str, kind: str, name: str = "") -> str:

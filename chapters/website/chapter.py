@@ -22,7 +22,7 @@ SHOWN = re.compile(r'exercise\("([\w-]+)"\)')
 MARKED = re.compile(r"# exercise: ([\w-]+)\n")
 ANCHOR = re.compile(r'^<a (?:id|name)="([\w-]+)"></a>\s*$\n*', re.MULTILINE)
 NOT_PROSE = re.compile(r"^# NBVAL_\w+\n", re.MULTILINE)
-NOTEBOOKS = "notebooks"  # the folder with the notebooks as they are, for readers to take away
+NOTEBOOKS = "notebooks"  # the folder with the notebooks that readers take away, not run
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from website.links import Links
 
 TEXT = Path(__file__).with_name("landing.md")
 ROW = re.compile(r"^\| \[[^\]]+\]\(chapters/(\d\d)_\w+\.ipynb\) \| (.+?) \|", re.MULTILINE)
-KINDS_OF_QUIZ = ("choice", "number")
+KINDS_OF_QUIZ = ("choice", "number", "written")
 
 
 def page(chapters: list[Chapter], readme: str) -> str:
@@ -46,7 +46,8 @@ def exercises_page(chapters: list[Chapter], links: Links) -> str:
     """All exercises, chapter by chapter, as Markdown."""
     parts = [
         "# Exercises",
-        "Quizzes can be answered on the page. The others are solved in the notebook, where "
+        "Quizzes can be answered on the page, and so can what asks for a few sentences, which you "
+        "mark yourself. The others are solved in the notebook, where "
         "`.check(answer)` judges them and names the mistake.",
     ]
     for chapter in (chapter for chapter in chapters if chapter.exercises):

@@ -77,6 +77,9 @@ def _article(path: Path) -> Tag:
     article.name = "section"
     for gone in article.select("a.headerlink, form.quiz script, form.quiz button"):
         gone.decompose()
+    for hidden in article.select("details.hide"):  # nothing can be opened on paper
+        hidden.summary.decompose()
+        hidden.unwrap()
     return article
 
 

@@ -1,7 +1,8 @@
 """Exercises of choice and number as forms on a page, which quiz.js judges as the checker would.
 
 A form holds everything it can say as data, taken from the exercise: the verdict of each option, of
-each named wrong number, and of the slips that every number exercise knows.
+each named wrong number, and of the slips that every number exercise knows. A written answer is
+marked by the reader, who sees the model answer and the rubric when there is something to compare.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from kdlib.exercises.judging.verdict import SIGNS, Verdict
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import LETTERS, ChoiceExercise
 from kdlib.exercises.kinds.numbers import BITS, NumberExercise
+from kdlib.exercises.kinds.written import FEW, WrittenExercise
+
+Quiz = ChoiceExercise | NumberExercise | WrittenExercise
 
 INLINE = MarkdownIt("commonmark").use(
     dollarmath_plugin,
@@ -28,25 +32,29 @@ INLINE = MarkdownIt("commonmark").use(
 
 
 def is_quiz(exercise: Exercise) -> bool:
-    return isinstance(exercise, (ChoiceExercise, NumberExercise))
+    return isinstance(exercise, Quiz)
 
 
 def quiz_id(exercise: Exercise) -> str:
     return f"quiz-{exercise.id}"
 
 
-def form(exercise: ChoiceExercise | NumberExercise) -> str:
+def form(exercise: Quiz) -> str:
     """The form as HTML without blank lines, so that it can stand in Markdown."""
+    button = "Check"
     if isinstance(exercise, ChoiceExercise):
         fields, data = _options(exercise), {"verdicts": _choice_verdicts(exercise)}
-    else:
+    elif isinstance(exercise, NumberExercise):
         fields, data = _number_field(exercise), _number_data(exercise)
+    else:
+        fields, data = _written_fields(exercise), _written_data(exercise)
+        button = "Show the model answer"
     name = quiz_id(exercise)
     return "\n".join(
         (
             f'<form class="quiz" id="{name}" data-kind="{exercise.kind}">',
             fields,
-            '<button type="submit">Check</button>',
+            f'<button type="submit">{button}</button>',
             '<output class="verdict" aria-live="polite"></output>',
             f'<script type="application/json">{_json(data)}</script>',
             "</form>",
@@ -88,6 +96,28 @@ def _number_field(exercise: NumberExercise) -> str:
     )
 
 
+def _written_fields(exercise: WrittenExercise) -> str:
+    """A text area, and below it, hidden at first, the model answer and the rubric to tick."""
+    labels = [
+        f'<label><input type="checkbox" value="{number}"> '
+        f"<span>{number}. {inline(point.text)}</span></label>"
+        for number, point in enumerate(exercise.rubric, start=1)
+    ]
+    return "\n".join(
+        (
+            "<label>Your answer, in a few sentences",
+            '<textarea rows="6" autocomplete="off"></textarea></label>',
+            '<div class="marking" hidden>',
+            f"<p><strong>Model answer:</strong> {inline(exercise.model)}</p>",
+            "<fieldset>",
+            "<legend>Which of these points does your answer make?</legend>",
+            *labels,
+            "</fieldset>",
+            "</div>",
+        )
+    )
+
+
 # ---------------------------------------------------------------- the data
 
 
@@ -109,6 +139,12 @@ def _number_data(exercise: NumberExercise) -> dict:
         ],
         "names": {id: misconception(id).name for id in ("sign-flipped", "nats-for-bits")},
     }
+
+
+def _written_data(exercise: WrittenExercise) -> dict:
+    """What is said of each point that the reader does not tick, in the order of the rubric."""
+    missing = [as_data(exercise.verdict_of(wrong)) for wrong in exercise.wrongs]
+    return {"few": FEW, "missing": missing}
 
 
 def _finite(value: float) -> float | str:

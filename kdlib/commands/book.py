@@ -27,7 +27,7 @@ def _need_the_book(command: str) -> None:
 
 @dataclass(frozen=True)
 class ExercisesOptions:
-    """Show which exercises are solved, tried and open, by chapter."""
+    """Show how many exercises are solved, self-marked, tried and open, by chapter."""
 
     coverage: bool = False
     """Show instead which exercises ask each source question."""
@@ -56,6 +56,8 @@ class StartOptions:
     """Where to put them."""
     solved: bool = False
     """With the reference solutions in place."""
+    add: bool = False
+    """Leave the chapters that are there already, and add the others."""
 
 
 def start(arguments: list[str]) -> None:
@@ -64,7 +66,7 @@ def start(arguments: list[str]) -> None:
     _need_the_book("start")
     from kdlib.exercises import start as copy
 
-    for path in copy(options.folder, options.solved):
+    for path in copy(options.folder, options.solved, add=options.add):
         show(str(path))
 
 
@@ -73,7 +75,11 @@ LONGEST = 1_000_000  # seconds: more than any notebook takes, and less than a cl
 
 @dataclass(frozen=True)
 class GradeOptions:
-    """Run notebooks in a fresh kernel and judge every answer. This runs the notebooks' code."""
+    """Run notebooks in a fresh kernel and judge every answer. This runs the notebooks' code.
+
+    Answers in sentences are printed as they were written, with the marks that their authors gave
+    them; they never count as correct.
+    """
 
     notebooks: tyro.conf.Positional[tuple[Path, ...]]
     """Notebooks (.ipynb), or percent scripts (.py)."""

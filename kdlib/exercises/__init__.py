@@ -12,7 +12,7 @@ For a reader, all there is::
 **For an author: how to write exercises.**
 
 An exercise is a file of its own, ``chapter_NN/name_of_it.py``; it belongs to the book by being
-imported in ``chapter_NN/__init__.py``, and stands there in the book's order. There are five kinds.
+imported in ``chapter_NN/__init__.py``, and stands there in the book's order. There are six kinds.
 A code exercise is its reference function, decorated::
 
     @code(
@@ -50,6 +50,39 @@ notebook: use torch, math and F, or import inside the function.
     )
 
 In the other kinds the answer, or where in it the mistake is, stands first: see `wrong` of each.
+
+*Explain*, *critique*, *diagnose* and *justify* are asked for in a written answer. The reader writes a
+few sentences, sees them beside a model answer, and ticks the points of a rubric::
+
+    why_two_models = written(
+        "why-two-models",
+        source=("Q01",), difficulty=2, minutes=5,
+        prompt="In three sentences: why are there two models, and not one?",
+        hints=("the idea", "the place", "nearly the sentence"),
+        model="Two to five sentences that make every point, in the order of the rubric.",
+        rubric=(
+            point("Says that the teacher may be as slow as it likes, since nobody deploys it.",
+                misconception="bigger-is-better",      # what an answer without the point shows
+                without="The teacher is a large model and so it has learned more than the student."),
+            point("Names the size: 31 million parameters against 135.",
+                misconception="precision-forgotten", found=31),
+            point("Says that the targets come from the teacher, not from the labels.",
+                misconception="labels-for-teacher", found=r"targets? come from the teacher"),
+        ),
+    )
+
+A point is something to look for, not a matter of taste: two readers would tick it alike. `found`
+lets the program tick it, and must claim too little rather than too much: it looks at one sentence at
+a time and passes by those that ask, and those with a "not", "never" or "rather" around what it looks
+for. A word alone shows a name ("Names the size"); a statement ("Says that ...") takes two words that
+belong together, in their order: ``r"forward[^.]*?covers"``, not ``r"covers"``. Where such a pattern
+cannot be trusted, leave `found` out. Where it finds nothing the reader is asked to look; nothing is
+refused. At least one point of an exercise has
+`without`, an answer as somebody would give it who does not see the point. The verdict is
+"self-marked", in progress and grades as well, and never "correct".
+
+A choice must not be answerable with a ruler or by leafing back: the right option is no longer than
+the others, and its words do not occur in the chapter above it. A test measures both.
 
 Where a mistake is one part of an answer, write the answer once, as a function of its parts. Then a
 row says which part is done wrongly, and two mistakes at once are recognised as well::
@@ -95,6 +128,7 @@ from kdlib.exercises.kinds.derivations import derivation
 from kdlib.exercises.kinds.functions import code
 from kdlib.exercises.kinds.numbers import number
 from kdlib.exercises.kinds.orderings import ordering
+from kdlib.exercises.kinds.written import point, written
 from kdlib.exercises.notebooks.grading import grade
 from kdlib.exercises.notebooks.solved import marked_cells, solve, start
 from kdlib.exercises.notebooks.tables import (
@@ -125,11 +159,13 @@ __all__ = [
     "misconceptions",
     "number",
     "ordering",
+    "point",
     "print_coverage",
     "print_progress",
     "progress_table",
     "right",
     "solve",
     "start",
+    "written",
     "wrong",
 ]

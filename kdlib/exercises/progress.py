@@ -17,7 +17,9 @@ from kdlib.files import expand_home, read_json, write_atomically
 
 FOLDER = "KDLIB_PROGRESS_DIR"
 VERSION = 1
-SOLVED, TRIED, OPEN = "solved", "tried", "open"
+SOLVED, SELF_MARKED, TRIED, OPEN = "solved", "self-marked", "tried", "open"
+STATES = (SOLVED, SELF_MARKED, TRIED)  # that an entry may have; what is open has none
+DONE = (SOLVED, SELF_MARKED)
 LOCK_SECONDS = 5.0
 
 
@@ -31,18 +33,21 @@ def folder() -> Path | None:
     )
 
 
-def record(exercise: str, outcome: str) -> str:
-    """Note the outcome of a check. Returns what the reader should be told, mostly nothing."""
+def record(exercise: str, state: str) -> str:
+    """Note what a check made of an exercise, "" for nothing. What is done stays done.
+
+    Returns what the reader should be told, mostly nothing.
+    """
     place = folder()
-    if place is None or outcome == "not attempted":
+    if place is None or not state:
         return ""
     place.mkdir(parents=True, exist_ok=True)
     with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
         entries, said = _read(place / "progress.json")
         entry = entries.setdefault(exercise, {"state": TRIED, "checks": 0})
         entry["checks"] += 1
-        if outcome == "correct":
-            entry["state"] = SOLVED
+        if state in DONE:
+            entry["state"] = state
         content = {"version": VERSION, "exercises": entries}
         write_atomically(place / "progress.json", json.dumps(content, indent=1) + "\n")
     return said
@@ -84,7 +89,7 @@ def _entries(content: Any) -> dict[str, dict[str, Any]]:
 def _is_entry(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
-        and entry.get("state") in (SOLVED, TRIED)
+        and entry.get("state") in STATES
         and isinstance(entry.get("checks"), int)
         and not isinstance(entry["checks"], bool)
     )

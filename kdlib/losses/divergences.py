@@ -190,7 +190,9 @@ def skew_kl(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 
     .. math:: \mathrm{KL}(P \,\Vert\, \alpha P + (1 - \alpha) Q)
 
-    The forward KL at alpha = 0, falling to 0 at alpha = 1.
+    The forward KL at alpha = 0, falling to 0 at alpha = 1. Divided by :math:`(1 - \alpha)^2` it
+    tends there to half of chi-squared, :math:`\tfrac12 \sum_v (q_v - p_v)^2 / p_v`, and not to the
+    reverse KL. `generalized_jsd` and `alpha_beta` lead from one direction to the other.
 
     Args:
         log_p, log_q: (..., V) log-probabilities of teacher and student.

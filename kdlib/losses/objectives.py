@@ -85,8 +85,10 @@ class Objective:
 
     .. math:: w_\text{label} \, \mathrm{CE}(\text{label}, Q) + w_\text{teacher} \, T^2 D(P_T, Q_T)
 
-    :math:`P_T` and :math:`Q_T` are teacher and student at temperature T. The factor :math:`T^2`
-    keeps the size of the distillation gradient as T grows.
+    :math:`P_T` and :math:`Q_T` are teacher and student at temperature T. At a high temperature the
+    gradient of D in the logits falls like :math:`1/T^2`, and the factor makes up for that: the
+    product tends to the difference of the centred logits, divided by V. On the way from T = 1 to this
+    limit its length still changes: with a large vocabulary it falls many times over.
 
     In float32 it also magnifies the rounding of the value: with 32,000 words a value of 9 is off by
     1e-4 at T = 10, by 0.01 at T = 100 and by about 1 at T = 1000, its gradient by 1e-4 of itself at

@@ -3,6 +3,8 @@
 A figure function takes plain data and returns a `Picture`, a matplotlib figure whose attribute
 ``alt`` describes it in words. A notebook displays it directly; ``svg(picture)`` makes the markup
 for a web page.
+
+Beside them, `table` shows results, and `words` are the alt texts of the chapters' figures.
 """
 
 from kdlib.plots.book import curves, distributions, heat_map, intervals, points
@@ -14,6 +16,8 @@ from kdlib.plots.runs import Point, cost_against_loss
 from kdlib.plots.slider import Frames, frames
 from kdlib.plots.style import INK, LOOKS, Look, Picture, looks_of, svg
 from kdlib.plots.swatch import swatch
+from kdlib.plots.table import Table, table
+from kdlib.plots.words import words
 
 __all__ = [
     "INK",
@@ -22,6 +26,7 @@ __all__ = [
     "Look",
     "Picture",
     "Point",
+    "Table",
     "cost_against_loss",
     "cross_entropy_comparison",
     "curves",
@@ -38,4 +43,6 @@ __all__ = [
     "smooth",
     "svg",
     "swatch",
+    "table",
+    "words",
 ]

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from kdlib.plots.style import INK, Picture, canvas, looks_of, pen, styled
+from kdlib.plots.labels import legend, name_series, note, plain_ticks, vertical
+from kdlib.plots.style import Picture, canvas, looks_of, pen, styled
 
 Values = Iterable[float]
-MARKERS_A_LINE = 10  # more would hide the line
+FEW, MARKERS_A_LINE = 24, 10  # so many points are all marked; more markers would hide the line
 COLOURS = "cividis"  # dark to bright, and safe for colour-blind readers
 
 
@@ -58,7 +59,7 @@ def distributions(
     axes.grid(visible=False, axis="x")
     axes.set_ylabel(ylabel)
     axes.set_ylim(bottom=0)
-    _legend(picture, axes)
+    legend(picture, axes)
     return picture
 
 
@@ -73,8 +74,9 @@ def curves(
     logx: bool = False,
     logy: bool = False,
     mark: Mapping[str, float] | None = None,
+    notes: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Picture:
-    """Lines over a common x, with optional bands.
+    """Lines over a common x, with optional bands, each named at its end where there is room.
 
     Args:
         x: the positions.
@@ -83,6 +85,7 @@ def curves(
         alt: the alt text.
         logx, logy: logarithmic axes.
         mark: vertical lines, label to x.
+        notes: remarks with an arrow, text to the point (x, y); see `labels.note`.
 
     Returns:
         The picture.
@@ -92,30 +95,38 @@ def curves(
     """
     picture, axes = _described(3.6, alt)
     x = _numbers(x)
-    for number, (label, look) in enumerate(looks_of(series).items()):
+    looks = looks_of(series)
+    for number, (label, look) in enumerate(looks.items()):
         values = series[label]
         y, *band = values if isinstance(values, tuple) else (values,)
         if band:
             low, high = (_numbers(edge, len(x), label) for edge in band)
             axes.fill_between(x, low, high, color=look.color, alpha=0.2, linewidth=0)
-        step = max(1, len(x) // MARKERS_A_LINE)
+        step = 1 if len(x) <= FEW else len(x) // MARKERS_A_LINE
         # Markers start at a different point on each line, so that coinciding lines stay visible.
         every = (number * step // len(series), step)
         axes.plot(x, _numbers(y, len(x), label), **pen(look), label=label, markevery=every)
-    if logx:
-        axes.set_xscale("log")
-    if logy:
-        axes.set_yscale("log")
+    for is_log, axis in ((logx, axes.xaxis), (logy, axes.yaxis)):
+        if is_log:
+            axes.set(**{f"{axis.axis_name}scale": "log"})
+            plain_ticks(axis)
     for label, place in (mark or {}).items():
-        _vertical(axes, label, place)
+        vertical(axes, label, place)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    _legend(picture, axes)
+    name_series(picture, axes, looks)
+    for text, point in (notes or {}).items():
+        note(axes, text, point)
     return picture
 
 
 @styled
 def points(
-    series: Mapping[str, tuple[Values, Values]], *, xlabel: str, ylabel: str, alt: str
+    series: Mapping[str, tuple[Values, Values]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    notes: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Picture:
     """A scatter plot.
 
@@ -123,6 +134,7 @@ def points(
         series: label to (xs, ys).
         xlabel, ylabel: labels of the axes.
         alt: the alt text.
+        notes: remarks with an arrow, text to the point (x, y); see `labels.note`.
 
     Returns:
         The picture.
@@ -137,7 +149,9 @@ def points(
         style = pen(look) | {"linestyle": "none", "markersize": 6, "alpha": 0.8}
         axes.plot(xs, _numbers(ys, len(xs), label), **style, label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    _legend(picture, axes)
+    legend(picture, axes)
+    for text, point in (notes or {}).items():
+        note(axes, text, point)
     return picture
 
 
@@ -171,7 +185,7 @@ def intervals(
     named = baseline if isinstance(baseline, Mapping) else {"baseline": baseline}
     for label, place in named.items():
         if place is not None:
-            _vertical(axes, label, place)
+            vertical(axes, label, place)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -241,22 +255,6 @@ def _numbers(values: Values, length: int | None = None, name: str = "") -> list[
     if length not in (None, len(numbers)):
         raise ValueError(f"{name} has {len(numbers)} values; it must have {length}")
     return numbers
-
-
-def _vertical(axes: Axes, label: str, place: float) -> None:
-    """A dashed vertical line with its label above the axes."""
-    axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.annotate(
-        label, (place, 1), (0, 2), xycoords=("data", "axes fraction"),
-        textcoords="offset points", ha="center", va="bottom", fontsize=10,
-    )  # fmt: skip
-
-
-def _legend(picture: Picture, axes: Axes) -> None:
-    """A legend above the axes, where it hides no data, in as many columns as fit."""
-    _, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(len(labels), 54 // (max(map(len, labels)) + 6)))
-    picture.legend(loc="outside upper center", ncols=columns)
 
 
 def _readable_on(red: float, green: float, blue: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from kdlib.plots.style import INK, LOOKS, Picture, canvas, styled
+from kdlib.plots.style import INK, LOOKS, PAIR, Picture, panel, styled
 
 
 @styled
@@ -24,7 +24,7 @@ def cross_entropy_comparison(
         The picture, with all values in its alt text.
     """
     names = sorted(cross_entropy, key=cross_entropy.__getitem__)
-    figure, axes = canvas(0.9 + 0.52 * len(names))
+    figure, axes = panel(0.9 + 0.52 * len(names), PAIR)
     for row, name in enumerate(names):
         look, value = LOOKS[name], cross_entropy[name]
         dot: dict[str, Any] = {"color": look.color, "marker": look.marker, "markersize": 9}

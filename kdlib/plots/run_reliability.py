@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kdlib.plots.style import INK, LOOKS, Picture, canvas, pen, styled
+from kdlib.plots.style import INK, LOOKS, PAIR, Picture, panel, pen, styled
 
 
 @styled
@@ -26,7 +26,7 @@ def reliability(measured: Mapping[str, Mapping[str, Any]]) -> Picture:
     Source: Guo et al. 2017.
     """
     shown = {name: measured[name] for name in LOOKS if name in measured}
-    figure, axes = canvas(3.5 + 0.2 * len(shown))
+    figure, axes = panel(3.5 + 0.2 * len(shown), PAIR)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, alpha=0.7, label="_perfect")
     for name, result in shown.items():
         look, bins = LOOKS[name], result["calibration"]

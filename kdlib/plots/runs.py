@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from kdlib.plots.style import LOOKS, Picture, canvas, plain, styled
+from kdlib.plots.style import LOOKS, PAIR, Picture, panel, plain, styled
 
 
 class Point(NamedTuple):
@@ -38,7 +38,7 @@ def cost_against_loss(points: Sequence[Point], *, cost: str, loss: str) -> Pictu
     Returns:
         The picture, with all values in its alt text.
     """
-    figure, axes = canvas(3.8)
+    figure, axes = panel(3.8, PAIR)
     for role in ("teacher", "student"):
         own, look = [point for point in points if point.role == role], LOOKS[role]
         xs, ys = [point.cost for point in own], [point.loss for point in own]

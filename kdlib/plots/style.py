@@ -24,9 +24,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK = "#767676"
-WIDTH = 5.2  # inches: 11-point text then stays readable when a phone shrinks the figure
-PANEL = 4.0  # inches, of one of three figures side by side
-PIXELS_PER_INCH = 90  # on the page; a notebook's PNG has twice as many, for high-density screens
+WIDTH = 6.4  # inches, of a figure as wide as the text of the book
+PAIR = 5.2  # inches, of one of two figures side by side on a wide page
+PANEL = 4.0  # inches, of one of three
+PIXELS_PER_INCH = 115  # of a notebook's text, which has then the size of the letters in a figure
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,15 @@ def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
 
 
 def canvas(height: float, alt: str = "") -> tuple[Picture, Axes]:
-    """An empty picture of the common width, ``height`` inches high, and its axes."""
+    """An empty picture as wide as the text, ``height`` inches high, and its axes."""
     picture = Picture(figsize=(WIDTH, height))
     picture.alt = alt
     return picture, picture.add_subplot()
 
 
-def panel(height: float) -> tuple[Picture, Axes]:
-    """An empty picture, one of three that stand side by side on a wide page, and its axes."""
-    picture = Picture(figsize=(PANEL, height))
+def panel(height: float, width: float = PANEL) -> tuple[Picture, Axes]:
+    """An empty picture, one of several side by side on a wide page, and its axes."""
+    picture = Picture(figsize=(width, height))
     return picture, picture.add_subplot()
 
 
@@ -178,21 +179,17 @@ def plain(text: str) -> str:
 
 
 def img(picture: Picture, more: str = "") -> str:
-    """The picture as a self-contained ``<img>`` element; ``more`` holds further attributes."""
-    data = base64.b64encode(png(picture)).decode("ascii")
+    """The picture as a self-contained ``<img>`` element; ``more`` holds further attributes.
+
+    It holds an SVG, sharp at every size. What stands in an ``<img>`` cannot ask the page for its
+    ink, so the ink stays the grey that is readable on white and on black.
+    """
+    data = base64.b64encode(_markup(picture).encode()).decode("ascii")
     width = round(picture.get_figwidth() * PIXELS_PER_INCH)
     return (
         f'<img alt="{html.escape(picture.alt)}" width="{width}" style="max-width:100%"{more} '
-        f'src="data:image/png;base64,{data}">'
+        f'src="data:image/svg+xml;base64,{data}">'
     )
-
-
-def png(picture: Picture) -> bytes:
-    """The picture as a PNG for high-density screens; the same picture gives the same bytes."""
-    buffer = io.BytesIO()
-    with in_style():
-        picture.savefig(buffer, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def svg(picture: Picture) -> str:
@@ -200,6 +197,15 @@ def svg(picture: Picture) -> str:
 
     The same picture gives the same text, byte for byte.
     """
+    markup = _markup(picture).replace(INK, "currentColor")
+    # Without a fixed size it fills the available width of the page.
+    markup = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", markup, count=1)
+    markup = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", markup, count=1)
+    return markup.replace("<svg", f'<svg role="img" aria-label="{html.escape(picture.alt)}"', 1)
+
+
+def _markup(picture: Picture) -> str:
+    """The picture as an ``<svg>`` element of a fixed size, its letters as text."""
     # The salt makes the ids of clip paths and markers reproducible, and unique to each figure.
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
@@ -207,12 +213,11 @@ def svg(picture: Picture) -> str:
     with in_style(**settings), warnings.catch_warnings():
         # The letters are the page's: what matplotlib's own font lacks is missed by nobody.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        # The layout is found once: another round would move it by a hair, and the bytes with it.
+        picture.draw_without_rendering()
+        picture.set_layout_engine("none")
         picture.savefig(buffer, format="svg", metadata=no_metadata)
     markup = buffer.getvalue()
-    markup = markup[markup.index("<svg") :].replace(INK, "currentColor")
+    markup = markup[markup.index("<svg") :]
     # Ids such as "axes_1" are never referenced, and would be duplicated in a page of two figures.
-    markup = re.sub(r' id="[\w.]+_\d+"', "", markup)
-    # Without a fixed size it fills the available width of the page.
-    markup = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", markup, count=1)
-    markup = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", markup, count=1)
-    return markup.replace("<svg", f'<svg role="img" aria-label="{html.escape(picture.alt)}"', 1)
+    return re.sub(r' id="[\w.]+_\d+"', "", markup)

@@ -12,7 +12,14 @@ sys.path.insert(0, str(CHAPTERS))
 import build
 import contents
 
-MACHINERY = ("build.py", "contents.py", "conftest.py", "sanitize.cfg")
+MACHINERY = (
+    "build.py",
+    "contents.py",
+    "predictions.py",
+    "reading_time.py",
+    "conftest.py",
+    "sanitize.cfg",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,14 @@
 # %% [markdown]
 # # 0. A made-up chapter
 #
-# It passes every gate, and the tests spoil it in many ways. Half of 0.574 is
+# **Time**: about 10 min.
+#
+# It passes every gate, and the tests spoil it in many ways. Its number is
 # about 0.29.
+#
+# ## Summary
+#
+# - Both cells are equal.
 
 # %%
 import os
@@ -34,7 +40,7 @@ picture = points({"a": ([1], [2])}, xlabel="x", ylabel="y", alt="One.")
 frames({"small": picture, "large": picture}, name="size")
 
 # %% [markdown]
-# The next two cells are equal.
+# **Predict** which of the next two cells says more.
 
 # %%
 print("equal")

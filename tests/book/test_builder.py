@@ -33,7 +33,8 @@ def test_a_notebook_holds_what_its_source_gives_and_no_more(folder):
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids)
     assert notebook["metadata"] == build.METADATA
-    assert all(cell["metadata"] == {} for cell in notebook["cells"])
+    assert [cell["metadata"] for cell in notebook["cells"][-2:]] == 2 * [{"tags": ["hide-output"]}]
+    assert all(cell["metadata"] == {} for cell in notebook["cells"][:-2])
     assert str(folder) not in text
 
 

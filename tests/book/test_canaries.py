@@ -6,7 +6,7 @@ import build
 import contents
 import nbformat
 import pytest
-from gates import GATES
+from gates import GATES, headlines
 from gates.chapter import Chapter
 
 from kdlib.exercises import chapters, exercise
@@ -17,8 +17,17 @@ EXERCISE = chapters()[1][0].id
 LONG = "\n".join(f"line_{number} = {number}" for number in range(21))
 
 
+RIVALS = '''
+@headline(0, "Both cells are equal.")
+def test_they_are_equal():
+    """Rival: other kernels."""
+'''
+
+
 @pytest.fixture
-def source(folder):
+def source(folder, monkeypatch):
+    (folder / "test_chapter_00.py").write_text(RIVALS, "utf-8")
+    monkeypatch.setattr(headlines, "RIVALS", folder)
     return folder / "00_made_up.py"
 
 
@@ -99,6 +108,42 @@ def test_a_false_number_in_an_alt_text(source):
     edit(source, "One point.", "One point at 0.31.")
     (fault,) = faults(source)["claims"]
     assert list(faults(source)) == ["claims"] and " holds 0.31: One point at 0.31." in fault
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ("in at least seven ways", "at least seven"),
+        ("twice as often as before", "twice"),
+        ("in 7 of 9 ways", "7 of 9"),
+    ],
+)
+def test_a_false_number_in_words(source, claim, said):
+    edit(source, "in many ways", claim)
+    (fault,) = faults(source)["number words"]
+    assert list(faults(source)) == ["number words"] and f" holds {said!r}: " in fault
+
+
+def test_a_conclusion_without_a_rival(source):
+    edit(source, "are equal.", "are equal. They always are.")
+    assert faults(source) == {"headlines": ["no rival stands behind 'They always are.'"]}
+
+
+def test_a_time_that_is_not_the_rule_s(source):
+    edit(source, "10 min", "40 min")
+    (fault,) = faults(source)["reading time"]
+    assert list(faults(source)) == ["reading time"]
+    assert fault.endswith("the rule gives: **Time**: about 10 min.")
+
+
+def test_an_answer_that_is_not_hidden(source):
+    """The pair is at fault, too: the builder would have hidden it."""
+    spoil(source, lambda cells: cells[-1].update(metadata={}))
+    asked = "which of the next two cells says more."
+    assert faults(source) == {
+        "pair": ["00_made_up: cell 8 differs from its source: 'print(\"equal\")'"],
+        "predictions": [f"shows its answer at once: {asked}"],
+    }
 
 
 @pytest.mark.parametrize(

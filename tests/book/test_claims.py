@@ -88,6 +88,17 @@ def test_a_number_written_into_a_text_is_not_computed():
     assert [found.text for found in claims._literals(cell, int | float)] == ["0.12", "2"]
 
 
+def test_the_words_of_a_picture_are_its_author_s(monkeypatch):
+    text = "Below 0.25, at {low:.2f}."
+    monkeypatch.setattr(claims, "texts_of", lambda chapter: {"bars": text} if chapter == 4 else {})
+    data = {"text/plain": "Below 0.25, at 0.24.", "text/html": '<img alt="Below 0.25, at 0.24.">'}
+    cell = new_code_cell(
+        'curves(alt=words("04-bars", low=x))', outputs=[new_output("display_data", data)]
+    )
+    assert [found.text for found in claims._computed(cell)] == ["0.24"]
+    assert [claim.text for claim, _ in claims._said_by_pictures(cell)] == ["0.25"]
+
+
 def computing(number):
     return new_code_cell("print(x)", outputs=[new_output("stream", text=number)])
 

@@ -30,8 +30,8 @@ def replace(path, old, new):
 
 def other_pixels(path):
     """As if another version of matplotlib had drawn all pictures."""
-    found = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
-    text, pictures = found.subn("data:image/png;base64,AAAA", path.read_text("utf-8"))
+    found = re.compile(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+")
+    text, pictures = found.subn("data:image/svg+xml;base64,AAAA", path.read_text("utf-8"))
     assert pictures == 3
     path.write_text(text, "utf-8")
 

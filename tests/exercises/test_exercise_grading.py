@@ -5,7 +5,16 @@ import json
 import nbformat
 import pytest
 
-from kdlib.exercises import exercise, export_json, grade, grade_table, marked_cells, solve, start
+from kdlib.exercises import (
+    exercise,
+    exercises,
+    export_json,
+    grade,
+    grade_table,
+    marked_cells,
+    solve,
+    start,
+)
 from kdlib.exercises.notebooks.grading import as_json
 
 pytestmark = pytest.mark.slow
@@ -61,6 +70,16 @@ def test_start_copies_clean_notebooks_and_overwrites_nothing(chapters, tmp_path)
         start(tmp_path / "other", chapters=tmp_path / "nowhere")
 
 
+def test_what_is_missing_is_added_and_nothing_else(chapters, tmp_path):
+    (target,) = start(tmp_path / "mine", chapters=chapters, add=True)
+    target.write_text("worked on", "utf-8")
+    (chapters / "02_new.py").write_text(CHAPTER, "utf-8")
+    (added,) = start(tmp_path / "mine", chapters=chapters, add=True)
+    assert added.name == "02_new.ipynb" and added.exists()
+    assert target.read_text("utf-8") == "worked on"
+    assert start(tmp_path / "mine", chapters=chapters, add=True) == []
+
+
 def test_a_solved_copy_is_graded_correct(chapters, tmp_path):
     (target,) = start(tmp_path / "solved", solved=True, chapters=chapters)
     result = grade(target)
@@ -91,6 +110,41 @@ def test_a_readers_notebook_gets_its_verdicts(tmp_path):
     assert json.loads(as_json([result]))[0]["correct"] == 1
 
 
+WRITTEN = next(e for e in exercises().values() if e.kind == "written")
+ANSWER = "A few sentences that say little,\nbut there are more than a handful of words. \x1b[31m"
+
+
+@pytest.mark.parametrize(
+    ("ticks", "outcome", "made"),
+    [("", "to be marked", 0), (", ticked=[1, 2]", "self-marked", 2)],
+    ids=["before ticking", "after ticking"],
+)
+def test_what_was_written_is_shown_and_is_the_readers_own_mark(tmp_path, ticks, outcome, made):
+    (tmp_path / "reader.py").write_text(
+        "# %%\nfrom kdlib.exercises import exercise\n"
+        f"# %%\nexercise({WRITTEN.id!r}).check({ANSWER!r}{ticks})\n"
+        "# %%\nexercise('what-is-trained').check('a')\n"
+    )
+    result = grade(tmp_path / "reader.py")
+    table = grade_table([result])
+    marked = int(outcome == "self-marked")
+    assert f"1 of 1 correct; {marked} of 1 written answers self-marked" in table
+    assert f"{outcome}, {made} of {len(WRITTEN.rubric)} points" in table
+    assert f"{WRITTEN.id}, as it was written:\n  A few sentences" in table and "\x1b" not in table
+    (content,) = json.loads(as_json([result]))
+    (written,) = [v for v in content["verdicts"] if v["exercise"] == WRITTEN.id]
+    assert (content["correct"], content["self_marked"]) == (1, marked)
+    assert written["answer"] == ANSWER and written["points"]["made"] == made
+    assert [point["by"] for point in written["rubric"]][:2] == ["reader" if made else ""] * 2
+
+
+def test_a_written_answer_that_is_missing_counts_as_such(tmp_path):
+    (tmp_path / "reader.py").write_text(f"# %%\n# exercise: {WRITTEN.id}\n")
+    table = grade_table([grade(tmp_path / "reader.py")])
+    assert "0 of 0 correct; 0 of 1 written answers self-marked" in table
+    assert "not attempted" in table and "as it was written" not in table
+
+
 def test_a_notebook_that_never_ends_is_stopped(tmp_path):
     path = tmp_path / "endless.py"
     path.write_text("# %%\nwhile True: pass\n")
@@ -107,7 +161,7 @@ def test_what_is_no_notebook_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         grade(tmp_path / "none.ipynb")
     (tmp_path / "bad.ipynb").write_text("{")
-    with pytest.raises(ValueError, match="no notebook"):
+    with pytest.raises(ValueError, match="not a notebook"):
         grade(tmp_path / "bad.ipynb")
 
 

@@ -171,6 +171,13 @@ def push_naive(p, z):
     return p - z.exp() / z.exp().sum(-1, keepdim=True)
 
 
+@unseen.wrong("push", "gradient-in-probabilities")
+def push_by_the_jacobian(p, z):
+    q = z.softmax(-1)
+    jacobian = torch.diag_embed(q) - q[..., None] * q[..., None, :]
+    return (jacobian @ (p - q)[..., None])[..., 0]
+
+
 @pytest.mark.filterwarnings("ignore:reduction")
 def test_unseen_mistakes_are_named():
     assert_nine_in_ten(unseen.of_chapter(1))

@@ -44,7 +44,7 @@ def test_each_setting_has_its_picture_under_its_label():
     ]
     images = list(root.iter("img"))
     assert [image.get("alt") for image in images] == ['At "0.5".', 'At "1".', 'At "<2>".']
-    assert all(image.get("src").startswith("data:image/png;base64,") for image in images)
+    assert all(image.get("src").startswith("data:image/svg+xml;base64,") for image in images)
     (slider,) = root.iter("input")
     assert (slider.get("min"), slider.get("max"), slider.get("value")) == ("0", "2", "0")
     assert root.find("label").text.strip() == "T & more"

@@ -2,7 +2,7 @@
 
 import base64
 import itertools
-import struct
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -13,7 +13,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 
 from kdlib import plots
-from kdlib.plots.style import MORE_LOOKS
+from kdlib.plots.style import MORE_LOOKS, PIXELS_PER_INCH
 
 ALL_LOOKS = (*plots.LOOKS.values(), *MORE_LOOKS)
 
@@ -76,19 +76,32 @@ def shown(picture):
 
 
 def image_of(picture):
-    return base64.b64decode(shown(picture)["src"].removeprefix("data:image/png;base64,"))
+    return base64.b64decode(shown(picture)["src"].removeprefix("data:image/svg+xml;base64,"))
 
 
 def test_a_notebook_shows_the_image_with_its_words(draw):
     attributes = shown(draw())
     assert attributes["alt"] == draw().alt != ""
-    width, _ = struct.unpack(">II", image_of(draw())[16:24])
-    assert width == 2 * int(attributes["width"])
+    root = ElementTree.fromstring(image_of(draw()))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("viewBox")
+    points_wide = float(root.get("width").removesuffix("pt"))
+    assert int(attributes["width"]) == pytest.approx(points_wide * PIXELS_PER_INCH / 72, abs=1)
 
 
 def test_a_notebook_s_image_is_stable_and_names_no_software(draw):
     assert image_of(draw()) == image_of(draw())
     assert b"matplotlib" not in image_of(draw()).lower()
+
+
+def test_a_notebook_s_image_needs_no_page(draw):
+    """An image takes neither ink nor fonts from its page: it is transparent, and its ink is grey."""
+    markup = image_of(draw()).decode()
+    assert plots.INK in markup and "currentColor" not in markup
+    assert "sans-serif" in markup and "<text" in markup
+    others = [url for url in re.findall(r'"(http[^"]*)"', markup) if "w3.org" not in url]
+    assert others == []
+    ground = ElementTree.fromstring(markup).find(".//{*}path")  # the figure's own, drawn first
+    assert ground.get("style") in (None, "fill: none")
 
 
 def test_svg_is_described_stable_and_takes_the_page_s_ink(draw):

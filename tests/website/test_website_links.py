@@ -5,8 +5,10 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import contents
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from predictions import HIDDEN
 from website.chapter import Chapter
 from website.misconceptions import exhibits_of
 from website.paper import one_page
@@ -98,7 +100,17 @@ def test_a_chapter_has_its_facts_and_exercises(chapter, website, read):
     if chapter.exercises:
         assert f"{len(chapter.exercises)} exercises" in facts
     notebook = page.select_one(".facts a[download]")["href"]
-    assert (website / notebook).read_bytes() == chapter.source.with_suffix(".ipynb").read_bytes()
+    cells = nbformat.read(website / notebook, as_version=4).cells
+    assert [c.source for c in cells] == [c.source for c in chapter.notebook().cells]
+    assert not any(cell.get("outputs") for cell in cells), "a clean copy answers nothing"
+
+
+def test_what_answers_a_prediction_is_opened_by_the_reader(read):
+    for chapter in CHAPTERS:
+        tagged = [c for c in chapter.notebook().cells if HIDDEN in c.metadata.get("tags", [])]
+        hidden = read(f"{chapter.source.stem}.html").select("details.hide.below-input")
+        assert len(hidden) == len(tagged)
+        assert not any(each.has_attr("open") for each in hidden)
 
 
 def test_quizzes_keep_their_ids(read):

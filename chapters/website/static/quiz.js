@@ -89,7 +89,12 @@ function judge(form, data) {
 
 // ---------------------------------------------------------------- showing a verdict
 
-const HEADS = { wrong: "not yet", error: "cannot be read", "not attempted": "no answer yet" };
+const HEADS = {
+  wrong: "not yet",
+  error: "cannot be read",
+  "not attempted": "no answer yet",
+  "to be marked": "written; now mark it yourself",
+};
 
 function show(output, verdict) {
   output.dataset.outcome = verdict.outcome;
@@ -97,6 +102,10 @@ function show(output, verdict) {
   head.textContent = `${verdict.sign} ${HEADS[verdict.outcome] ?? verdict.outcome}`;
   if (verdict.name) head.textContent += `: ${verdict.name}`;
   output.replaceChildren(head);
+  addMistake(output, verdict);
+}
+
+function addMistake(output, verdict) {
   addRow(output, "Seen", verdict.seen);
   addRow(output, "Expected", verdict.expected);
   addRow(output, "", verdict.note);
@@ -121,11 +130,44 @@ function addRow(output, label, text) {
   output.append(row);
 }
 
+// ---------------------------------------------------------------- written answers
+
+const COMPARE = "Compare your answer with the model answer, and tick the points that it makes.";
+
+function markWritten(form, data) {
+  // The first press shows the model answer, every other one marks with the ticks as they are.
+  const output = form.querySelector("output");
+  const marking = form.querySelector(".marking");
+  const words = form.querySelector("textarea").value.match(/[\p{L}\p{N}_]+/gu) ?? [];
+  if (words.length < data.few) {
+    const note = `Write a few sentences: ${data.few} words at least.`;
+    show(output, { outcome: "not attempted", sign: "○", note });
+  } else if (marking.hidden) {
+    marking.hidden = false;
+    form.querySelector("button").textContent = "Mark my answer";
+    show(output, { outcome: "to be marked", sign: "✎", note: COMPARE });
+  } else {
+    showMarks(output, [...form.querySelectorAll("[type=checkbox]")], data.missing);
+  }
+}
+
+function showMarks(output, boxes, missing) {
+  const made = boxes.filter((box) => box.checked).length;
+  const outcome = `self-marked, ${made} of ${boxes.length} points`;
+  show(output, { outcome, sign: "✎" });
+  boxes.forEach((box, place) => {
+    if (box.checked) return;
+    addRow(output, `Point ${place + 1}`, `not yet: ${missing[place].name}`);
+    addMistake(output, missing[place]);
+  });
+}
+
 function start(form) {
   const data = JSON.parse(form.querySelector("script").textContent);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    show(form.querySelector("output"), judge(form, data));
+    if (form.dataset.kind === "written") markWritten(form, data);
+    else show(form.querySelector("output"), judge(form, data));
   });
 }
 

@@ -8,8 +8,10 @@ most_informative_target = choice(
     difficulty=1,
     minutes=3,
     prompt=(
-        "'The cat sat on the ___'. Four teachers give four distributions over the words "
-        "(mat, sofa, floor, moon). Which teaches a student most about the language?"
+        "'The cat sat on the ___'. Four teachers, A to D in the figure above, give four "
+        "distributions over the words (mat, sofa, floor, moon): A has (1, 0, 0, 0), B (0.25, 0.25, "
+        "0.25, 0.25), C (0.60, 0.22, 0.16, 0.02) and D (0.02, 0.02, 0.01, 0.95). Which teaches a "
+        "student most about the language?"
     ),
     hints=(
         "Ask of each target: which words does it tell apart?",
@@ -18,26 +20,26 @@ most_informative_target = choice(
     ),
     options=(
         wrong(
-            "(1, 0, 0, 0)",
+            "that of teacher A",
             "hard-for-soft",
             seen="this target treats sofa, floor and moon alike: all are equally wrong",
             expected="a target that also ranks the alternatives",
         ),
         wrong(
-            "(0.25, 0.25, 0.25, 0.25)",
+            "that of teacher B",
             "flat-for-informative",
             seen="this target has the largest entropy and tells no two words apart",
             expected="a target that prefers some words to others",
         ),
+        right(
+            "that of teacher C",
+            "It names the best word and also says that sofa and floor would do and moon would not.",
+        ),
         wrong(
-            "(0.02, 0.02, 0.01, 0.95)",
+            "that of teacher D",
             "confident-for-right",
             seen="this target is decided, and most of its mass is on nonsense",
             expected="a target whose mass is on words that fit",
-        ),
-        right(
-            "(0.60, 0.22, 0.16, 0.02)",
-            "It names the best word and also says that sofa and floor would do and moon would not.",
         ),
     ),
 )

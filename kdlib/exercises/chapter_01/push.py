@@ -15,14 +15,19 @@ from kdlib.exercises.kinds.functions import code
         "What does one target teach? A gradient step on the cross-entropy moves the student's "
         "logits along minus the gradient. Write `push(p, student_logits)`: that direction, for "
         "the teacher's probabilities `p` and the student's logits, at learning rate 1. A "
-        "positive entry means that a word becomes more likely."
+        "positive entry means that the word's logit rises."
     ),
     hints=(
         "When the student agrees with the teacher, there is nothing to push.",
         "The gradient of cross-entropy in the logits is student minus teacher, as probabilities.",
         "Turn the student's logits into probabilities and take a difference.",
     ),
-    explanation="Every word is pushed towards the teacher's probability, not only the best one.",
+    explanation=(
+        "Every word's logit is pushed by how much the teacher's probability exceeds the student's. "
+        "What the probabilities do follows from all pushes together: with student q and push g, "
+        "that of word v changes by q_v (g_v - sum of q_u g_u) for each unit of learning rate, so a "
+        "word with a weak push up can lose to words with stronger ones."
+    ),
 )
 def push(p, student_logits):
     """Direction of one descent step on the cross-entropy, in the student's logits. -> (..., V)"""
@@ -63,7 +68,7 @@ def push_up_the_loss(p, student_logits):
 @push.wrong(
     "hard-for-soft",
     seen="only the teacher's first choice is pushed up",
-    expected="every word is pushed towards its own probability",
+    expected="a push for every word, by its own probability",
 )
 def push_to_the_top(p, student_logits):
     return F.one_hot(p.argmax(dim=-1), p.shape[-1]) - torch.softmax(student_logits, dim=-1)
@@ -121,6 +126,17 @@ def push_logarithms(p, student_logits):
 )
 def push_columns(p, student_logits):
     return p - torch.softmax(student_logits, dim=0)
+
+
+@push.wrong(
+    "gradient-in-probabilities",
+    seen="words that the student finds unlikely hardly move, however much the teacher likes them",
+    expected="the step in the logits, not the change of the probabilities that follows from it",
+)
+def push_probabilities(p, student_logits):
+    q = torch.softmax(student_logits, dim=-1)
+    g = p - q
+    return q * (g - (q * g).sum(dim=-1, keepdim=True))
 
 
 @push.wrong(

@@ -8,7 +8,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q03",),
+    source=("Q04",),
     difficulty=1,
     minutes=5,
     prompt=(

@@ -4,7 +4,7 @@ from kdlib.exercises.kinds.derivations import derivation
 
 temperature_and_odds = derivation(
     "temperature-and-odds",
-    source=("Q03",),
+    source=("Q04",),
     difficulty=2,
     minutes=4,
     symbols=("a", "b", "T"),

@@ -4,7 +4,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q01",),
+    source=("Q05",),
     difficulty=1,
     minutes=4,
     prompt=(

@@ -15,20 +15,25 @@ from kdlib.exercises.kinds.functions import code
     prompt=(
         "Write `distillation_loss(teacher_logits, student_logits, temperature)` for logits "
         "(B, L, V): soften both, take KL(P||Q) at every position, average over all B * L "
-        "positions, and keep the size of the gradient as the temperature grows. Logits may be huge."
+        "positions, and multiply by the factor that makes up, at high temperatures, for what "
+        "softening takes from the gradient. Logits may be huge."
     ),
     hints=(
         (
             "Three separate questions: what is divided by the temperature, what is summed, what "
             "averaged?"
         ),
-        "The gradient of the softened KL falls like 1 / T^2 for a high temperature.",
+        "Far above T = 1 the gradient of the softened KL falls like 1 / T^2: one factor 1 / T from "
+        "each division of the logits.",
         "Softened log-softmax for both, sum over V, mean over B and L, times a power of T.",
     ),
-    explanation="With T^2 one may change the temperature without changing the learning rate.",
+    explanation=(
+        "The factor keeps the gradient's size in the limit of a high temperature. With many "
+        "classes the limit comes late: chapter 4 derives and measures it."
+    ),
 )
 def distillation_loss(teacher_logits, student_logits, temperature):
-    """Mean over positions of the softened KL(P||Q), its gradient kept in size. -> scalar"""
+    """Mean over positions of the softened KL(P||Q), times its customary factor. -> scalar"""
     log_p = torch.log_softmax(teacher_logits / temperature, dim=-1)
     log_q = torch.log_softmax(student_logits / temperature, dim=-1)
     per_position = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
@@ -66,7 +71,7 @@ def _softened(teacher_logits, student_logits, temperature):
 @distillation_loss.wrong(
     "missing-t-squared",
     seen="at T = 4 the loss and its gradient are 16 times too small",
-    expected="a gradient of about the same size at every temperature",
+    expected="a factor that makes up for both divisions by T",
 )
 def loss_without_t_squared(teacher_logits, student_logits, temperature):
     return distillation_loss.reference(teacher_logits, student_logits, temperature) / temperature**2
@@ -75,7 +80,7 @@ def loss_without_t_squared(teacher_logits, student_logits, temperature):
 @distillation_loss.wrong(
     "missing-t-squared",
     seen="at T = 4 the gradient is 4 times too small: one factor T is there, one is missing",
-    expected="a gradient whose size stays the same: both divisions by T have an effect on it",
+    expected="a factor for each of the two divisions by T",
 )
 def loss_with_one_t(teacher_logits, student_logits, temperature):
     return distillation_loss.reference(teacher_logits, student_logits, temperature) / temperature

@@ -19,26 +19,37 @@ good_on_simple_bad_on_complex = choice(
     ),
     options=(
         wrong(
-            "The student's parameters: it is too small.",
+            "The student: complex sentences need more parameters than it has, and simple ones hide "
+            "that.",
             "capacity-blamed",
-            seen="on the inputs that were seen this student is good, which a too small one is not",
+            seen="on the inputs that were seen this student is good; nobody has tried it on others",
             expected="a cause that separates seen from unseen inputs",
         ),
         wrong(
-            "The teacher: it cannot handle complex sentences.",
+            "The teacher: it was never checked on complex sentences, and a student repeats its "
+            "faults.",
             "teacher-blamed",
             seen="nobody has asked the teacher; nothing in training tests it there",
             expected="a cause that can be seen in the objective itself",
         ),
         right(
-            "The sum: it runs over simplified inputs, so a mismatch on complex ones costs nothing.",
+            "The sum: a term for complex sentences is missing, so any behaviour there is free of "
+            "charge.",
             "What the sum does not hold the optimisation does not care about.",
         ),
         wrong(
-            "The argmin: the optimiser stopped too early.",
+            "The argmin: it settled early, where simple sentences are fitted and complex ones not "
+            "yet.",
             "optimiser-blamed",
             seen="the loss on the training inputs is low, so the optimiser did its work",
             expected="a cause outside of the optimisation",
+        ),
+        wrong(
+            "The loss: KL forgives the rare outputs, and complex sentences have more of these than "
+            "simple ones.",
+            "divergences-mixed-up",
+            seen="no divergence is computed on inputs that the objective never holds",
+            expected="a cause that comes before the choice of the loss",
         ),
     ),
 )

@@ -18,30 +18,31 @@ is_more_data_always_better = choice(
     ),
     options=(
         wrong(
-            "True: more data give the optimiser more to work with.",
+            "True: every further input is one more constraint on the student, so both the match "
+            "and the loss can only improve.",
             "more-data-always-better",
             seen="nothing is said about a student that is too small for the diversity",
             expected="a case in which data are not what is missing",
         ),
         wrong(
-            "False: the size and kind of D' do not matter, since the teacher supplies the targets.",
+            "False: size and kind of D' hardly matter, since the teacher supplies the targets "
+            "whatever the inputs are.",
             "data-size-irrelevant",
             seen="the student is matched only where D' has inputs",
             expected="an answer in which data can help",
         ),
+        right(
+            "False: a limited student must compromise between kinds of input; its loss over them may "
+            "rise while use improves.",
+            "Coverage and final loss are two things; what becomes of either depends on the student "
+            "and on the inputs of use.",
+        ),
         wrong(
-            "False: the final loss of any good optimiser is 0, whatever D' is.",
+            "False: the match improves, but the loss stays, since a good optimiser brings it to 0 "
+            "for any D' that it is given.",
             "zero-loss-expected",
             seen="a limited student, or an input that lacks the context, cannot reach 0",
             expected="a least loss that depends on student and data",
-        ),
-        right(
-            "False: it often helps in use, but a limited student must then compromise between more "
-            "kinds of input, and its loss on them may rise.",
-            (
-                "Coverage and final loss are two things; the exercise blind-student-loss shows the "
-                "second."
-            ),
         ),
     ),
 )

@@ -17,30 +17,31 @@ lost_with_the_top = choice(
         "The student samples from its whole distribution when it is used.",
     ),
     options=(
-        right(
-            "How likely the alternatives are, relative to the top and to each other: so it cannot "
-            "know how sure to be, nor what else would do.",
-            (
-                "Doubt and similarity live in the part of the distribution that the one-hot throws "
-                "away."
-            ),
-        ),
         wrong(
-            "Nothing that matters: in the end a user sees only the best answer.",
+            "Nothing that matters: the student is right as often as before, and a user reads the "
+            "best answer only.",
             "top-1-for-match",
             seen="two students with the same best word can differ in everything else",
             expected="a look at what is sampled, and at doubtful cases",
         ),
+        right(
+            "What else would have done, and how nearly: without it the student has no measure of "
+            "its own doubt.",
+            "Doubt and similarity live in the part of the distribution that the one-hot throws "
+            "away.",
+        ),
         wrong(
-            "The ground truth, which the soft distribution contained.",
+            "The ground truth: the soft distribution holds what a person would have said, and the "
+            "one-hot loses it.",
             "labels-for-teacher",
             seen="neither the soft nor the hard target contains a human's label",
             expected="something that was in the teacher's distribution",
         ),
         wrong(
-            "The teacher's parameters, which could be read off the soft distribution.",
+            "The teacher's parameters: enough soft distributions give them away, while one-hots "
+            "never do.",
             "parameters-copied",
-            seen="no distribution over words gives parameters away",
+            seen="a student needs no parameters of its teacher, whatever its targets are",
             expected="something about outputs",
         ),
     ),

@@ -19,26 +19,29 @@ trained_on_full_inputs = choice(
     ),
     options=(
         wrong(
-            "The optimisation does not converge, since teacher and student read the same text.",
+            "Training does not converge: teacher and student read the same text, so the loss has "
+            "nothing to pull on and never settles.",
             "optimiser-blamed",
             seen="reading the same text makes matching easier, not harder",
             expected="a consequence that shows in use, not in training",
         ),
         wrong(
-            "Nothing much: D is richer than D', so the student is prepared for both.",
+            "Little: a full input contains the simplified one, so whoever can do the harder "
+            "reading can do the easier one as well.",
             "more-data-always-better",
             seen="a richer context does not contain the case in which it is missing",
             expected="a look at the inputs of deployment",
         ),
         wrong(
-            "The teacher forgets how to use the full context.",
+            "The teacher slowly forgets how to use the context, since it is matched on inputs that "
+            "the student already understands.",
             "teacher-trained",
             seen="the teacher is said to change",
             expected="a consequence for the one model that is trained",
         ),
         right(
-            "It has learned to rely on the context and never to do without it: in use it faces "
-            "inputs unlike any in training.",
+            "Whatever it does without the context, training never looked at it: it learned to "
+            "lean on something that will be missing.",
             "What the context did was to be moved into the parameters; on D nothing asks for that.",
         ),
     ),

@@ -19,24 +19,28 @@ two_translation_strategies = choice(
     ),
     options=(
         wrong(
-            "A is the better model: its loss is smaller.",
+            "A is the better strategy: its sum is smaller, so its model finds its own translation "
+            "less surprising.",
             "sum-for-mean",
             seen="sums of different lengths are compared; the longer text has more terms",
             expected="a comparison that length alone does not decide",
         ),
+        right(
+            "Per token B is less surprised, as a whole A's text is the more probable: two texts, "
+            "two questions, no winner yet.",
+            "The means are 0.3 and 0.2. To decide, score one and the same reference with both, and "
+            "name the score: ranking by sums favours short outputs, which is length bias.",
+        ),
         wrong(
-            "B is more likely as a sentence: its mean loss is smaller.",
+            "B gives its sentence the higher probability: its mean loss is smaller, and means are "
+            "fair to any length.",
             "mean-for-sum",
             seen="the probability of a whole sentence belongs to the sum, not to the mean",
             expected="mean and sum each used for the question it answers",
         ),
-        right(
-            "Token by token B does better (0.2 against 0.3); A's sum is smaller since its text is "
-            "shorter. Compare on the same reference, and name the score.",
-            "Ranking by sums favours short outputs: that is length bias.",
-        ),
         wrong(
-            "Neither can be compared: a loss has no meaning across two models.",
+            "Nothing at all: a loss in nats means something within one model and one text, and never "
+            "across two of either kind.",
             "losses-incomparable",
             seen="losses in nats on the same text are comparable between models",
             expected="a statement about what these two numbers do say",

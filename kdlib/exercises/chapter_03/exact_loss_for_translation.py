@@ -1,48 +1,55 @@
-"""F2 judged as the loss of a translation system."""
+"""F2 judged as the loss of a translation system, in the reader's words."""
 
-import math
+from kdlib.exercises.kinds.written import point, written
 
-from kdlib.exercises.kinds.choices import choice, right, wrong
-
-exact_loss_for_translation = choice(
+exact_loss_for_translation = written(
     "exact-loss-for-translation",
     source=("Q16",),
-    difficulty=2,
-    minutes=3,
+    difficulty=3,
+    minutes=7,
     prompt=(
-        "F2, as it stands, is proposed as the training loss of a translation system with 32,000 "
-        "tokens and outputs of 20 tokens. What is the fairest judgement?"
+        "A colleague proposes F2, as it stands, as the training loss of a translation system with "
+        "32,000 tokens and outputs of 20 tokens. The system will show its users one translation of "
+        "each sentence. Judge the proposal: what does it cost, what does it cover, what does a "
+        "user see?"
     ),
     hints=(
-        "Judge three things separately: what it costs, what it covers, what the user sees.",
-        "How many terms has the sum? And how many translations of a sentence are good?",
-        "A good goal need not be a loss that can be computed.",
+        "Take the three questions one at a time; the answers do not point the same way.",
+        "How many terms has the sum? How many translations of a sentence are good? How many of "
+        "them are shown?",
+        "And what does a low loss say about a student whose teacher is wrong?",
     ),
-    options=(
-        wrong(
-            f"Use it: 20 positions with 32,000 tokens each are {20 * 32_000:,} terms.",
-            "growth-misjudged",
-            seen="positions are added up; each token combines with all choices before it",
-            expected="a number of outputs, not of tokens",
+    model=(
+        "Cost: written out, the sum has 32,000^20 terms, about 10^90, so it has to be estimated "
+        "from outputs that the teacher writes. Coverage: this is its strength, for every good "
+        "translation earns credit by its probability. A user sees one translation, while F2 is an "
+        "average over all that might be said; a system with the lower F2 may show the worse one. "
+        "And a low F2 means that the student agrees with the teacher, its mistakes included."
+    ),
+    rubric=(
+        point(
+            "Gives the cost, 32,000^20 or about 10^90 terms, so that the sum must be estimated.",
+            misconception="growth-misjudged",
+            found=r"10\s?(\^|\*\*)\s?\{?90|32,?000\s?(\^|\*\*)\s?\{?20",
+            without="The cost is fine: 20 positions with 32,000 tokens each can be added up.",
         ),
-        wrong(
-            "Drop it: a user sees one translation, so all other outputs are wasted effort.",
-            "hard-for-soft",
-            seen="what the user sees once is taken for all that the student should learn",
-            expected="other translations that are good as well",
+        point(
+            "Coverage: every good translation earns credit, by its probability.",
+            misconception="hard-for-soft",
+            found=r"\b(every|all|each|several|many)\b[^.]*\b(translations?|outputs?)\b[^.]*\b(credit|probab)",
+            without="It compares the student with the one right translation, which is what counts.",
         ),
-        right(
-            "The right goal, for it credits every good translation by its probability; with "
-            f"10^{round(20 * math.log10(32_000))} terms it must be estimated; what users see needs "
-            "a check of its own.",
-            "Coverage is its strength and cost its weakness; an average over outputs says little "
-            "about the single one that is shown.",
+        point(
+            "A user: sees one output, and an average over outputs says little about that one.",
+            misconception="average-for-the-shown",
+            found=r"\bsees? (only )?(one|a single)\b[^.]*\baverage",
+            without="Whatever has the lower F2 will also show the better translation to its users.",
         ),
-        wrong(
-            "Use it on short sentences: once the loss is low, the translations shown are correct.",
-            "labels-for-teacher",
-            seen="a low loss is read as correctness; it says that student and teacher agree",
-            expected="what this loss compares the student with",
+        point(
+            "A low F2 means agreement with the teacher, not that the translations are right.",
+            misconception="labels-for-teacher",
+            found=r"\b(agree|imitat)\w*[^.]*\bteacher[^.]*\b(mistakes?|errors?)\b",
+            without="Once the loss is low, the translations of the student are correct.",
         ),
     ),
 )

@@ -4,7 +4,7 @@ from kdlib.exercises.kinds.choices import choice, right, wrong
 
 one_output_per_input = choice(
     "one-output-per-input",
-    source=("Q17", "Q14", "Q04", "Q08"),
+    source=("Q17", "Q04", "Q08"),
     difficulty=2,
     minutes=3,
     prompt=(
@@ -16,29 +16,28 @@ one_output_per_input = choice(
     hints=(
         "Count the terms before and after.",
         "What does the new target say about 'I'm happy'?",
-        "A best output is no random output: its average over many inputs is not F2.",
+        "Would the target change if 'I'm happy' had the probability 0.45, or 0?",
     ),
     options=(
-        right(
-            "One term instead of 200,000 is paid for; how likely the other outputs were is lost, "
-            "and a good alternative counts as a mistake.",
-            "The sum over all outputs is there to carry the relations between them; the best "
-            "output alone does not tell 'I'm happy' from nonsense.",
-        ),
         wrong(
-            "The cost is solved and nothing is lost: a user is shown the best output anyway.",
+            "The sum becomes one term; nothing is lost, for users see the best output anyway.",
             "hard-for-soft",
             seen="the first choice is taken for all that the teacher knows",
             expected="what the teacher says about the outputs that it does not choose",
         ),
+        right(
+            "The sum becomes one term; lost is how likely the teacher finds the other outputs.",
+            "The target is the same whether 'I'm happy' is nearly as good or impossible: a good "
+            "alternative counts as a mistake, like any nonsense.",
+        ),
         wrong(
-            "The cost is solved without a bias: one output per input estimates F2 well on average.",
+            "The sum becomes one term; nothing is lost on average, over inputs by the thousand.",
             "mode-for-sample",
             seen="the likeliest output is treated like one that was drawn at random",
             expected="a look at the second-likeliest output, which is never written",
         ),
         wrong(
-            "The targets become correct: a written translation is a label, a distribution is not.",
+            "The sum becomes one term; lost are only the teacher's errors: a text is a label.",
             "labels-for-teacher",
             seen="the teacher's own text is taken for the truth",
             expected="what changes although the source of the targets is the same",

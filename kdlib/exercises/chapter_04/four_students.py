@@ -5,7 +5,6 @@ from kdlib.exercises.kinds.orderings import ordering
 
 _TEACHER = (0.8, 0.1, 0.1)
 _STUDENTS = ((0.7, 0.15, 0.15), (0.9, 0.05, 0.05), (0.8, 0.19, 0.01), (1.0, 0.0, 0.0))
-_SMALLEST = [min(q / p for p, q in zip(_TEACHER, student)) for student in _STUDENTS]
 _DIVERGENCES = [f"{kl_of_numbers(_TEACHER, student):.4f}" for student in _STUDENTS]
 
 four_students = ordering(
@@ -19,8 +18,8 @@ four_students = ordering(
     ),
     hints=(
         "By which factor does each student change each probability?",
-        "Too little costs more than too much: look for the smallest ratio of Q to P.",
-        "Those ratios are " + ", ".join(f"{ratio:.3g}" for ratio in sorted(_SMALLEST)) + ".",
+        "A term p log(p / q) has no upper limit as q goes to 0. Which students come near that?",
+        "The four sums begin with 0.8 log(0.8 / q). Add 0.1 log(0.1 / q) for both other outputs.",
     ),
     items=tuple(str(student) for student in _STUDENTS),
     explanation="Their divergences: " + ", ".join(_DIVERGENCES) + ".",

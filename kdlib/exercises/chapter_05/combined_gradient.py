@@ -23,7 +23,7 @@ from kdlib.exercises.kinds.functions import code
         "Logits that are divided by T pass only 1/T of a gradient on.",
         "(q - label) plus lambda T (q_T - p_T): T² in front, over T from the chain rule.",
     ),
-    explanation="q_T - p_T shrinks like 1/T as T grows; with T² the whole term keeps its size.",
+    explanation="q_T - p_T shrinks like 1/T as T grows; of T² one factor T is left to make up for it.",
 )
 def combined_gradient(labels, teacher_logits, student_logits, lambda_, temperature):
     """Gradient of the combined loss in the student's logits, row by row. -> (N, V)"""

@@ -42,8 +42,7 @@ lambda_very_high = choice(
             expected="a harm that remains when the optimiser does its work well",
         ),
         right(
-            "The labels have practically no say: the student becomes a copy of its teacher, with "
-            "the teacher's errors, and cannot pass it.",
+            "The labels have hardly any say: the student copies the teacher, its errors included.",
             "Divided by lambda, F6 is log Q(y) / 10000 - KL(P||Q): imitation and nothing else.",
         ),
     ),

@@ -36,7 +36,7 @@ when_no_lambda_helps = choice(
             expected="a case in which the noise stays and the teacher cannot reduce it",
         ),
         right(
-            "The teacher was trained on the same noisy labels and reproduces their distribution.",
+            "The teacher learned from these labels, wrong ones included, and answers as they do.",
             "Mixing a distribution with itself changes nothing: both have the same errors.",
         ),
         wrong(

@@ -20,7 +20,7 @@ plan_in_full = choice(
     options=(
         wrong(
             "A student of 2 billion parameters with the teacher's tokenizer, as it matches best; "
-            "judged on kept-back texts against the same student without a teacher.",
+            "judged on kept-back texts against the same student without a teacher, at equal steps.",
             "bigger-is-better",
             seen="the student of this plan has four times the parameters that fit into the phone",
             expected="a student whose size follows from the device",
@@ -41,7 +41,7 @@ plan_in_full = choice(
         ),
         right(
             "A student of 0.4 billion with the teacher's tokenizer; judged on kept-back texts "
-            "against the same student without a teacher, once for as many steps, once for as many operations.",
+            "against the same student without a teacher, at equal steps and at equal operations.",
             "Equal steps ask what the targets are worth; equal compute takes their cost into account.",
         ),
         wrong(

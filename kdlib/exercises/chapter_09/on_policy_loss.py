@@ -226,7 +226,7 @@ name_switches(
     (
         "missing-t-squared",
         "the sum lacks the square of the temperature; the count is right",
-        "a loss whose gradient keeps its size when the temperature changes",
+        "a loss whose gradient does not fall like 1/T² at high temperatures",
         {"factor": lambda *_: 1.0},
     ),
     (

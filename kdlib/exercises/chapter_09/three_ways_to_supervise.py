@@ -33,14 +33,15 @@ three_ways_to_supervise = choice(
             expected="a statement about what the loss says, not a limit that it does not set",
         ),
         wrong(
-            "(1) and (2) are the same: a label says what the weak model thinks.",
+            "(1) and (2) are the same: a label says what the weak model thinks, and a distribution "
+            "only says it at greater length; (3) adds a second opinion.",
             "string-for-distribution",
             seen="one label does not show whether the weak model was sure",
             expected="the difference between a choice and a distribution",
         ),
         right(
-            "(2) also passes on how unsure the weak model is; in (1) and (2) the loss is smallest "
-            "at a copy of it, irony included; only in (3) something contradicts it.",
+            "In (1) and (2) a perfect mimic of that model, irony included, does best; (2) adds how "
+            "unsure it is; (3) alone contradicts it.",
             "Stopping early and confidence in itself help a student to leave its supervisor's "
             "errors behind; the labels are the only part of the loss that asks for it.",
         ),

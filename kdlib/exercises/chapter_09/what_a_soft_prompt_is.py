@@ -33,15 +33,16 @@ what_a_soft_prompt_is = choice(
             expected="a look at what the gradient was taken for",
         ),
         right(
-            "10 vectors of real numbers, between and beyond the words, that make this model answer "
-            "as with the instruction; each call reads 790 positions fewer.",
+            "10 free vectors, mostly not words, that steer this one model and save 790 positions a "
+            "call.",
             (
                 "Teacher: the model with the full context. Student: the same model with the soft "
                 "prompt."
             ),
         ),
         wrong(
-            "Good answers to the inputs of training, learned from people's labels.",
+            "Good answers to the inputs of training, learned from people's labels, for any prompt at "
+            "all.",
             "labels-for-teacher",
             seen=(
                 "no label takes part: the targets are the model's own answers with the instruction"

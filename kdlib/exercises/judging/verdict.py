@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, replace
+from typing import Self
 
+from kdlib.exercises import progress
 from kdlib.exercises.catalogue import misconception
 
 CORRECT, WRONG, NOT_ATTEMPTED, ERROR = "correct", "wrong", "not attempted", "error"
-SIGNS = {CORRECT: "✓", WRONG: "✗", NOT_ATTEMPTED: "○", ERROR: "!"}
-COLOURS = {CORRECT: "#1b7837", WRONG: "#b35806", NOT_ATTEMPTED: "#737373", ERROR: "#542788"}
+TO_MARK, SELF_MARKED = "to be marked", "self-marked"  # of written answers
+SIGNS = {
+    CORRECT: "✓", WRONG: "✗", NOT_ATTEMPTED: "○", ERROR: "!", TO_MARK: "✎", SELF_MARKED: "✎",
+}  # fmt: skip
+COLOURS = {
+    CORRECT: "#1b7837", WRONG: "#b35806", NOT_ATTEMPTED: "#737373", ERROR: "#542788",
+    TO_MARK: "#2166ac", SELF_MARKED: "#2166ac",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,19 @@ class Verdict:
     def __bool__(self) -> bool:
         return self.outcome == CORRECT
 
+    @property
+    def progress(self) -> str:
+        """What the check makes of the exercise in the reader's progress; "" for nothing."""
+        if self.outcome == NOT_ATTEMPTED:
+            return ""
+        return progress.SOLVED if self else progress.TRIED
+
+    @property
+    def data(self) -> dict[str, object]:
+        """The verdict for JSON."""
+        names = ("exercise", "outcome", "misconception", "seen", "expected", "note")
+        return {name: getattr(self, name) for name in names}
+
     def __repr__(self) -> str:
         width = max((len(label) for label, _ in self._rows()), default=0) + 2
         lines = [f"{SIGNS[self.outcome]} {self.exercise}: {self._headline()}"]
@@ -42,10 +63,12 @@ class Verdict:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<div style='white-space:pre-wrap'><b>{label}:</b> {html.escape(text)}</div>"
-            for label, text in self._rows()
-        )
+        return self._box_html("".join(self._row_html(*row) for row in self._rows()))
+
+    def _row_html(self, label: str, text: str) -> str:
+        return f"<div style='white-space:pre-wrap'><b>{label}:</b> {html.escape(text)}</div>"
+
+    def _box_html(self, rows: str) -> str:
         head = f"{SIGNS[self.outcome]} {self.exercise}: {self._headline()}"
         style = f"border-left:4px solid {COLOURS[self.outcome]};padding:.3em .8em"
         return f"<div style='{style}'><b>{html.escape(head)}</b>{rows}</div>"
@@ -64,7 +87,7 @@ class Verdict:
             rows.append(("Read", f'{chapters}, or misconception("{self.misconception}")'))
         return [(label, text) for label, text in [*rows, ("Note", self.note)] if text]
 
-    def with_note(self, note: str) -> Verdict:
+    def with_note(self, note: str) -> Self:
         return replace(self, note="\n".join(filter(None, (self.note, note))))
 
 

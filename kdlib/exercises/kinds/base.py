@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from kdlib.exercises import progress
 from kdlib.exercises.judging.sandbox import within
-from kdlib.exercises.judging.verdict import ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
 from kdlib.exercises.judging.wrong import Wrong
 
 SECONDS = 5.0  # a check may take; a right answer needs far less than one
@@ -20,7 +20,7 @@ VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class Exercise:
-    """One exercise. `code`, `number`, `choice`, `ordering` and `derivation` make them.
+    """One exercise. `code`, `number`, `choice`, `ordering`, `derivation`, `written` make them.
 
     Each kind adds: `judge(answer)` -> Verdict, `right_answers()` for the tests, `answer_stub` and
     `answer_solved` (the text of the exercise's cell before and after), `wrong` and `explanation`.
@@ -36,6 +36,7 @@ class Exercise:
     wrongs: list[Wrong] = field(default_factory=list)
 
     kind = "exercise"
+    done = CORRECT  # the outcome of a right answer
     wrong: ClassVar[Callable[..., Any]]  # names a wrong answer; what it takes, each kind says
 
     def __post_init__(self) -> None:
@@ -74,8 +75,9 @@ class Exercise:
     def check(self, *answer: Any, seconds: float = SECONDS) -> Verdict:
         """Judge an answer. Several arguments are one answer of several parts."""
         one = answer[0] if len(answer) == 1 else list(answer)
-        verdict = self._judged(one, seconds) if answer else self.untouched()
-        return _recorded(verdict)
+        if not answer:
+            return recorded(self.untouched())
+        return recorded(self._judged(lambda: self.judge(one), seconds))
 
     def hint(self, number: int = 1) -> Text:
         """The hint of that number: 1 gives the idea, the last is nearly the answer."""
@@ -104,9 +106,9 @@ class Exercise:
         """A wrong answer without a name."""
         return Verdict(self.id, WRONG, None, seen, expected)
 
-    def _judged(self, answer: Any, seconds: float) -> Verdict:
+    def _judged(self, judge: Callable[[], Verdict], seconds: float) -> Verdict:
         try:
-            verdict: Verdict = within(seconds, lambda: self.judge(answer))
+            verdict: Verdict = within(seconds, judge)
             return verdict
         except TimeoutError as late:
             note = f"It was stopped after {seconds:g} seconds: is there a loop that never ends?"
@@ -125,13 +127,13 @@ class Exercise:
         return f"{self.kind}, difficulty {stars}, about {self.minutes} min"
 
 
-def _recorded(verdict: Verdict) -> Verdict:
+def recorded(verdict: Verdict) -> Verdict:
     """Progress is a convenience: where it cannot be written, the verdict says so and stands."""
     if path := os.environ.get(VERDICT_FILE):
-        _append_line(Path(path), as_dict(verdict))
+        _append_line(Path(path), verdict.data)
         return verdict
     try:
-        said = progress.record(verdict.exercise, verdict.outcome)
+        said = progress.record(verdict.exercise, verdict.progress)
     except OSError as error:
         said = f"Your progress could not be saved: {error.strerror or error}"
     return verdict.with_note(said) if said else verdict
@@ -140,11 +142,6 @@ def _recorded(verdict: Verdict) -> Verdict:
 def _append_line(path: Path, entry: dict[str, Any]) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-
-
-def as_dict(verdict: Verdict) -> dict[str, Any]:
-    names = ("exercise", "outcome", "misconception", "seen", "expected", "note")
-    return {name: getattr(verdict, name) for name in names}
 
 
 def id_of(function: Callable[..., Any]) -> str:

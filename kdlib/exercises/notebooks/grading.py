@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlib.errors import UserError, first_line
+from kdlib.exercises.judging.verdict import CORRECT, NOT_ATTEMPTED, SELF_MARKED
 from kdlib.exercises.kinds.base import VERDICT_FILE
 from kdlib.exercises.notebooks.solved import MARKER
 from kdlib.exercises.registry import exercises
@@ -42,7 +43,19 @@ class Grade:
 
     @property
     def correct(self) -> int:
-        return sum(verdict["outcome"] == "correct" for verdict in self.verdicts)
+        """How many answers the program found correct. Written ones are never among them."""
+        return sum(verdict["outcome"] == CORRECT for verdict in self.verdicts)
+
+    @property
+    def written(self) -> tuple[dict[str, Any], ...]:
+        """The verdicts of exercises that the reader answers in sentences, and marks."""
+        known = exercises()
+        kinds = {id: known[id].kind for v in self.verdicts if (id := v["exercise"]) in known}
+        return tuple(v for v in self.verdicts if kinds.get(v["exercise"]) == "written")
+
+    @property
+    def self_marked(self) -> int:
+        return sum(verdict["outcome"] == SELF_MARKED for verdict in self.verdicts)
 
 
 def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
@@ -64,7 +77,7 @@ def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
     )
     for id in asked:
         if id in exercises():
-            verdicts.setdefault(id, {"exercise": id, "outcome": "not attempted"})
+            verdicts.setdefault(id, {"exercise": id, "outcome": NOT_ATTEMPTED})
     return Grade(str(path), tuple(verdicts[id] for id in sorted(verdicts, key=_place)), problem)
 
 
@@ -91,9 +104,15 @@ def _read(path: Path) -> Any:
 
 
 def as_json(grades: list[Grade]) -> str:
-    """The grades as a JSON text."""
+    """The grades as a JSON text. A written answer is there as it was written, with its marks."""
     content = [
-        {"notebook": g.notebook, "correct": g.correct, "problem": g.problem, "verdicts": g.verdicts}
+        {
+            "notebook": g.notebook,
+            "correct": g.correct,
+            "self_marked": g.self_marked,
+            "problem": g.problem,
+            "verdicts": g.verdicts,
+        }
         for g in grades
     ]
     return json.dumps(content, indent=1)

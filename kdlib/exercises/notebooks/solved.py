@@ -32,27 +32,34 @@ def solve(source: str) -> str:
     return "".join(head + _solved(body) for head, body in _cells(source))
 
 
-def start(folder: Path | str, solved: bool = False, chapters: Path = CHAPTERS) -> list[Path]:
+def start(
+    folder: Path | str, solved: bool = False, chapters: Path = CHAPTERS, add: bool = False
+) -> list[Path]:
     """Copy the chapters into `folder` as clean notebooks to work in. Nothing is overwritten.
 
-    ValueError where there are no chapters, or where a notebook of that name is there already.
+    Returns the notebooks that were written. ValueError where there are no chapters, or where a
+    notebook of that name is there already; with `add`, that one stays and is passed over.
     """
     import jupytext
 
     sources = sorted(Path(chapters).glob("[0-9][0-9]_*.py"))
     if not sources:
         raise UserError(f"there are no chapters in {chapters}")
-    targets = [Path(folder) / f"{source.stem}.ipynb" for source in sources]
-    if there := [str(target) for target in targets if target.exists()]:
+    targets = {Path(folder) / f"{source.stem}.ipynb": source for source in sources}
+    there = [target for target in targets if target.exists()]
+    if there and not add:
         raise UserError(
-            f"already there, and left as they are: {', '.join(there)}; name another folder"
+            f"already there, and left as they are: {', '.join(map(str, there))}; name another"
+            " folder, or --add what is missing in this one"
         )
+    for target in there:
+        del targets[target]
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for source, target in zip(sources, targets):
+    for target, source in targets.items():
         text = source.read_text("utf-8")
         notebook = jupytext.reads(solve(text) if solved else text, fmt="py:percent")
         write_atomically(target, jupytext.writes(notebook, fmt="ipynb"))
-    return targets
+    return list(targets)
 
 
 def _cells(source: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ A claim is, in a markdown cell (formulas, code spans and tables count like the r
 
 - a number with a decimal point or an exponent: 0.27, .05, 1e-3;
 - a percentage: 51 %;
-- a whole number from 100 upwards: 4096, 200,000. Smaller ones are words ("two seeds", "top 5").
+- a whole number from 100 upwards: 4096, 200,000. For smaller ones see `number_words`.
 
 A claim speaks about its own section or the one before (in the opening, and from the summary on, about
 the whole chapter), and what the opening sets up holds everywhere. There it is supported by
@@ -33,6 +33,7 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 
 from gates.chapter import Chapter, is_picture, printed, shown
+from kdlib.plots.words import KEY, texts_of
 
 NUMBER = re.compile(
     r"""
@@ -91,13 +92,13 @@ def claims(prose: str) -> list[Number]:
 def faults(chapter: Chapter) -> list[str]:
     return [
         f"no output and no code near by holds {claim.text}: {_around(text, claim)}"
-        for section, near in _with_neighbours(chapter.sections)
+        for section, near in with_neighbours(chapter.sections)
         for claim, text in _said(section)
         if not supported(claim, *near)
     ]
 
 
-def _with_neighbours(sections: list[list[NotebookNode]]) -> Iterator[tuple]:
+def with_neighbours(sections: list[list[NotebookNode]]) -> Iterator[tuple]:
     """Each section, with what was computed and what was given where its claims may refer to."""
     found = [_support(section) for section in sections]
     is_whole = False
@@ -174,7 +175,10 @@ def _said_by_pictures(cell: NotebookNode) -> list[tuple[Number, str]]:
 
 
 def _literals(cell: NotebookNode, kind: type) -> list[Number]:
-    """The numbers that stand in a cell's code, as numbers or inside of its texts."""
+    """The numbers that stand in a cell's code, as numbers or inside of its texts.
+
+    The key of a picture's words stands for the words, which their author wrote into a file.
+    """
     # Lines for IPython alone are not Python.
     lines = [line for line in cell.source.splitlines() if not line.startswith(("%", "!"))]
     constants = [
@@ -182,7 +186,13 @@ def _literals(cell: NotebookNode, kind: type) -> list[Number]:
         for node in ast.walk(ast.parse("\n".join(lines)))
         if isinstance(node, ast.Constant) and isinstance(node.value, kind)
     ]
-    return [number for value in constants for number in numbers(str(value))]
+    return [number for value in constants for number in numbers(_text_of(str(value)))]
+
+
+def _text_of(literal: str) -> str:
+    key = KEY.fullmatch(literal)
+    text = texts_of(int(key[1])).get(key[2], literal) if key else literal
+    return re.sub(r"\{[^{}]*\}", "{}", text) if key else text
 
 
 def _around(prose: str, claim: Number) -> str:

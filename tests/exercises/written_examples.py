@@ -1,0 +1,69 @@
+"""Two written exercises that stand in no chapter, for the tests of how such answers are marked."""
+
+from kdlib.exercises.kinds.written import point, written
+
+TWO_MODELS = written(
+    "two-models",
+    source=("Q01",),
+    difficulty=2,
+    minutes=5,
+    prompt="In three sentences: what is gained by having two models, and not one?",
+    hints=(
+        "Ask of each model: where does it run, and who pays for that?",
+        "One of the two is never seen by a user.",
+        "Large and slow is a price only where something is used often.",
+    ),
+    model=(
+        "The teacher may be as large as it likes, for it runs only while the student is trained. "
+        "The student has 31 million parameters against 135 and runs on a phone. "
+        "Its targets come from the teacher, so it learns what a small model would not find alone."
+    ),
+    rubric=(
+        point(
+            "Says that the teacher is paid for once, during training.",
+            misconception="larger-taken-for-teacher",
+            without="The teacher is large, has learned more than anybody, and answers on the phone.",
+        ),
+        point(
+            "Names the student's size.",
+            misconception="precision-forgotten",
+            found=31,
+            without="The student is much smaller than its teacher, and so it fits into a phone.",
+        ),
+        point(
+            "Says that the targets are the teacher's.",
+            misconception="labels-for-teacher",
+            found=r"targets? (come|are taken) from the teacher",
+            without="The student has 31 million parameters and learns the labels of the data well.",
+        ),
+    ),
+    explanation="Section 1.7 has the sizes.",
+)
+
+DIRECTION = written(
+    "direction",
+    source=("Q21",),
+    difficulty=3,
+    minutes=5,
+    prompt="Which direction spreads a student over both peaks, and why? What does a weight change?",
+    hints=("Look at the walls.", "Where is the student's probability in the formula?"),
+    model=(
+        "The forward direction covers both peaks. It weighs by the teacher, and its value is "
+        "0.7044 here. The triangle inequality does not hold, whatever $\\lambda$ is."
+    ),
+    rubric=(
+        point(
+            "Says that the forward direction covers.",
+            misconception="kl-reversed",
+            found=r"\bforward\b.*\bcovers?\b",
+            without="The reverse direction covers both peaks, since the student may go anywhere.",
+        ),
+        point("Gives the value.", misconception="nats-for-bits", found=0.7044),
+        point(
+            "Says that it is not a metric.",
+            misconception="ce-called-kl",
+            found=r"(not a metric|triangle inequality (fails|does not hold))",
+        ),
+        point("Names the letter.", misconception="lambda-direction", found=lambda t: "lambda" in t),
+    ),
+)
