@@ -194,9 +194,10 @@ untaught = [surprise(control) for control in controls]
 # NBVAL_IGNORE_OUTPUT
 gaps = [b - a for a, b in zip(taught, untaught)]
 closed = [gap / (b - best) for gap, b in zip(gaps, untaught)]
-table({f"seed {seed}": {"student": taught[seed], "control": untaught[seed],
+table({f"seed {seed}": {"student, nats": taught[seed],
+                        "control, nats": untaught[seed],
                         "share of the way": closed[seed]}
-       for seed in SEEDS}, ".2f", corner="nats per token")
+       for seed in SEEDS}, ".2f")
 
 # %%
 print("each student ahead of its control by 0.3 nats:", min(gaps) > 0.3)
@@ -281,7 +282,7 @@ assert min(taught) - 0.15 < same < max(taught) + 0.15
 assert min(untaught) > same + 0.3 and min(taught) > twice
 
 # %% [markdown]
-# The teacher's answers were not free either. How many steps of training cost
+# The teacher's answers were not free. How many steps of training cost
 # as many operations as all the answers together?
 
 # %%
@@ -307,7 +308,8 @@ print(f"the whole as much as {STEPS + extra} steps without a teacher")
 #   each further helping. A control that reads four times the text in the same
 #   steps stays behind every student. If it may also take the extra steps that
 #   the teacher's answers cost in operations, 340 in all instead of 120 and each
-#   on fresh text, it passes its student (the tests of this book run both).
+#   on fresh text, it passes its student (the tests of this book run both, on a
+#   smaller scale).
 # - *This student does not need this teacher.* Let a table of pairs, counted in
 #   ten times the text, give the probabilities instead, and the student ends up
 #   as good. What so small a student takes in during so few steps, counting can
@@ -410,12 +412,13 @@ exercise("soften").hint(2)
 # built around 29 questions, Q01 to Q29, and `kdlib exercises --coverage` lists
 # which exercise asks which.
 #
-# A notebook makes three kinds of claim. *Exact* things
-# (integers, shapes, rounded toy numbers) are compared with the stored output
-# each time the book is tested. *Bounds* are assertions in a cell. What comes
-# out of a *training* is stated as an order or as an interval over seeds, as
-# above. And each number in the text also appears in an output or in the code
-# of its chapter.
+# A notebook makes three kinds of claim. *Exact* things (integers, shapes,
+# rounded toy numbers) are compared with the stored output each time the book
+# is tested. *Bounds* are assertions in a cell. What comes out of a *training*
+# is stated as an order or as an interval over seeds, as above. (Where its
+# numbers are shown as well, their last digits belong to the processor that
+# built the page.) And each number in the text also appears in an output or in
+# the code of its chapter.
 
 # %% [markdown]
 # ## Summary
@@ -445,13 +448,11 @@ exercise("soften").hint(2)
 #
 # **What comes next.** You have seen a teacher help, and a table draw level.
 # Chapter 1 asks what there is in a distribution that an answer does not have.
-# The exercises begin there too.
+# The exercises begin there too. What follows here, the notation and the
+# conventions, is for looking up.
 
 # %% [markdown]
 # ## 0.4 Notation
-#
-# From here on the chapter is for looking things up. There is no need to read it
-# now.
 #
 # | symbol | meaning |
 # |---|---|
@@ -488,7 +489,8 @@ exercise("soften").hint(2)
 #
 # Many bugs in distillation come from mixing two conventions, each of them
 # sound. So here are all of this book's, each with a cell that would fail if it
-# were not kept.
+# were not kept. There is no need to read them now: come back when you need
+# one.
 #
 # **P before Q.** The teacher comes first in every signature:
 # `forward_kl(log_p, log_q)` is $\mathrm{KL}(P \Vert Q)$, F5. "Forward" means

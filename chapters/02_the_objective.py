@@ -26,8 +26,8 @@
 # - score a sequence by a sum, a mean or a part of it (F8), and know which
 #   comparisons each of them allows.
 #
-# **Time**: about 3 h 40 min with the exercises. **Assumes**: chapter 1: teacher and
-# student, temperature, KL.
+# **Time**: about 3 h 40 min with the exercises. **Assumes**: chapter 1:
+# teacher and student, temperature, KL.
 
 # %%
 import functools
@@ -51,11 +51,12 @@ from kdlib.toys.worlds import World, story_world
 # %% [markdown]
 # ## 2.1 A small world, and a copy of it
 #
-# We need a teacher about whom everything is known. `story_world` is a language
-# that tells of foxes, owls, children and sailors. In it the next word depends
-# on two things only: the last word, and a context that the teacher has read.
-# So for each context the teacher is a square table of probabilities: a row for
-# the last word, a column for the next. The full stop begins and ends a story.
+# We need a teacher about which everything is known. `story_world` is a
+# language that tells of foxes, owls, children and sailors. In it the next word
+# depends on two things only: the last word, and a context that the teacher has
+# read. So for each context the teacher is a square table of probabilities: a
+# row for the last word, a column for the next. The full stop begins and ends a
+# story.
 
 # %%
 teacher = story_world()
@@ -69,7 +70,7 @@ for last_word in ("a", "lantern"):
 
 # %% [markdown]
 # How often does a story pass each word? Follow all stories at once. They begin
-# at the full stop; each step multiplies by the table; whoever comes back to
+# at the full stop; each step multiplies by the table; a story that returns to
 # the full stop has finished.
 
 # %%
@@ -123,9 +124,9 @@ for context in ("", "ornate", "forest", "ornate forest"):
 table(odds, ".2f", corner="the teacher reads")
 
 # %% [markdown]
-# "Ornate" makes an adjective five times as likely against a boat (3.33 in place
-# of 0.67), and "forest" does the same for a lantern. Factors multiply, so their
-# logarithms add up; remember that for section 2.5.
+# "Ornate" makes an adjective five times as likely against a boat (3.33 in
+# place of 0.67), and "forest" does the same for a lantern. Factors multiply,
+# so their logarithms add up; remember that for section 2.5.
 #
 # Two kinds of input follow. The instruction $c$ is "ornate forest"; the user's
 # input $z$ is the hero of the story.
@@ -297,9 +298,8 @@ exercise("what-f1-asks-for").check(answer, ticked=ticked)
 
 # %% [markdown]
 # Here is a test of your answer. **Predict:** D' has two inputs, the vocabulary
-# three words. Which of these four students has the lowest F1, and which the
-# lowest loss on the labels, which are one word for each input, taken from some
-# text?
+# three words. Which of these four students has the lowest F1? Which has the
+# lowest loss on the labels, one word per input, taken from some text?
 
 # %%
 P = torch.tensor([[0.60, 0.30, 0.10], [0.50, 0.40, 0.10]]).double()
@@ -324,7 +324,7 @@ table(scores, ".3f")
 # The student that is sure of the labels has by far the lowest loss on them and
 # by far the highest F1. The teacher's own distribution has an F1 of zero, the
 # least there is, and a loss on the labels that is far from the least. One
-# label for each input is another goal than the teacher's distribution.
+# label for each input is a different goal from the teacher's distribution.
 #
 # Is it labels as such, or is it that there is one of each? **Predict:** let
 # the teacher write the labels, many for each input, and take the mean of the
@@ -349,11 +349,11 @@ table(by_number, ".2f")
 # on the labels is F1 plus the entropy of the teacher, nearly: the ranking of
 # F1, and its winner. That is no accident, since cross-entropy is KL plus
 # entropy (section 1.5). So the two goals are not enemies. F1 asks for a
-# distribution; labels drawn from that distribution ask for it too, in a
-# whisper that has to be heard often. Labels that come from elsewhere, or that
-# are always the top, ask for something else.
+# distribution; labels drawn from that distribution ask for it too, but so
+# faintly that many are needed. Labels that come from elsewhere, or that are
+# always the top, ask for something else.
 #
-# The parameters are no goal either. Meet a student with a bottleneck: it turns
+# Meet a student with a bottleneck: it turns
 # the last word and the context into eight numbers, and those into logits.
 
 # %%
@@ -381,9 +381,9 @@ print("in common ", sum((a == b).sum().item() for a, b in both))
 table({"KL between the two": {"": kl}})
 
 # %% [markdown]
-# Two students without a single parameter in common, one distribution. F1
-# cannot tell them apart. So a student may have another size and another
-# design than its teacher's, and that is what makes distillation possible.
+# Two students without a single parameter in common, one distribution: F1 sees
+# outputs only. So a student may differ from its teacher in size and design,
+# and that is what makes distillation possible.
 
 # %%
 exercise("dataset-loss")
@@ -480,8 +480,8 @@ exercise("losses-of-settings").check(losses_of_settings)
 #
 # Back to D and D'. A pair says what the teacher reads and what the student
 # reads. Each may read the full or the simplified input, which gives four ways
-# to pair them, and only one of them is F1. A fifth is met in practice: the
-# rows of a batch get shuffled on one side, and the teacher answers about
+# to pair them, and only one of them is F1. A fifth occurs in practice: the
+# rows of a batch are shuffled on one side, and the teacher answers about
 # another hero.
 
 # %%
@@ -569,8 +569,7 @@ intervals(
 
 # %% [markdown]
 # All five training losses are zero to two digits. The number that one watches
-# in training cannot tell the one useful kind of student from the four useless
-# ones.
+# in training cannot tell the one right pairing from the four wrong ones.
 #
 # - **D by mistake** (both read $x$): the student has learned what to do *with*
 #   the instruction. Without it, it faces an input unlike any in training, and
@@ -623,9 +622,9 @@ table(by_start, ".2f", corner="both read x, ornate forest")
 # up in what all inputs share. Nor is it ever good: for each instruction the
 # luckiest is more than ten times as far away as the unluckiest student of F1.
 # And the last table is the warning. The size of the random numbers at the
-# start, a thing nobody thinks about, moves the damage from below no training
-# to far above it. **Where F1 is silent, something else decides: the seed, the
-# start, the instruction.**
+# start, a thing few would suspect, moves the typical damage from below no
+# training to far above it. **Where F1 is silent, something else decides: the
+# seed, the start, the instruction.**
 #
 # What does the damage look like to a reader of the stories? The expected
 # number of adjectives and of forest things in a story can be computed exactly.
@@ -672,7 +671,7 @@ exercise("training-pairs").check(training_pairs)
 #
 # The student that did everything right pays a price too. **Predict:** the copy
 # of section 2.1 is distilled on D'. It used to understand the instruction.
-# What does it do if someone gives the instruction all the same? And if someone
+# What does it do if someone gives the instruction anyway? And if someone
 # wants a story without it?
 
 # %%
@@ -696,10 +695,10 @@ table(prices, ".2f", corner="the student reads, the aim is")
 
 # %% [markdown]
 # What the first line gains the last line loses, or nearly: "fox" now means
-# "ornate forest fox", and there is no way to ask for less. The two lines
+# "ornate forest fox", and leaving it out no longer helps. The two lines
 # between are a surprise. Reading the instruction, the student used to be
-# perfect; now it follows it twice over, to the digit. Training on D' has done
-# to D what training on D did to D'. The rule has no favourite side: **the
+# perfect; now it follows it twice over, to the digit. D was left to itself
+# here, as D' was by training on D. The rule has no favourite side: **the
 # student is what F1 asks for on the inputs in the sum, and is promised nowhere
 # else.** The last column is the cure, if both are needed: put both into the
 # sum.
@@ -739,7 +738,7 @@ answer = ...  # one letter of a, b, c, d, e
 exercise("good-on-simple-bad-on-complex").check(answer)
 
 # %% [markdown]
-# One may argue. Here one may also try: change one part of F1 at a time and
+# You may argue. Here you can also test it: change one part of F1 at a time and
 # keep the rest. Simple inputs have one word ("fox", "sea", "ornate"); complex
 # ones have three ("ornate sea fox"). Every word of the complex inputs occurs
 # in a simple one. From here on the student reads what the teacher reads, so
@@ -786,10 +785,10 @@ for name, row in changed.items():
 
 # %% [markdown]
 # A larger student, a longer search and another loss leave the complex inputs
-# in the dark. Weight decay helps: of all the settings that fit
-# the simple inputs it prefers small ones, and these happen to be less wrong.
-# It still leaves more than ten times what a single complex input in the sum
-# leaves. **What the sum does not hold costs nothing, so nothing makes it
+# in the dark. Weight decay helps: of all the settings that fit the simple
+# inputs it prefers small ones, and these happen to be less wrong. It still
+# leaves more than ten times what a single complex input in the sum leaves.
+# **What the sum does not hold costs nothing, so nothing asks for it to be
 # right.** The baseline makes this sting: a teacher that ignores all but the
 # last word does better on complex inputs than the typical student without
 # weight decay, which knows every word.
@@ -923,8 +922,8 @@ curves(
 # first input rises more than tenfold: the student pays for the other eleven
 # with capacity. So is D' with nothing else in it best for that input?
 #
-# So far the teacher handed over its whole distribution. Let it hand over a few
-# of its stories instead, and let a student learn from the words in them.
+# So far the teacher has handed over its whole distribution. Let it hand over a
+# few of its stories instead, and let a student learn from the words in them.
 
 # %%
 def stories_of(x, number):
@@ -983,8 +982,8 @@ table(wanted, ".2f", corner="median of ten, for fox")
 # The statement, then, fails at the word "always", in both halves. What remains
 # true: D' should be the inputs of use, in the proportions of use, and more of
 # *those* helps. (The bare sum of F1 says even less: repeat every input, and it
-# doubles while the best student stays the same. Where D' differ in size, this
-# chapter divides by the number of inputs.)
+# doubles while the best student stays the same. Where sets D' differ in size,
+# this chapter divides by the number of inputs.)
 
 # %%
 exercise("a-rule-for-the-data")
@@ -1023,7 +1022,7 @@ hedged["trained students, median"] = ten.median()
 table({name: {"KL": kl} for name, kl in hedged.items()}, ".3f")
 
 # %% [markdown]
-# To decide for one of the two is worse than to hedge. The best single answer
+# Committing to either one is worse than hedging. The best single answer
 # is the average of the two, word by word, each teacher weighted by how often
 # it passes that word. No student that remembers only the last word gets below
 # it, and training finds it. A better optimiser would not help: the information
@@ -1166,11 +1165,11 @@ table({name: judged(tables) for name, tables in answers.items()}, shown,
 # instruction.
 #
 # And *whole* shows what the saving costs. Ten stories with the distribution at
-# each word teach more than a hundred without. Where the teacher is at
-# hand, its distribution is cheaper than its texts. Chapter 3 does the same to
-# whole sequences (F4), and chapter 8 uses drawn targets to save space.
+# each word typically teach more than a hundred without. Where the teacher is
+# at hand, its distribution saves stories. Chapter 3 does the same to whole
+# sequences (F4), and chapter 8 uses drawn targets to save space.
 #
-# The limit: if one best answer is all that will ever be wanted, the top is
+# The limit: if only the likeliest next word will ever be wanted, the top is
 # enough, and agreement is the right score.
 
 # %%
@@ -1188,12 +1187,12 @@ exercise("one-hot-of-top").check(one_hot_of_top)
 # %% [markdown]
 # ## 2.8 The loss of a sequence
 #
-# So far an input had one loss, about whole stories. A language model gives
+# So far an input has had one loss, for whole stories. A language model gives
 # probabilities of words. One rule (F8) leads from one to the other: **the loss
 # of a sequence is the sum of its token losses; the mean divides that by the
 # length; a sub-sequence sums over its own positions.**
 #
-# A student gives the four words of "The quick brown fox" the losses 0.1, 0.3,
+# A student's losses on the four words of "The quick brown fox" are 0.1, 0.3,
 # 0.2 and 0.4.
 
 # %%
@@ -1239,11 +1238,12 @@ table({
 })
 
 # %% [markdown]
-# The sentence has loss 1.00, and $e^{-1}$ is its probability: the loss of a
-# sequence is minus the logarithm of its probability, no more and no less. The
-# mean, 0.25, belongs to the *geometric mean* of the words' probabilities,
+# The words have loss 1.00, and $e^{-1}$ is the probability of a text that
+# begins so: the loss of a sequence is minus the logarithm of its probability,
+# no more and no less. The mean, 0.25, belongs to the *geometric mean* of the
+# words' probabilities,
 # 0.7788. Its inverse is called the **perplexity**: at 1.2840 this student is
-# as unsure at each word as if it chose evenly among so many.
+# as surprised, on average, as if each word were drawn evenly from so many.
 #
 # What does adding up assume?
 #
@@ -1280,10 +1280,10 @@ for name, loss in average.items():
     print(f"{name}: {loss:.2f} nats for an average story about the fox")
 
 # %% [markdown]
-# The sum of the second row is several times too large, for this story and on
-# average. It charges for the word "a", which after "finds" is certain, and it
-# would charge the same if the words came in any other order: it is the loss of
-# a bag of words.
+# The sum of the second row is more than three times too large, for this story
+# and on average. It charges for the word "a", which after "finds" is certain,
+# and it would charge the same if the words came in any other order: it is the
+# loss of a bag of words.
 #
 # Real batches hold sequences of different lengths, filled up with padding
 # whose losses are meaningless numbers. Here they are 0.9, after "The quick".
@@ -1389,18 +1389,18 @@ for context in ("plain fox", "fox", "forest owl", "ornate fox"):
 table(biases, ".2f", corner="stories about")
 
 # %% [markdown]
-# A score by sums goes with length in every row. A score by means has a bias
-# too, and not even a fixed one: among the owl's stories it
-# prefers the short, among the ornate ones the long, which have many words that
-# cannot be otherwise, as "a" after "finds". **The sum always charges for
-# length; the mean may charge for it or pay for it.** Neither is a judge of
-# quality. The mistake is to set a score of one kind against a score of the
-# other, or sums of different lengths, and to call the smaller one better.
+# A score by sums rises with length in every row. A score by means has a bias
+# too, and not even a fixed one: among the owl's stories it prefers the short,
+# among the ornate ones of up to twelve words the long, since an ornate story
+# is rarely very short. **The sum always charges for length; the mean may
+# charge for it or pay for it.** Neither is a judge of quality. The mistake is
+# to set a score of one kind against a score of the other, or sums of different
+# lengths, and to call the smaller one better.
 
 # %% [markdown]
 # ## 2.10 From tokens to a batch
 #
-# Two details remain between F1 and the loss function in real code. First,
+# Two details still separate F1 from the loss function in real code. First,
 # batches have different numbers of tokens. **Predict** the mean token loss of
 # two batches, one token with loss 2 and nine tokens with loss 0.5 each.
 
@@ -1452,12 +1452,13 @@ table({
 }, ".3f")
 
 # %% [markdown]
-# For three words it does, roughly. For a thousand, with a favourite of the
-# same probability, next to nothing is left. **The factor $T^2$ keeps the
+# For three words it does, roughly. For a thousand, with the same favourite and
+# a uniform student, next to nothing is left. **The factor $T^2$ keeps the
 # gradient's size only among high temperatures; on the way there, a favourite
-# among many words loses nearly all of it.** Chapter 4 derives the limit and
-# measures it on the book's own teacher. Until then: the factor is a convention
-# worth keeping, not a licence to change T and leave the learning rate alone.
+# among many words, not yet learned, loses nearly all of it.** Chapter 4
+# derives the limit and measures it on the book's own teacher. Until then: the
+# factor is a convention worth keeping, not a licence to change T and leave the
+# learning rate alone.
 
 # %%
 exercise("distillation-loss")
@@ -1481,16 +1482,18 @@ exercise("distillation-loss").check(distillation_loss)
 #   happens elsewhere is left to shared parameters, the start and the seed.
 #   Seeds that differ in use are an alarm; seeds that agree are no all-clear.
 # - The teacher reads $x$, the student reads $x'$. All five pairings train to
-#   zero; one is of use. A copy of the teacher trained on D learns nothing.
+#   zero; one is right in use. A copy of the teacher trained on D learns
+#   nothing.
 # - What D' leaves open matters, not how complex its inputs look. Adding the
 #   inputs of use is the safe way to close it.
-# - A final loss belongs to its D'. More diverse inputs raise it and improve
-#   the student in use. To one input the others are a cost where capacity is
-#   scarce, and a help where the teacher's outputs are.
+# - A final loss belongs to its D'. For a small student, more inputs of use
+#   raise it and improve the match in use. To one input the others are a cost
+#   where capacity is scarce, and a help where the teacher's outputs are.
 # - The top keeps the winner and throws away the distribution, however many
 #   texts there are. Drawn words find it again, if there are many.
 # - A sum is about a sequence, a mean about a token. Keep sums and counts,
-#   divide once, and never compare sums over different lengths.
+#   divide once. Over different lengths the smaller sum is the likelier text,
+#   not the better.
 #
 # **Where this ends.** The teacher was a toy whose distribution is known, and
 # the loss of an input was computed exactly. The students had one word of

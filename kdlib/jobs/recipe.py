@@ -34,7 +34,7 @@ class Data:
     """FILE or FOLDER for what only the report looks at; left out: a twentieth of the text."""
     separator: str = "auto"
     """The token between documents, as its text. auto: the one that the tokenizer puts before a text,
-    else the pretraining's (<|endoftext|>) where its end-of-text ends a chat's turn, else that."""
+    else the pretraining's (``<|endoftext|>``) where its end-of-text ends a chat's turn, else that."""
     fraction: float = 0.1
     """Share of the training text that the student and its controls may see, in (0, 1]; of a single
     file, pieces from all over it."""

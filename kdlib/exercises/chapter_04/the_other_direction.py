@@ -15,7 +15,7 @@ the_other_direction = written(
         "weights in each loss, and what you would measure before you believe it."
     ),
     hints=(
-        "In each of the two sums: which outputs have a weight of nearly 0, and so cost nothing?",
+        "In each of the two sums: which outputs have a weight of nearly 0, and so add next to nothing?",
         "What is the price of never mentioning the weather, in each direction?",
         "One number and a few texts are not enough: take both directions, and more than one start.",
     ),

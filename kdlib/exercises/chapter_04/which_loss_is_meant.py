@@ -21,7 +21,7 @@ which_loss_is_meant = derivation(
     ),
     hints=(
         "Ask of each: who provides the weights, and what is the value at P = Q?",
-        "Texts of the student are weights from the student; so is ignoring a mode at no cost.",
+        "Texts of the student are weights from the student; so is leaving a mode out cheaply.",
         "The difference is the teacher's entropy, in which the student does not occur.",
     ),
     blanks=(
@@ -82,7 +82,7 @@ which_loss_is_meant.mistakes(
         "forward KL",
         "kl-reversed",
         "blank [4] makes the student spread over both styles",
-        "the direction in which a neglected style costs nothing",
+        "the direction in which a neglected style costs little",
     ),
     (
         4,

@@ -190,7 +190,8 @@ def test_0_2_the_teachers_operations_spent_on_text():
     """Rival: equal steps hide what the answers cost; on the old text more steps would not help."""
     ids = thinned("training", BLOCKS)[:BATCH, :-1]
     student = new_model(SIZE, len(tokenizer()), 128, 0)
-    asked = operations(lambda: teacher()(input_ids=ids)) * BLOCKS / BATCH
+    network = teacher()
+    asked = operations(lambda: network(input_ids=ids)) * BLOCKS / BATCH
     step = operations(lambda: student(input_ids=ids).logits.sum().backward())
     steps = STEPS + round(asked / step)
     assert 2 * steps == 340  # all is halved here

@@ -118,8 +118,8 @@ def test_2_3_first_choices_are_a_hint_and_no_more(size):
 
 @headline(
     2,
-    "The teacher reads $x$, the student reads $x'$. All five pairings train to zero; one is of "
-    "use. A copy of the teacher trained on D learns nothing.",
+    "The teacher reads $x$, the student reads $x'$. All five pairings train to zero; one is "
+    "right in use. A copy of the teacher trained on D learns nothing.",
 )
 @pytest.mark.parametrize("instruction", ["plain sea", "ornate forest"])
 def test_2_4_one_pairing_of_five_is_of_use(instruction):
@@ -214,7 +214,7 @@ COMPLEX = [
 ]  # fmt: skip
 
 
-@headline(2, "What the sum does not hold costs nothing, so nothing makes it right.")
+@headline(2, "What the sum does not hold costs nothing, so nothing asks for it to be right.")
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -277,7 +277,8 @@ def imitate(students, lessons, steps=100, every=None):
 
 @headline(
     2,
-    "A final loss belongs to its D'. More diverse inputs raise it and improve the student in use. "
+    "A final loss belongs to its D'. For a small student, more inputs of use raise it and "
+    "improve the match in use. "
     "To one input the others are a cost where capacity is scarce, and a help where the teacher's "
     "outputs are.",
 )
@@ -408,8 +409,8 @@ def correlation(a, b, p):
 
 @headline(
     2,
-    "A sum is about a sequence, a mean about a token. Keep sums and counts, divide once, and never "
-    "compare sums over different lengths.",
+    "A sum is about a sequence, a mean about a token. Keep sums and counts, divide once. Over "
+    "different lengths the smaller sum is the likelier text, not the better.",
 )
 def test_2_10_only_sums_and_counts_survive_another_cut():
     """Rival: means of means come out right if the batches are many."""
@@ -428,7 +429,7 @@ def test_2_10_only_sums_and_counts_survive_another_cut():
 @headline(
     2,
     "The factor $T^2$ keeps the gradient's size only among high temperatures; on the way there, a "
-    "favourite among many words loses nearly all of it.",
+    "favourite among many words, not yet learned, loses nearly all of it.",
 )
 @pytest.mark.parametrize("favourite", [0.4, 0.6, 0.9])
 def test_2_10_the_factor_fails_for_a_favourite_among_many(favourite):

@@ -29,7 +29,9 @@ def some_log_probs(*shape, seed, scale=1.5):
 
 
 @headline(
-    3, "The sum over all y makes the teacher its own best student: F2 is a proper scoring rule."
+    3,
+    "The sum over all y makes the teacher its own best student: F2 is the average of a proper "
+    "scoring rule.",
 )
 def test_3_2_no_other_student_has_a_lower_f2():
     """Rival: a sharper, a flatter or just any other student, for teachers of any shape."""
@@ -40,24 +42,33 @@ def test_3_2_no_other_student_has_a_lower_f2():
         assert all(cross_entropy(p, q) > cross_entropy(p, p) for q in others)
 
 
-@headline(3, "Without the sum the best student is the surest.")
+@headline(3, "Keep only the best y, and the best student is the surest.")
 @headline(
     3,
     "**A student that is perfect under F4 can be worse, by F2, than one that knows nothing.**",
 )
-def test_3_2_f4_ranks_by_certainty_alone():
-    """Rival: F4 would still prefer, among sure students, those that treat the rest well."""
-    for seed in range(50):
+def test_3_2_what_training_on_each_loss_ends_with():
+    """Rival: some part of the rest survives under F4, or a start near the teacher keeps it there."""
+    for seed in range(3):
         p = some_log_probs(6, seed=seed)
         best = p.argmax()
-        students = some_log_probs(300, 6, seed=2000 + seed)
-        assert students[:, best].argmax() == (-students[:, best]).argmin()
-        sure = torch.full((6,), 1e-9, dtype=torch.float64)
-        sure[best] = 1
-        sure = (sure / sure.sum()).log()
-        guess = torch.full((6,), 1 / 6, dtype=torch.float64).log()
-        assert -sure[best] < -p[best]  # it beats the teacher itself
-        assert cross_entropy(p, sure) > cross_entropy(p, guess)
+        for start in (p, some_log_probs(6, seed=2000 + seed)):
+            by_f4 = _trained(lambda q, best=best: -q[best], start)
+            by_f2 = _trained(lambda q, p=p: cross_entropy(p, q), start)
+            assert by_f4[best].exp() > 0.99
+            assert torch.allclose(by_f2.exp(), p.exp(), atol=0.01)
+            guess = torch.full((6,), 1 / 6, dtype=torch.float64).log()
+            assert cross_entropy(p, by_f4) > cross_entropy(p, guess)
+
+
+def _trained(loss, start, steps=400):
+    logits = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(logits.log_softmax(-1)).backward()
+        optimizer.step()
+    return logits.detach().log_softmax(-1)
 
 
 @headline(3, "F2 and F4 are losses with their minus sign, whatever is printed.")
@@ -113,14 +124,18 @@ def test_3_7_synonyms_multiply_the_outputs_and_leave_the_error():
     variance, outputs = {}, {}
     for k in (1, 2, 3):
         many = [_with_synonyms(each, k) for each in (world, student)]
-        variance[k] = variance_parts(*many, 5, cross_entropy)["whole output"]
+        y = exact.enumerate_sequences(many[0], 5, possible_only=True)
+        # A synonym costs log k nats for each word but ".": that is known, and no surprise.
+        spelling = math.log(k) * ((y.tokens != many[0].eos_id) & y.mask).sum(dim=1).double()
+        surprise = -exact.sequence_log_probs(many[1], y.tokens) - spelling
+        p = y.log_probs.exp()
+        variance[k] = (p * (surprise - p @ surprise) ** 2).sum().item()
         outputs[k] = exact.count_sequences(many[0].vocab_size, 5)
     assert outputs[3] > 50 * outputs[1]
-    # Not quite equal: a synonym costs log k nats, and texts differ in length.
+    assert variance[3] == pytest.approx(variance[1], rel=1e-9)
     kl = {k: variance_parts(*[_with_synonyms(w, k) for w in (world, student)], 5, forward_kl)
           for k in (1, 3)}  # fmt: skip
     assert kl[3]["whole output"] == pytest.approx(kl[1]["whole output"], rel=1e-9)
-    assert variance[3] < 3 * variance[1]
 
 
 def _with_synonyms(world, k):
@@ -134,18 +149,30 @@ def _with_synonyms(world, k):
     return World(tuple(names), lambda context: wide)
 
 
-@headline(3, "Its interval knows only the surprises that it has met.")
-@headline(3, "**An interval knows only the surprises that it has met.**")
-def test_3_7_coverage_in_other_worlds_and_where_it_fails():
-    """Rival: 19 in 20 at any size and for any student. It holds for mild students at 100 outputs."""
-    mild, blind = [], []
+@headline(3, "But a rare and costly output that was not drawn is missing from the interval, too.")
+@headline(3, "**A rare and costly output that was not drawn is missing from the interval, too.**")
+def test_3_7_coverage_in_other_worlds_with_the_rare_output_and_without():
+    """Rival: 19 in 20 at a hundred outputs, for any student, whatever happened to be drawn."""
     for seed in (0, 2, 4):
         world = random_world(seed=seed)
-        mild.append(_coverage(world, world.with_bias(0.3)))
+        assert _coverage(world, world.with_bias(0.3)) > 0.9
+    for seed in (0, 8, 10):
         world = random_world(seed=seed, scale=3)
-        blind.append(_coverage(world, _blind_for_the_rarest(world)))
-    assert min(mild) > 0.9
-    assert max(blind) < 0.9
+        met, missed = _sorted(world, _blind_for_the_rarest(world))
+        assert min(len(met), len(missed)) > 30
+        assert sum(met) / len(met) > 0.95
+        assert sum(missed) / len(missed) < 0.8
+
+
+def _sorted(teacher, student, n=100, repeats=200):
+    """Whether each interval holds: of those whose outputs have the costly word, and of the others."""
+    true = teacher.cross_entropy(student, length=5).item()
+    met, missed = [], []
+    for seed in range(repeats):
+        surprise = -exact.sequence_log_probs(student, teacher.sample(n, length=5, seed=seed).tokens)
+        holds = abs(surprise.mean().item() - true) < 1.96 * surprise.std().item() / n**0.5
+        (met if surprise.max() > 30 else missed).append(holds)
+    return met, missed
 
 
 def _blind_for_the_rarest(world):
@@ -210,7 +237,7 @@ def _a_stranger(world, seed, scale):
 
 
 @headline(3, "Summing over the next word removes noise at every position.")
-@headline(3, "Whether the total gets quieter depends on how the positions hang together.")
+@headline(3, "Whether the total gets quieter depends on how the positions are correlated.")
 def test_3_7_the_estimator_on_other_trees():
     """Rival: the published "less than or equal" in every world, divergence and student."""
     copies = [_stepwise_wins(_a_copy, forward_kl, scale) for scale in (0.5, 1, 3)]
@@ -228,20 +255,27 @@ def test_3_7_the_estimator_on_other_trees():
 )
 @headline(
     3,
-    "**The likeliest output is not a likely output, and it is seldom a typical one.**",
+    "**The likeliest output need not be likely, and it is often shorter than the average one.**",
 )
+@headline(3, "The sharper a world is, the weaker this gets: 100, 91, 70, 59.")
 def test_3_8_greedy_against_best_and_short_against_average():
-    """Rival: the story world's grammar does it. Other worlds, and one whose long texts are certain."""
-    greedy, short, unlikely = 0, 0, 0
-    for seed in range(300, 340):
-        world = random_world("a b c d e .", seed=seed)
-        best = search.best_sequence(world, 5)
-        greedy += torch.equal(best.tokens, search.best_sequence(world, 5, beam=1).tokens)
-        short += len(best.tokens) < world.visits(length=5).sum()
-        unlikely += best.log_prob.exp() < 0.5
-    assert greedy < 35
-    assert short > 30
-    assert unlikely > 35
+    """Rival: the story world's grammar does it, or any output is as often short, or sharpness helps."""
+    short = {}
+    for scale in (1, 3):
+        greedy, unlikely, short[scale], drawn_is = 0, 0, 0, 0
+        for seed in range(300, 340):
+            world = random_world("a b c d e .", seed=seed, scale=scale)
+            best = search.best_sequence(world, 5)
+            greedy += torch.equal(best.tokens, search.best_sequence(world, 5, beam=1).tokens)
+            average = world.visits(length=5).sum()
+            short[scale] += bool(len(best.tokens) < average)
+            told = world.sample(500, length=5, seed=seed).lengths
+            drawn_is += (told < average).double().mean().item()
+            unlikely += bool(best.log_prob.exp() < 0.5)
+        assert greedy < 35
+        assert unlikely > 20
+        assert short[scale] > drawn_is + 5
+    assert short[3] < short[1]
     chain = _long_once_begun()
     assert len(search.best_sequence(chain, 8).tokens) > chain.visits().sum()
 
@@ -256,7 +290,11 @@ def _long_once_begun():
     return World(words, lambda context: rows.log())
 
 
-@headline(3, "Sums compare whole outputs, means compare tokens. Never compare one with the other.")
+@headline(
+    3,
+    "Sums, means per output and means per token answer different questions. Never compare one with "
+    "another.",
+)
 def test_3_6_length_alone_turns_a_comparison_round():
     """Rival: it may hardly matter. The same losses per token, and texts of another length."""
     better, worse = 0.30, 0.40  # nats at each token
@@ -282,13 +320,15 @@ def soft(command):
     return torch.stack([STORY.visits(x)[:, None] * STORY.log_rows(x).exp() for x in contexts])
 
 
-def best(command, n):
+def best(command, n, weighted=False):
     targets = []
     for z in INPUTS:
         y = exact.enumerate_sequences(STORY, 7, f"{command} {z}", possible_only=True)
         ended = y.tokens[:, -1] == STORY.eos_id
-        order = y.log_probs.where(ended, -math.inf).argsort(descending=True)
-        targets.append(counted(y.tokens[order[:n]]))
+        top = y.log_probs.where(ended, -math.inf).topk(n)
+        each = torch.stack([counted(tokens[None]) for tokens in y.tokens[top.indices]])
+        shares = (top.values if weighted else torch.zeros(n).double()).softmax(dim=0)
+        targets.append(torch.einsum("n,nvw->vw", shares, each))
     return torch.stack(targets)
 
 
@@ -296,6 +336,24 @@ def drawn(command, n, seeds):
     contexts = [f"{command} {z}" for z in INPUTS]
     sets = [STORY.dataset(contexts, n, length=20, seed=seed) for seed in seeds]
     return torch.stack([torch.stack([counted(s[x].tokens) for x in contexts]) for s in sets])
+
+
+def drawn_until_different(command, n, seeds):
+    """Drawn stories, each counted once, until there are n of them."""
+    by_seed = []
+    for seed in seeds:
+        kept = []
+        for place, z in enumerate(INPUTS):
+            told = STORY.sample(1_000, f"{command} {z}", length=20, seed=1_000 * seed + place)
+            different = list(dict.fromkeys(map(tuple, told.tokens.tolist())))[:n]
+            kept.append(counted(torch.tensor(different)))
+        by_seed.append(torch.stack(kept))
+    return torch.stack(by_seed)
+
+
+def with_brake(wanted):
+    """Label smoothing: a tenth of each target goes to all words alike."""
+    return 0.9 * wanted + 0.1 * wanted.sum(dim=-1, keepdim=True) / STORY.vocab_size
 
 
 def train(wanted, command, seeds, rank=8, rate=0.03, steps=250):
@@ -329,20 +387,26 @@ def half_width(values):
 SEEDS = range(20, 30)
 
 
-@headline(3, "For a few inputs, one stored output each is a bad lesson, best or drawn.")
+@headline(3, "One stored output for each of a few inputs is a bad lesson, best or drawn.")
 @headline(
     3, "**One stored story per input is a bad lesson, whether it is the best or a drawn one.**"
 )
 def test_3_10_one_story_under_another_command_rate_and_seeds():
-    """Rival: drawing wins at equal cost, as the mean over many trainings would show."""
-    command = "plain sea"
+    """Rival: drawing wins at equal cost over many trainings; or a brake makes the lesson good."""
+    command, many = "plain sea", range(20, 60)
+    floor = sum(STORY.entropy(f"{command} {z}") for z in INPUTS) / 4
     guess = soft(command).sum(dim=(1, 2)).mean().item() * math.log(STORY.vocab_size)
-    _, by_best = train(best(command, 1), command, SEEDS)
-    _, by_draw = train(drawn(command, 1, SEEDS), command, SEEDS)
-    _, by_ten = train(drawn(command, 10, SEEDS), command, SEEDS)
-    assert min(by_best.mean(), by_draw.mean()) > guess > 2 * by_ten.mean()
-    apart = abs(by_best.mean() - by_draw.mean())
-    assert apart < half_width(by_best) + half_width(by_draw)  # they cannot be told apart
+    by_best, by_draw = best(command, 1), drawn(command, 1, many)
+    _, of_best = train(by_best, command, many)
+    _, of_draw = train(by_draw, command, many)
+    _, of_ten = train(drawn(command, 10, SEEDS), command, SEEDS)
+    assert min(of_best.mean(), of_draw.mean()) > guess > 2 * of_ten.mean()
+    # Seed by seed, the difference is small beside what either of them lacks.
+    assert abs((of_draw - of_best).mean()) < 0.2 * (of_best.mean() - floor)
+    _, of_best = train(with_brake(by_best), command, many)
+    _, of_draw = train(with_brake(by_draw), command, many)
+    for braked in (of_best, of_draw):
+        assert (guess + floor) / 2 < braked.mean() < guess
 
 
 @headline(3, "At first any story helps: the student learns which words can follow which.")
@@ -360,10 +424,11 @@ def test_3_10_what_is_learned_before_the_lowest_point():
         assert impossible[15] < 0.75 * impossible[0]
 
 
-@headline(3, "What helps is the number of different outputs: several for each input, or one drawn for "
-             "each of many inputs that share structure.")  # fmt: skip
-@headline(3, "**What helps is the number of different stories.**")
-@headline(3, "Where it turns is a property of the teacher: the wider its opinion, the sooner.")
+@headline(3, "For a few inputs, buy several different outputs each; for many that share structure, "
+             "one drawn for each.")  # fmt: skip
+@headline(3, "**More stories help, however they are chosen. A list of the best has two faults: what it "
+             "leaves out, and its equal weights.**")  # fmt: skip
+@headline(3, "So where the order turns depends on the teacher: the wider its opinion, the sooner.")
 def test_3_10_a_teacher_with_a_wider_opinion():
     """Rival: it was the choice and not the number; or ten best ones are always as good as ten drawn."""
     by = {}
@@ -373,18 +438,53 @@ def test_3_10_a_teacher_with_a_wider_opinion():
             by[command, "drawn", n] = train(drawn(command, n, SEEDS), command, SEEDS)[1]
     for command in ("plain sea", "forest"):
         for kind in ("best", "drawn"):
-            assert 2 * by[command, kind, 10].mean() < by[command, kind, 1].mean()
+            assert 1.5 * by[command, kind, 10].mean() < by[command, kind, 1].mean()
     narrow = by["plain sea", "best", 10].mean() - by["plain sea", "drawn", 10].mean()
     wide = by["forest", "best", 10].mean() - by["forest", "drawn", 10].mean()
     assert narrow < 0.5 < wide
     assert STORY.entropy("forest fox") > STORY.entropy("plain sea fox")
 
 
-@headline(3, "The single best output of each input does not add up, however many the inputs.")
+@headline(3, "A list of the best has two faults: what it leaves out, and its equal weights.")
+@headline(3, "Weight the list by the teacher's probabilities and the gap closes.")
+def test_3_10_the_weighted_list():
+    """Rival: it is the number of different stories alone; or the weights alone, for any teacher."""
+    plain = {
+        "best": train(best("plain", 30), "plain", SEEDS)[1].mean(),
+        "weighted": train(best("plain", 30, weighted=True), "plain", SEEDS)[1].mean(),
+        "drawn": train(drawn("plain", 30, SEEDS), "plain", SEEDS)[1].mean(),
+    }
+    assert plain["weighted"] < plain["drawn"] + 0.2 < plain["best"]
+    forest = {
+        "best": train(best("forest", 10), "forest", SEEDS)[1].mean(),
+        "weighted": train(best("forest", 10, weighted=True), "forest", SEEDS)[1].mean(),
+        "drawn": train(drawn("forest", 10, SEEDS), "forest", SEEDS)[1].mean(),
+    }
+    assert forest["best"] - forest["weighted"] < 1 < forest["weighted"] - forest["drawn"] - 1
+
+
 @headline(
     3,
-    "**One output per input is enough if it is drawn and the inputs are many; one best output per "
-    "input is not.**",
+    "At ten it is even ahead of the drawn ones, for its stories are all different, while ten draws "
+    "hold 8.1 different ones.",
+)
+def test_3_10_draws_without_repeats():
+    """Rival: the list is ahead because its stories are the best, not because none is repeated."""
+    _, of_best = train(best("plain", 10), "plain", SEEDS)
+    _, of_draw = train(drawn("plain", 10, SEEDS), "plain", SEEDS)
+    _, of_different = train(drawn_until_different("plain", 10, SEEDS), "plain", SEEDS)
+    assert of_different.mean() < of_best.mean() < of_draw.mean()
+
+
+@headline(
+    3,
+    "The single best output of each input does not add up as long as the teacher has doubts, however "
+    "many inputs agree on their favourite.",
+)
+@headline(
+    3,
+    "**One drawn output per input goes far if the inputs are many; one best output per input does "
+    "not.**",
 )
 def test_3_10_many_copies_of_the_same_inputs():
     """Rival: sixty inputs help because they are others. Here they are the same four, again and again.
@@ -399,14 +499,14 @@ def test_3_10_many_copies_of_the_same_inputs():
     assert by_draw.mean() - floor < 0.2 * (by_best.mean() - floor)
 
 
-@headline(3, "Where users see one output, the best output of each input is the one to buy; for a small "
-             "student it beats even F2.")  # fmt: skip
+@headline(3, "Where users see one output, the best output of each input is the one to buy; for small "
+             "students, at two or three numbers, it beats even F2.")  # fmt: skip
 @headline(3, "**Where users see one output, the best output is the one to buy.**")
 def test_3_11_screens_under_another_command():
     """Rival: it was the instruction plain, these seeds, or the size of the bottleneck."""
     command = "plain sea"
     shown = {}
-    for rank in (2, 8):
+    for rank in (2, 3, 8):
         for kind, wanted in (
             ("soft", soft(command)),
             ("best", best(command, 1)),
@@ -415,6 +515,7 @@ def test_3_11_screens_under_another_command():
             log_q, _ = train(wanted, command, SEEDS, rank=rank, rate=0.05)
             shown[rank, kind] = _teachers_best_shown(log_q, command)
     assert shown[2, "best"] > shown[2, "soft"] + 4
+    assert shown[3, "best"] > shown[3, "soft"]
     assert min(shown[2, "best"], shown[8, "best"]) > 36  # of 40
     assert max(shown[2, "drawn"], shown[8, "drawn"]) < 20
 
