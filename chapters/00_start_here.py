@@ -139,7 +139,9 @@ def loss_of(logits, rows, from_teacher):
 def learn(seed, from_teacher):
     """A new student, trained on the lesson."""
     student = new_model(SIZE, vocabulary, 128, seed)
-    optimizer = torch.optim.AdamW(student.parameters(), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        student.parameters(), weight_decay=0.0, fused=True
+    )
     draw = torch.Generator().manual_seed(seed)
     for step in range(STEPS):
         for group in optimizer.param_groups:  # warm up, then cool down

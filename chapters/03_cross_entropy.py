@@ -403,9 +403,9 @@ print("measured: between 1e4 and 1e8 terms a second")
 
 # %% [markdown]
 # The number itself is in `rate`; it differs from machine to machine, so it is
-# not printed here. A million a second is a fair round figure for a laptop. Take
-# it, and then be generous and take the largest computers there are, which do
-# about $10^{18}$ operations a second.
+# not printed here. A million a second is a fair round figure for a laptop.
+# Take it, and then be generous and take the largest computers there are, which
+# do about $10^{18}$ operations a second.
 
 # %%
 YEAR = 3600 * 24 * 365.25
@@ -723,10 +723,10 @@ table({f"N = {n:,}": sorted_by_so_so(n) for n in (10, 100, 1_000)}, ".0f")
 
 # %% [markdown]
 # It does, at a hundred. All 133 intervals that met a second *so* hold the
-# exact value. Of the 67 that did not, only 9 do. **A rare and costly output that
-# was not drawn is missing from the interval, too.** With ten outputs 178
-# intervals have not met one, and 129 of these hold all the same, because
-# they are wide. With a thousand outputs all have met one.
+# exact value. Of the 67 that did not, only 9 do. **A rare and costly output
+# that was not drawn is missing from the interval, too.** With ten outputs 178
+# intervals have not met one, and 129 of these hold all the same, because they
+# are wide. With a thousand outputs all have met one.
 #
 # Now the second half of the first question: 20 words, and vocabularies that
 # make the number of terms absurd. (In these worlds anything may follow
@@ -1250,15 +1250,15 @@ def train(wanted, inputs=INPUTS, rank=8, truth=SOFT, seeds=10):
 # Now the purchase. Two teams may each ask the teacher for one story per input,
 # four in all. One team takes the best, the other has it draw; both store the
 # stories and train on them for 300 steps. A third gets F2 itself, which no
-# budget could buy. **Predict**: whose F2 is lower at the end, that of *best* or
-# that of *drawn*? And where do they end beside a uniform guess?
+# budget could buy. **Predict**: whose F2 is lower at the end, that of *best*
+# or that of *drawn*? And where do they end beside a uniform guess?
 
 
 # %%
 def with_interval(values):
     """Mean over the seeds, and the half-width of a 95 % t interval."""
     seeds = len(values)
-    half = {10: 2.262, 100: 1.984}[seeds] * values.std() / seeds**0.5
+    half = {10: 2.262, 50: 2.010}[seeds] * values.std() / seeds**0.5
     return {"F2": values.mean().item(), "+-": half.item()}
 
 
@@ -1294,15 +1294,15 @@ curves(
 # drawn one.** Both end far above a student that knows nothing. Each learns its
 # four stories by heart and becomes sure of them. At first any story helps: the
 # student learns which words can follow which. Then that is learned, and all
-# that is left to gain is certainty. Even at their lowest points both are nearer
-# to the guess than to the floor, and *lowest* is the lowest of the exact F2: a
-# team with four stories has nothing to find that point with.
+# that is left to gain is certainty. Even at their lowest points both are
+# nearer to the guess than to the floor, and *lowest* is the lowest of the
+# exact F2: a team with four stories has nothing to find that point with.
 #
-# Two doubts remain. Ten seeds are few for a difference as small as that between
-# *best* and *drawn*. And this was training without a brake. The usual one is
-# *label smoothing*: a tenth of each target is spread evenly over all words.
-# **Predict** what a hundred seeds make of the difference, and what the brake
-# makes of both.
+# Two doubts remain. Ten seeds are few for a difference as small as that
+# between *best* and *drawn*. And this was training without a brake. The usual
+# one is *label smoothing*: a tenth of each target is spread evenly over all
+# words. **Predict** what fifty seeds make of the difference, and what the
+# brake makes of both.
 
 
 # %%
@@ -1312,17 +1312,17 @@ def with_brake(wanted):
     return 0.9 * wanted + 0.1 * evenly
 
 
-one_each, a_draw_each = best(1), drawn(1, seeds=100)
-hundred = {"100 seeds": (one_each, a_draw_each)}
-hundred["100 seeds, label smoothing"] = (
+one_each, a_draw_each = best(1), drawn(1, seeds=50)
+fifty = {"50 seeds": (one_each, a_draw_each)}
+fifty["50 seeds, label smoothing"] = (
     with_brake(one_each), with_brake(a_draw_each)
 )
 
 # %%
 by_best, by_draw = results["best 1"][1][-1], results["drawn 1"][1][-1]
 endings_of = {"10 seeds": (by_best, by_draw)}
-for name, pair in hundred.items():
-    endings_of[name] = [train(each, seeds=100)[1][-1] for each in pair]
+for name, pair in fifty.items():
+    endings_of[name] = [train(each, seeds=50)[1][-1] for each in pair]
 duel = {}
 for name, (by_best, by_draw) in endings_of.items():
     apart = with_interval(by_draw - by_best)
@@ -1334,16 +1334,16 @@ table(duel, ".2f", corner="F2 after training")
 
 # %% [markdown]
 # Subtracted seed by seed, ten seeds put *drawn* 1.57 nats above *best*, and
-# their interval leaves 0 out. A hundred seeds find nothing: -0.11, give or take
-# 0.90. An interval that just leaves 0 out is no discovery yet. With the brake
-# both end below the guess, and there a hundred seeds do tell them apart: the
-# best story is the better lesson, by 1.01 nats. Neither is a good one. At 12.91
-# and 13.92 both are still nearer to the guess (17.75) than to the floor (3.61).
+# their interval leaves 0 out. Fifty seeds find nothing: 0.32, give or take
+# 1.29. An interval that just leaves 0 out is no discovery yet. With the brake
+# both end below the guess, and there fifty seeds do tell them apart: the best
+# story is the better lesson, by 1.19 nats. Neither is a good one. At 12.82 and
+# 14.01 both are still nearer to the guess (17.75) than to the floor (3.61).
 #
 # So it is not drawing that helps. Is it *more stories*? **Predict** three
-# curves of F2 over the number n of stories per input: n drawn ones; the n best;
-# and the n best again, each weighted by the teacher's probability. Which of
-# them meet?
+# curves of F2 over the number n of stories per input: n drawn ones; the n
+# best; and the n best again, each weighted by the teacher's probability. Which
+# of them meet?
 
 # %%
 COUNTS = (1, 3, 10, 30, 100)
@@ -1428,8 +1428,8 @@ table(of_forest, ".2f", corner="forest")
 # it is even ahead of the drawn ones, for its stories are all different, while
 # ten draws hold 8.1 different ones. From thirty on the order turns, although
 # the list still holds more. Drawn stories come as often as the teacher would
-# write them, and a list counts its hundredth story as much as its first. Weight
-# the list by the teacher's probabilities and the gap closes.
+# write them, and a list counts its hundredth story as much as its first.
+# Weight the list by the teacher's probabilities and the gap closes.
 #
 # Under *forest* the first fault is the larger one. There the ten best hold
 # 34 % of the opinion, weights among them change little, and ten drawn stories,
@@ -1496,9 +1496,9 @@ table(shares, ".2f")
 # another story; in 3 of 10 draws it is the favourite. Neither has any doubt
 # left: an entropy near 0, where the teacher's is 3.11 nats. With the brake
 # there is as much doubt as the teacher has, 3.17 nats, but none of it is about
-# the teacher's next best stories, which were never bought. Whoever samples from
-# such a student, asks it for alternatives, trusts its confidence or distils it
-# further will miss what is gone.
+# the teacher's next best stories, which were never bought. Whoever samples
+# from such a student, asks it for alternatives, trusts its confidence or
+# distils it further will miss what is gone.
 
 # %%
 exercise("sixty-outputs")
@@ -1553,8 +1553,8 @@ table(screens, {"F2": ".2f", "teacher's best shown, of 40": ".0f"})
 # it about as often as the teacher would. With two or three numbers *best 1* is
 # ahead even of *all stories*, which spends them on covering everything a
 # little, and which by F2 is far ahead itself. The edge is visible at both
-# ends: with one number no target gets the story right, with eight *all stories* does
-# as well as *best 1*.
+# ends: with one number no target gets the story right, with eight *all
+# stories* does as well as *best 1*.
 #
 # This is one reason for the success of sequence-level distillation in machine
 # translation, where a small student serves a system that shows one output (Kim
