@@ -113,6 +113,7 @@ def _in_full(message: str) -> str:
     # not say it, but the error that tyro is handling does.
     place = getattr(sys.exception(), "arg", None)
     prefix = place.removeprefix("recipe.") if isinstance(place, str) and place != "recipe" else ""
+    prefix = prefix.replace("-", "_")  # as a field, not as a flag
     return message if message.startswith(f"{prefix}.") or not prefix else f"{prefix}.{message}"
 
 

@@ -9,6 +9,7 @@ from kdlib.errors import UserError
 from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
 from kdlib.jobs.expectations import expected_operations
+from kdlib.jobs.flags import parse
 from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.jobs.recipe import Recipe, TargetSettings, TeacherSettings
@@ -90,6 +91,15 @@ REFUSED = [
 def test_what_cannot_be_is_refused_by_name(settings, more, message):
     with pytest.raises(UserError, match=message):
         Recipe(on_policy=OnPolicy(**settings), **more)
+
+
+@pytest.mark.door("command lines")
+@pytest.mark.parametrize("flag", ["share=nan", "share=2", "refresh=0", "prompt-tokens=-1"])
+def test_a_flag_that_cannot_be_is_named_once(flag):
+    name, value = flag.split("=")
+    with pytest.raises(UserError) as refused:
+        parse(Recipe, [f"--on-policy.{name}", value])
+    assert str(refused.value).startswith(f"on_policy.{name.replace('-', '_')}: {value}")
 
 
 def test_settings_without_a_share_change_nothing():

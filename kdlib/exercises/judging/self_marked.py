@@ -86,7 +86,7 @@ class SelfMarked(Verdict):
             entry = misconception(mark.point.misconception)
             rows += [
                 (f"Point {mark.number}", f"not yet: {entry.name}"),
-                ("Seen", _seen(mark)),
+                ("Seen", unseen(mark.number)),
                 ("Expected", mark.point.text),
                 ("Read", f'{", ".join(entry.read)}, or misconception("{entry.id}")'),
             ]
@@ -122,7 +122,7 @@ def self_marked(
         exercise,
         SELF_MARKED,
         first.point.misconception if first else None,
-        _seen(first) if first else "",
+        unseen(first.number) if first else "",
         first.point.text if first else "",
         answer=answer,
         model=model,
@@ -130,5 +130,6 @@ def self_marked(
     )
 
 
-def _seen(mark: Mark) -> str:
-    return f"nothing in your answer makes point {mark.number}"
+def unseen(number: int) -> str:
+    """What is seen of a point that the answer does not make, and nothing that may be false of it."""
+    return f"point {number} was neither ticked nor found in your answer"

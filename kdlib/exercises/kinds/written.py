@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdlib.exercises.judging.rubric import Point, point
-from kdlib.exercises.judging.self_marked import PROGRAM, READER, Mark, self_marked
+from kdlib.exercises.judging.self_marked import PROGRAM, READER, Mark, self_marked, unseen
 from kdlib.exercises.judging.verdict import ERROR, SELF_MARKED, Text, Verdict
 from kdlib.exercises.judging.wrong import Wrong
 from kdlib.exercises.kinds.base import SECONDS, Exercise, recorded
@@ -50,8 +50,8 @@ class WrittenExercise(Exercise):
     def __post_init__(self) -> None:
         super().__post_init__()
         for number, each in enumerate(self.rubric, start=1):
-            seen = f"nothing in your answer makes point {number}"
-            self.wrongs.append(Wrong(each.misconception, seen, each.text, each.without))
+            wrong = Wrong(each.misconception, unseen(number), each.text, each.without)
+            self.wrongs.append(wrong)
 
     def check(self, *answer: Any, ticked: Any = ..., seconds: float = SECONDS) -> Verdict:
         """Show the answer beside the model answer and the rubric.
