@@ -58,6 +58,7 @@ assert all(finding.ok for finding in findings), "see `kdlib doctor`"
 
 # %%
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 import torch.nn.functional as F
@@ -136,9 +137,8 @@ def loss_of(logits, rows, from_teacher):
 
 
 # %%
-def learn(seed, from_teacher):
-    """A new student, trained on the lesson."""
-    student = new_model(SIZE, vocabulary, 128, seed)
+def learn(student, seed, from_teacher):
+    """Train a new student on the lesson."""
     optimizer = torch.optim.AdamW(
         student.parameters(), weight_decay=0.0, fused=True
     )
@@ -186,9 +186,11 @@ print(f"teacher {best:.2f}, guessing evenly {guessing:.2f}")
 # and bounds.)
 
 # %%
-SEEDS = range(5)
-students = [learn(seed, from_teacher=True) for seed in SEEDS]
-controls = [learn(seed, from_teacher=False) for seed in SEEDS]
+SEEDS = (0, 1, 2, 3, 4)
+fresh = [new_model(SIZE, vocabulary, 128, seed) for seed in 2 * SEEDS]
+with ThreadPoolExecutor(2) as two:  # two learn at a time, one on each core
+    trained = list(two.map(learn, fresh, 2 * SEEDS, 5 * [True] + 5 * [False]))
+students, controls = trained[:5], trained[5:]
 taught = [surprise(student) for student in students]
 untaught = [surprise(control) for control in controls]
 

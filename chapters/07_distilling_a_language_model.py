@@ -1275,12 +1275,15 @@ for wrong in ("--student.trainig.steps 40", "--objective.weight 2",
 # the flags above.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 from kdlib.jobs.pipeline import distill
 
 home = tempfile.TemporaryDirectory()
 folder = Path(home.name) / "run"
 with without_bars():
     distill(asked.recipe, folder, "tiny")
+
+# %%
 for name in ("report.html", "report.json", "recipe.toml", "metrics.jsonl",
              "student", "control_equal_steps", "control_equal_compute"):
     assert (folder / name).exists()

@@ -1,6 +1,6 @@
 """Sphinx configuration. It is read in the folder that website/assemble.py writes, not here."""
 
-from website import fields, names, signatures
+from website import fields, hidden, names, signatures
 
 project = "Knowledge Distillation, Executed"
 language = "en"
@@ -77,4 +77,5 @@ def setup(app):
     app.connect("autodoc-process-signature", signatures.shorten_signature)
     app.connect("autodoc-process-docstring", fields.add_fields)
     app.connect("doctree-resolved", signatures.shorten_types)
+    app.connect("html-page-context", hidden.named_by_its_words)
     app.connect("missing-reference", names.link)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +46,12 @@ def test_the_tests_have_the_same_rooms():
     rooms = {path.parent.name for path in (ROOT / "kdlib").glob("*/__init__.py")}
     tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
     assert rooms <= tested
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports a test file by its name alone, and refuses the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_every_room_says_its_question():

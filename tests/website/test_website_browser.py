@@ -85,6 +85,7 @@ def test_figures_have_no_paper_of_their_own_in_dark_mode(look):
 
 def test_a_slider_moves_its_figure(look):
     page = look("01_teacher_and_student.html").page
+    page.locator("details.hide:has(.frames) summary").first.click()  # it answers a prediction
     frames = page.locator(".frames").first
     slider, captions = frames.locator("input[type=range]"), frames.locator("figcaption:visible")
     first = captions.all_inner_texts()
