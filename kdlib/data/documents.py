@@ -1,4 +1,4 @@
-"""Documents: texts from the embedded corpus, a folder or a file, and their three splits.
+"""Documents: an embedded text, a folder or a file, and their three splits.
 
 A document belongs to exactly one split: *training*, *validation* (what tuning may look at) or
 *test* (what only the report looks at).
@@ -14,6 +14,7 @@ from kdlib.data.document import Document, characters
 from kdlib.data.facts import TextFacts, said_near_copies
 from kdlib.data.sources import EMBEDDED_CORPUS, Source, Watch, is_folder, open_source, unwatched
 from kdlib.data.splits import Splits, Wanted, split_file, split_folder, split_sotu
+from kdlib.data.sums import SUMS
 from kdlib.errors import UserError
 
 # What one split holds is dropped from those before it.
@@ -38,7 +39,8 @@ def load_splits(text: str) -> Splits:
     """Load a text and split its documents into training, validation and test, as `load_text`.
 
     Args:
-        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
+        text: an embedded text (``"sotu"`` or ``"sums"``), or the path of a folder or of a single
+            file.
 
     Returns:
         The three splits, both held-out ones taken out of the text.
@@ -69,7 +71,8 @@ def load_text(
     holds is dropped from the training, and what the test holds from the validation.
 
     Args:
-        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
+        text: an embedded text (``"sotu"`` or ``"sums"``), or the path of a folder or of a single
+            file.
         validation: path of the validation's own folder or file; empty: a share of the text.
         test: path of the test's own folder or file; empty: a share of the text.
         watch: shows the progress over files and documents.
@@ -118,7 +121,7 @@ def _split(text: str, documents: list[Document], wanted: Wanted) -> Parts:
     """The splits that are taken out of the text, and no copies between them."""
     if text == EMBEDDED_CORPUS:
         splits = split_sotu(documents, wanted)
-    elif is_folder(text):
+    elif text == SUMS or is_folder(text):
         splits = split_folder(documents, wanted)
     else:
         splits = split_file(documents[0], wanted)

@@ -12,6 +12,7 @@ from kdlib.data.paragraphs import last_break
 # Of so few documents, the beginning of one would be most of what is taken.
 FEW_DOCUMENTS = 5
 PIECES = 100  # of each of them
+SCRAP = 200  # characters: of less than that no model learns what a text is about
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -99,15 +100,32 @@ def take_pieces(documents: list[Document], fraction: float) -> list[Document]:
     place is drawn from the document's contents. The pieces of a smaller fraction need not lie
     within those of a larger one.
 
+    Where documents are so many or so short that pieces of all would be scraps of a few words, some
+    documents are drawn, and pieces that are no scraps are taken of these.
+
     Args:
         documents: the documents to take from.
-        fraction: share of their characters, in (0, 1]; met to within a character per document.
+        fraction: share of their characters, in (0, 1]; met to within a character per document, or
+            to within a piece where documents are drawn.
 
     Returns:
         The pieces, named as their documents and in their order; for a fraction of 1, the documents.
     """
     length = _piece_length([len(document.text) for document in documents], fraction)
+    if length < SCRAP and fraction < 1:
+        documents, length = _drawn(documents, fraction), SCRAP
     return [_piece(document, length) for document in documents]
+
+
+def _drawn(documents: list[Document], fraction: float) -> list[Document]:
+    """As many documents as hold the share in pieces that are no scraps, in their order."""
+    wanted, chosen = fraction * characters(documents), set()
+    for place in sorted(range(len(documents)), key=lambda at: draw(documents[at], "drawn")):
+        if wanted <= 0:
+            break
+        chosen.add(place)
+        wanted -= min(len(documents[place].text), SCRAP)
+    return [documents[place] for place in sorted(chosen)]
 
 
 def _piece_length(lengths: list[int], fraction: float) -> int:

@@ -1,4 +1,4 @@
-"""Sources: the documents that one name stands for, the embedded corpus, a folder or a file."""
+"""Sources: the documents that one name stands for: an embedded text, a folder or a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from kdlib.data.copies import without_duplicates
 from kdlib.data.document import Document, characters
 from kdlib.data.facts import TextFacts, said_left_out
 from kdlib.data.listing import text_files
+from kdlib.data.sums import SUMS, sums
 from kdlib.data.text_files import EmptyFileError, read_text_file
 from kdlib.errors import UserError
 
 EMBEDDED_CORPUS = "sotu"
+EMBEDDED = (EMBEDDED_CORPUS, SUMS)
 EMPTY = "empty"
 NAMED = 5  # files that cannot be used; the others are counted
 
@@ -53,7 +55,8 @@ def open_source(text: str, fewest: int = 1, watch: Watch = unwatched) -> Source:
     """Read all documents of a text.
 
     Args:
-        text: the embedded corpus (``"sotu"``), or the path of a folder or of a single file.
+        text: an embedded text (``"sotu"`` or ``"sums"``), or the path of a folder or of a single
+            file.
         fewest: how many documents a folder must hold.
         watch: shows the progress over the files of a folder.
 
@@ -64,6 +67,8 @@ def open_source(text: str, fewest: int = 1, watch: Watch = unwatched) -> Source:
     if text == EMBEDDED_CORPUS:
         folder = sotu_folder()
         return Source([_read(path, folder) for path in sorted(folder.glob("*.txt"))], Counter())
+    if text == SUMS:
+        return Source(sums(), Counter())
     if not text:
         raise UserError("text: '' names no text; give a UTF-8 text file, a folder or 'sotu'")
     path = Path(text).expanduser()
@@ -76,10 +81,10 @@ def is_folder(text: str) -> bool:
     """Whether a text is a folder of files.
 
     Args:
-        text: the embedded corpus (``"sotu"``), or a path.
+        text: an embedded text (``"sotu"`` or ``"sums"``), or a path.
     """
     try:
-        return text != EMBEDDED_CORPUS and Path(text).expanduser().is_dir()
+        return text not in EMBEDDED and Path(text).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):  # a name that is too long, holds a NUL or no home
         return False
 

@@ -35,6 +35,7 @@ from kdlib.models.vocabularies import trim_vocabulary
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.spans import PairedBlocks, SpanLikelihoods
+from kdlib.training.rollouts import Rollouts
 from kdlib.training.run_state import record_phase
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
@@ -81,11 +82,13 @@ class Classroom:
         return new_student(self.context, self.teacher, self.tokenizer, self.blocks, seed)
 
     def task(
-        self, objective: Objective, training: Training, targets: TeacherTargets | None = None
+        self,
+        objective: Objective,
+        training: Training,
+        targets: TeacherTargets | None = None,
+        rollouts: Rollouts | None = None,
     ) -> Task:
         """What one of those who learn here is to learn."""
-        recipe = self.context.recipe
-        rollouts = None if targets is None else recipe.on_policy.rollouts(recipe.data.block)
         return Task(self.blocks, self.validation, objective, training, targets, rollouts)
 
 

@@ -95,22 +95,23 @@ def in_training(targets: type[TeacherTargets], teacher: BlockOperations) -> int:
     return teacher.head if issubclass(targets, PrecomputedTargets) else 0
 
 
-def steps_of_equal_compute(with_teacher: int, steps: int, without_teacher: int) -> int:
-    r"""As many steps of a control as the student's training with its teacher would pay for.
+def steps_of_equal_compute(student: int, steps: int, twin: int) -> int:
+    r"""As many steps of a twin as the student's training would pay for.
 
-    .. math:: n = \left\lfloor S \, \frac{O_{\text{teacher pass}} + O_{\text{student}}}
-        {O_{\text{control}}} \right\rfloor
+    .. math:: n = \left\lfloor S \, \frac{O_{\text{student}}}{O_{\text{twin}}} \right\rfloor
 
     The teacher's own training is in neither.
 
     Args:
-        with_teacher: operations of teacher pass and student, the numerator.
+        student: :math:`O_{\text{student}}`, operations of the student's training; beside a control
+            with the teacher's pass before it.
         steps: :math:`S`, the student's steps.
-        without_teacher: :math:`O_{\text{control}}`, operations of a control of S steps.
+        twin: :math:`O_{\text{twin}}`, operations of as many steps of a training that lacks
+            something: the teacher, or the student's own texts.
 
     Returns:
-        The number of steps, at least S: a teacher makes no step cheaper.
+        The number of steps, at least S: what the twin lacks makes no step cheaper.
     """
-    equal = steps * with_teacher // without_teacher
-    assert equal >= steps, f"a step with a teacher was counted as cheaper: {equal} < {steps}"
+    equal = steps * student // twin
+    assert equal >= steps, f"a step of the student was counted as cheaper: {equal} < {steps}"
     return equal

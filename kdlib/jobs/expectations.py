@@ -13,6 +13,7 @@ from kdlib.jobs.compute import (
     writing_of,
     written,
 )
+from kdlib.jobs.controls import steps_of_equal_tokens
 from kdlib.jobs.learners import learners
 from kdlib.jobs.targets import targets_class
 from kdlib.models.from_scratch import parameter_count
@@ -40,12 +41,18 @@ def expected_operations(classroom: Classroom, student: nn.Module) -> int:
     before = len(classroom.teachers_blocks) * ahead(kind, teacher)
     rollouts = recipe.on_policy.rollouts(recipe.data.block)
     own = 0 if rollouts is None else written(read, rollouts)
-    taught = read * learner.training + (read - own) * in_training(kind, teacher)
-    taught += own * (teacher.forward + writing_of(student, rollouts))
+    off_policy = read * (learner.training + in_training(kind, teacher))
+    taught = off_policy + own * (
+        teacher.forward - in_training(kind, teacher) + writing_of(student, rollouts)
+    )
     alone = read * learner.training
     longer = steps_of_equal_compute(before + taught, steps, alone)
     costs = {
         "student": taught,
+        "off_policy_equal_tokens": off_policy * steps_of_equal_tokens(recipe) // steps,
+        "off_policy_equal_compute": off_policy
+        * steps_of_equal_compute(taught, steps, off_policy)
+        // steps,
         "control_equal_steps": alone,
         "control_equal_compute": alone * longer // steps,
         "control_patient": 0,

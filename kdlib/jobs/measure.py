@@ -14,13 +14,14 @@ from kdlib.data.document import Document, text_sha256
 from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 from kdlib.files import locked
+from kdlib.jobs.answers import check_answers
 from kdlib.jobs.checks import refuse_unfinished_run
 from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
 from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.model_guard import refuse_other_models
 from kdlib.jobs.own_texts import on_own_texts
 from kdlib.jobs.passage import read_passage
-from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries
+from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries, writing_share
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.samples import sample_documents
 from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
@@ -85,6 +86,7 @@ def measure_run(context: RunContext) -> dict[str, Any]:
         "data": _data_facts(context, load_tokenizer(models.tokenizer)),
         **measured,
         **closer,
+        **check_answers(models, text.test, context.accelerator),
         **({"targets": state["targets"]} if "targets" in state else {}),
         **cost_entries(state),
         "peak_memory_bytes": peak_memory_bytes(),
@@ -186,6 +188,7 @@ def _measure(
         for name, model in entrants.loaded.items()
     }
     entries["teacher"] |= _surplus(models, exam.documents)
+    entries["student"] |= writing_share(models.folder)
     if ngram is not None:
         entries[NGRAM] = _counted(scores) | {"order": ngram.order, "entries": ngram.entries}
     return entries | _comparisons(models, scores, len(exam.blocks))

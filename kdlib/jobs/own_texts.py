@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.softmax import log_softmax
-from kdlib.reports.prefixes import divergences, writing
+from kdlib.reports.prefixes import Divergences, divergences, own_leads, writing
 from kdlib.sequences.on_policy import sample_batch
 
 TEXTS = 32  # of which every model continues the beginning
@@ -31,8 +31,8 @@ def on_own_texts(
         accelerator: device and mixed precision.
 
     Returns:
-        The report's entries "prefixes" (by who wrote the text, then by learner) and "writing" (by
-        model); none if no block is full.
+        The report's entries "prefixes" (by who wrote the text, then by learner), "writing" (by
+        model) and "own_lead" (by twin, if there are two texts or more); none if no block is full.
     """
     given = _some(blocks)
     if not len(given):
@@ -47,17 +47,23 @@ def on_own_texts(
     def read(name: str, ids: Tensor) -> Tensor:
         return _expected(loaded[name], ids, prompt, accelerator)
 
-    def compared(name: str, ids: Tensor) -> dict[str, float]:
-        return divergences(read("teacher", ids), read(name, ids))
+    def compared(name: str, ids: Tensor) -> Divergences:
+        return divergences(read("teacher", ids), read(name, ids), len(ids))
 
-    return {
+    behind = {
+        "text": {name: compared(name, given) for name in learners},
+        "teacher": {name: compared(name, texts["teacher"]) for name in learners},
+        "own": {name: compared(name, texts[name]) for name in learners},
+    }
+    found: dict[str, Any] = {
         "prefixes": {
-            "text": {name: compared(name, given) for name in learners},
-            "teacher": {name: compared(name, texts["teacher"]) for name in learners},
-            "own": {name: compared(name, texts[name]) for name in learners},
+            who: {name: each.means() for name, each in found.items()}
+            for who, found in behind.items()
         },
         "writing": {name: writing(read(name, ids), ids[:, prompt:]) for name, ids in texts.items()},
     }
+    leads = own_leads(behind["own"])
+    return found | ({"own_lead": leads} if leads else {})
 
 
 def _some(blocks: Blocks) -> Tensor:

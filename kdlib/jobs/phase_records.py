@@ -35,6 +35,15 @@ def training_entries(state: dict[str, Any]) -> dict[str, dict[str, int]]:
     return {name: state["training"][name] for name in PHASES if name in state["training"]}
 
 
+def writing_share(folder: Path) -> dict[str, float]:
+    """What share of the student's training time went into writing its own texts, if it wrote."""
+    rows = [row for row in Metrics(folder).rows() if row["phase"] == "student"]
+    seconds = [row["writing_seconds"] for row in rows if "writing_seconds" in row]
+    if not seconds:
+        return {}
+    return {"writing_share": sum(seconds) / read_state(folder)["seconds"]["student"]}
+
+
 def shown_metrics(folder: Path) -> list[dict[str, Any]]:
     """The log of every training that a report shows; of a patient control's, the one kept."""
     names = {best: patient for patient, best in read_state(folder).get("best_of", {}).items()}

@@ -1,10 +1,11 @@
-"""The training phases of a run: teacher, student, controls. Each leaves a folder when it is done.
+"""The training phases of a run: teacher, student, twins. Each leaves a folder when it is done.
 
 Who learns stands in ``learners.py``, for how many steps in ``controls.py`` and ``patience.py``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.compute import of_training, operations_of, writing_of
 from kdlib.jobs.context import RunContext
-from kdlib.jobs.controls import WITHOUT_TEACHER, control_training
+from kdlib.jobs.controls import WITHOUT_TEACHER, control_training, off_policy_training
 from kdlib.jobs.learners import Learner
 from kdlib.jobs.recipe_files import recipe_fingerprint
 from kdlib.losses.fused.compiled import use_compiled
@@ -82,7 +83,7 @@ def _train_tokenizer(context: RunContext, length: int) -> PreTrainedTokenizerFas
     return tokenizer
 
 
-# --- Student and controls -----------------------------------------------------------------------
+# --- Student and twins --------------------------------------------------------------------------
 
 
 def train_student(classroom: Classroom, learner: Learner) -> None:
@@ -99,8 +100,28 @@ def train_student(classroom: Classroom, learner: Learner) -> None:
     """
     recipe = classroom.context.recipe
     objective, training = recipe.objective.objective(), recipe.student.training
-    task = classroom.task(objective, training, classroom.targets)
+    rollouts = recipe.on_policy.rollouts(recipe.data.block)
+    task = classroom.task(objective, training, classroom.targets, rollouts)
     learn(classroom, learner, classroom.new_learner(learner.seed), task)
+
+
+def train_off_policy(classroom: Classroom, learner: Learner) -> None:
+    """Train the student again from the same teacher, on given text only, and save it.
+
+    Args:
+        classroom: teacher and text.
+        learner: its name and seed.
+
+    Raises:
+        Interrupted: after a signal, once a checkpoint is written.
+    """
+    context, model = classroom.context, classroom.new_learner(learner.seed)
+    recipe = context.recipe
+    task = classroom.task(recipe.objective.objective(), recipe.student.training, classroom.targets)
+    costs = operations_of(model, task.blocks)
+    operations = of_training(task, costs, classroom.teacher_operations)
+    training = off_policy_training(context, learner.role, operations)
+    learn(classroom, learner, model, dataclasses.replace(task, training=training))
 
 
 def train_control(classroom: Classroom, learner: Learner) -> None:
@@ -120,7 +141,7 @@ def train_control(classroom: Classroom, learner: Learner) -> None:
 
 
 def learn(classroom: Classroom, learner: Learner, model: nn.Module, task: Task) -> None:
-    """Train a student or a control and save it.
+    """Train a student or a twin and save it.
 
     Args:
         classroom: the run, the teacher's shape and the tokenizer.

@@ -5,8 +5,8 @@
 2. Create the run's folder and lock it: ``kdlib/training/run_folder.py``.
 3. Train the teacher, unless the recipe names one that exists: ``phases.py``.
 4. Train the student from its teacher's targets: ``phases.py``, ``students.py``, ``targets.py``.
-5. Train the controls, the same student without a teacher: ``controls.py``, ``patience.py``.
-   Student and controls are trained once per seed: ``learners.py``.
+5. Train its twins, without own texts or without a teacher: ``controls.py``, ``patience.py``.
+   Student and twins are trained once per seed: ``learners.py``.
 6. Measure all models, write the report and the model card: ``measure.py``, ``samples.py``.
 
 Each finished phase leaves a folder or an entry in the run's state, so a run that stops anywhere
@@ -30,7 +30,7 @@ from kdlib.jobs.learners import Learner, learners
 from kdlib.jobs.measure import measure_run
 from kdlib.jobs.model_guard import model_checksums, refuse_other_models
 from kdlib.jobs.patience import train_patiently
-from kdlib.jobs.phases import train_control, train_student, train_teacher
+from kdlib.jobs.phases import train_control, train_off_policy, train_student, train_teacher
 from kdlib.jobs.preview import preview
 from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
@@ -126,7 +126,7 @@ def _run(context: RunContext, classroom: Classroom | None) -> dict[str, Any] | N
 
 
 def _train_learners(context: RunContext, classroom: Classroom | None) -> None:
-    """Train the student and its controls, of every seed, unless they are finished."""
+    """Train the student and its twins, of every seed, unless they are finished."""
     unfinished = [each for each in learners(context.recipe) if not context.models.has(each.name)]
     if not unfinished:
         return
@@ -137,6 +137,8 @@ def _train_learners(context: RunContext, classroom: Classroom | None) -> None:
 
 HOW_TO_TRAIN: dict[str, Callable[[Classroom, Learner], None]] = {
     "student": train_student,
+    "off_policy_equal_tokens": train_off_policy,
+    "off_policy_equal_compute": train_off_policy,
     "control_equal_steps": train_control,
     "control_equal_compute": train_control,
     "control_patient": train_patiently,

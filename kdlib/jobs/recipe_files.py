@@ -91,7 +91,7 @@ def recipe_fingerprint(recipe: Recipe) -> str:
         if values["data"][name] == getattr(defaults, name):
             del values["data"][name]
     if recipe.on_policy == OnPolicy():
-        del values["on_policy"]
+        del values["on_policy"], values["controls"]["off_policy"]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 

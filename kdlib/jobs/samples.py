@@ -146,7 +146,7 @@ def generate(
     prompt = prompt[:, -(longest - new_tokens) :].to(model.device)
     ends = _text_ends(model, tokenizer) | {separator_id(tokenizer, separator)}
     settings = _plain_sampling(sorted(ends), new_tokens)
-    with _generating_with(model, settings):
+    with generating_with(model, settings):
         out = model.generate(
             prompt, generation_config=settings, attention_mask=torch.ones_like(prompt)
         )
@@ -178,8 +178,13 @@ def _plain_sampling(ends: list[int], new_tokens: int) -> GenerationConfig:
 
 
 @contextlib.contextmanager
-def _generating_with(model: Any, settings: GenerationConfig) -> Iterator[None]:
-    """Let the model generate with these settings alone: what they leave out would come from its own."""
+def generating_with(model: Any, settings: GenerationConfig) -> Iterator[None]:
+    """Let the model generate with these settings alone: what they leave out would come from its own.
+
+    Args:
+        model: a causal language model.
+        settings: all that is to count.
+    """
     own = model.generation_config
     model.generation_config = settings
     try:

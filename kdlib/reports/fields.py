@@ -11,16 +11,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 FORMAT = "kdlib-report-2"
+# The student once more: taught on given text only, and without a teacher.
+OFF_POLICY = ("off_policy_equal_tokens", "off_policy_equal_compute")
 CONTROLS = ("control_equal_steps", "control_equal_compute", "control_patient")
 NGRAM = "ngram"
-RIVALS = (*CONTROLS, NGRAM)
-LEARNERS = ("student", *CONTROLS)
+TWINS = (*OFF_POLICY, *CONTROLS)
+RIVALS = (*TWINS, NGRAM)
+LEARNERS = ("student", *TWINS)
 MODELS = ("teacher", *LEARNERS)
 SPLITS = ("training", "student_training", "validation", "test")
 GROUPS = {
     "MODEL": MODELS,
     "LEARNER": LEARNERS,
     "CONTROL": CONTROLS,
+    "TWIN": TWINS,
     "RIVAL": RIVALS,
     "SPLIT": SPLITS,
 }
@@ -28,6 +32,7 @@ GROUPS = {
 MAY_BE_ABSENT = {
     *RIVALS,
     *("gap_closed", "agreement_lead", "where_lost", "passage", "prefixes", "writing"),
+    *("own_lead", "answers"),
 }
 # These compare two distributions over the same tokens, slot by slot.
 NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
@@ -47,7 +52,7 @@ class Field(NamedTuple):
     optional: bool = False
 
 
-# MODEL, LEARNER, CONTROL, RIVAL and SPLIT stand for every name of their group, * for any keys below.
+# MODEL, LEARNER, CONTROL, TWIN, RIVAL and SPLIT stand for every name of their group, * for any keys below.
 # fmt: off
 FIELDS = {
     "format": Field("text", "version of this file's layout"),
@@ -89,6 +94,7 @@ FIELDS = {
     "MODEL.tokens_per_second": Field("tokens per second", "speed of the forward pass: warm, in turn, the fastest of five"),
     "MODEL.steps": Field("steps", "optimiser steps taken; absent for a teacher that came ready-made", True),
     "MODEL.training_tokens": Field("tokens", "tokens trained on, repeats counted, where known", True),
+    "student.writing_share": Field("share", "of the seconds of its training, those in which it wrote its own texts", True),
     "teacher.surplus_slots": Field("slots", "output slots beyond the tokenizer, cut off before use", True),
     "teacher.surplus_mass": Field("share", "probability that the teacher gave to them on a block of the test", True),
     "ngram.order": Field("tokens", "length of the longest n-grams of the baseline that counts the student's text"),
@@ -133,9 +139,23 @@ FIELDS = {
     "prefixes.teacher.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there"),
     "prefixes.own.LEARNER.forward_kl": Field("nats per token", "the same where the model itself wrote the words"),
     "prefixes.own.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there; summed over a text it is the KL of whole texts, reverse"),
+    "own_lead.TWIN.value": Field("nats per token", "the twin's reverse KL on its own words minus the student's on its own, of the first seed; positive is good"),
+    "own_lead.TWIN.low": Field("nats per token", "lower end of its 95 % interval over texts"),
+    "own_lead.TWIN.high": Field("nats per token", "upper end of that interval"),
+    "own_lead.TWIN.trainings": Field("trainings", "seeds in it: 1"),
+    "own_lead.TWIN.units": Field("texts", "texts that each has written, from the same beginnings"),
     "writing.MODEL.entropy": Field("nats per token", "how unsure a model is while it writes, at temperature 1"),
     "writing.MODEL.repeated": Field("share", "runs of four tokens that the same text has had before"),
     "writing.MODEL.distinct": Field("share", "different pairs of neighbours among all pairs that it wrote"),
+    "answers.problems": Field("problems", "of the test, whose answers a program has checked; the models answer with the likeliest token each time"),
+    "answers.right.MODEL": Field("share", "right answers, over all trainings"),
+    "answers.lead.TWIN.value": Field("share", "the student's share of right answers minus the twin's, over all trainings; positive is good"),
+    "answers.lead.TWIN.low": Field("share", "lower end of its 95 % interval over trainings and problems"),
+    "answers.lead.TWIN.high": Field("share", "upper end of that interval"),
+    "answers.lead.TWIN.trainings": Field("trainings", "seeds in it; with 1, it speaks of this one training only"),
+    "answers.lead.TWIN.units": Field("problems", "problems in it"),
+    "answers.trainings.seed": Field("integer", "the seed of a training"),
+    "answers.trainings.LEARNER": Field("share", "right answers of each learner of that seed"),
     "trainings.seed": Field("integer", "the seed of a training of student and controls"),
     "trainings.LEARNER": Field("nats per token", "the cross-entropy of each learner of that seed"),
     "targets.bytes_per_token": Field("bytes per token", "size on disk of the teacher's sparse targets", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,14 @@ def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[lis
 
 
 def terminal_table(report: dict[str, Any]) -> str:
-    """The models side by side, then the verdict, as plain text. The table is at most 100 columns wide."""
+    """The models side by side, then the verdict, as plain text.
+
+    The table of an ordinary run fits into 85 columns, with every rival that there can be into 104.
+    """
     names, rows = table(report, absent="-")
-    heads = [plots.LOOKS[name].label.partition(", ") for name in names]
+    heads = [plots.LOOKS[name].label.replace(",", "").split() for name in names]
     labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
-    lines = [["", *(head for head, _, _ in heads)], ["", *(rest for _, _, rest in heads)]]
+    lines = [["", *words] for words in zip_longest(*heads, fillvalue="")]
     lines += [[label, *row] for label, row in zip(labels, rows, strict=True)]
     return "\n".join([align(lines), "", *report["verdict"]["sentences"]])
 

@@ -16,28 +16,66 @@ Source: Agarwal et al. 2024 (GKD); Holtzman et al. 2020 (degeneration); Li et al
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
 from torch import Tensor
 
 from kdlib.losses.divergences import entropy, forward_kl, reverse_kl
+from kdlib.reports.fields import TWINS
+from kdlib.reports.intervals import Interval, advantage
 
 REPEATED = 4  # tokens in a row that a text has had before are a repetition
 DISTINCT = 2
 
 
-def divergences(log_p: Tensor, log_q: Tensor) -> dict[str, float]:
-    """Both directions, as means over positions.
+class Divergences(NamedTuple):
+    """Both directions at every token of R texts of T tokens.
+
+    Attributes:
+        forward_kl: (R, T), nats.
+        reverse_kl: (R, T), nats.
+    """
+
+    forward_kl: Tensor
+    reverse_kl: Tensor
+
+    def means(self) -> dict[str, float]:
+        """Their means, in nats per token."""
+        return {name: float(each.mean()) for name, each in self._asdict().items()}
+
+
+def divergences(log_p: Tensor, log_q: Tensor, texts: int) -> Divergences:
+    """Both directions, token by token.
 
     Args:
-        log_p: (N, V) log-probabilities of the teacher.
+        log_p: (N, V) log-probabilities of the teacher, text by text.
         log_q: (N, V) those of the student.
+        texts: R, of N / R tokens each.
+    """
+    return Divergences(
+        forward_kl(log_p, log_q).view(texts, -1), reverse_kl(log_p, log_q).view(texts, -1)
+    )
+
+
+def own_leads(own: dict[str, Divergences]) -> dict[str, Interval]:
+    """By how much the student is nearer to its teacher on its own words than each twin on its own.
+
+    All have gone on from the same beginnings, so text is compared with text.
+
+    Args:
+        own: each learner on what it wrote itself.
 
     Returns:
-        "forward_kl" and "reverse_kl", in nats per token.
+        By twin, the difference of the reverse KL in nats per token, with its interval over texts;
+        none for a single text.
     """
-    return {
-        "forward_kl": float(forward_kl(log_p, log_q).mean()),
-        "reverse_kl": float(reverse_kl(log_p, log_q).mean()),
-    }
+    if len(own["student"].reverse_kl) < 2:
+        return {}
+    sums = {name: each.reverse_kl.double().sum(1).numpy()[None] for name, each in own.items()}
+    texts, length = own["student"].reverse_kl.shape
+    tokens = np.full(texts, length)
+    return {name: advantage(sums["student"], sums[name], tokens) for name in own if name in TWINS}
 
 
 def writing(log_q: Tensor, texts: Tensor) -> dict[str, float]:

@@ -17,12 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kdlib.reports.fields import CONTROLS, NGRAM, RIVALS
+from kdlib.reports.fields import CONTROLS, NGRAM, OFF_POLICY
 from kdlib.reports.formatting import percent
 from kdlib.reports.intervals import Interval
 
 FEW_DOCUMENTS = 10
+WITHOUT_TEACHER = (*CONTROLS, NGRAM)  # the rivals that say what a teacher is worth
 NAMES = {
+    "off_policy_equal_tokens": "the off-policy student of as many teacher's tokens",
+    "off_policy_equal_compute": "the off-policy student of equal compute",
     "control_equal_steps": "the control of equal steps",
     "control_equal_compute": "the control of equal compute",
     "control_patient": "the patient control",
@@ -42,14 +45,16 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     worth, against = _judge(report)
     found = {"worth": worth} if against is None else {"worth": worth, "against": against}
     sentences = [_headline(report, worth, against)]
-    for remark in (_scope, _gap, _other_rivals, _beaten_by_counting, _missing):
+    for remark in (_scope, _gap, _other_rivals, _beaten_by_counting, _missing, _own_texts):
         sentences += remark(report, against)
     return found | {"sentences": sentences}
 
 
 def _judge(report: dict[str, Any]) -> tuple[str, str | None]:
     """Apply the rule: the answer, and the rival that decides."""
-    advantages: dict[str, Interval] = report["advantage"]
+    advantages: dict[str, Interval] = {
+        name: report["advantage"][name] for name in WITHOUT_TEACHER if name in report["advantage"]
+    }
     if not any(name in report for name in CONTROLS):
         return "no_control", None
     conditions: dict[str, Callable[[Interval], bool]] = {
@@ -144,7 +149,7 @@ def _other_rivals(report: dict[str, Any], against: str | None) -> list[str]:
     """How the student stands to the rivals that did not decide."""
     return [
         f"The student {stands(report['advantage'][name], NAMES[name])}."
-        for name in RIVALS
+        for name in WITHOUT_TEACHER
         if name in report["advantage"] and name != against
     ]
 
@@ -168,3 +173,30 @@ def _missing(report: dict[str, Any], against: str | None) -> list[str]:
     if against is None or "control_equal_compute" in report:
         return []
     return ["No control of equal compute was trained, which may be a stronger rival."]
+
+
+def _own_texts(report: dict[str, Any], against: str | None) -> list[str]:
+    """What the student gained by writing a share of its texts itself: on the test's words, on its
+    own, and in right answers, where a program checks them."""
+    sentences = []
+    for name in OFF_POLICY:
+        if name not in report:
+            continue
+        sentences.append(f"The student {stands(report['advantage'][name], NAMES[name])}.")
+        if name in report.get("own_lead", {}):
+            own = stands(report["own_lead"][name], f"{NAMES[name]} on its own")
+            sentences.append(f"On its own words, the student {own}, in reverse KL to the teacher.")
+        if "answers" in report:
+            right = report["answers"]["right"]
+            lead = report["answers"]["lead"][name]
+            sentences.append(
+                f"It answers {percent(right['student'], 1)} of the problems rightly,"
+                f" {NAMES[name]} {percent(right[name], 1)}: {points(lead)}."
+            )
+    return sentences
+
+
+def points(lead: Interval) -> str:
+    """A difference of two shares with its interval, in percentage points."""
+    value, low, high = (f"{100 * lead[key]:+.1f}" for key in ("value", "low", "high"))
+    return f"{value} points (95 % interval {low} to {high})"

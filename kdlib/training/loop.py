@@ -82,6 +82,8 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
             validating = last or done % training.validate_every == 0
             if saving or validating or done % LOG_EVERY == 0:
                 row = window.close(done)
+                if writer is not None:
+                    row["writing_seconds"] = writer.spent()
                 _show(progress, row)
                 if validating:
                     row["validation"] = validation_loss(

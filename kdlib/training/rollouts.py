@@ -17,6 +17,7 @@ after they were written.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -109,12 +110,14 @@ class Writer:
 
     Attributes:
         ahead: by step, the texts (n, S) of all ranks' rows that are written and not yet used.
+        seconds: wall-clock seconds of writing that were not yet asked for.
     """
 
     def __init__(self, rollouts: Rollouts, blocks: Blocks, seed: int, accelerator: Accelerator):
         self.rollouts, self.blocks = rollouts, blocks
         self.seed, self.accelerator = seed, accelerator
         self.ahead: dict[int, Tensor] = {}
+        self.seconds = 0.0
 
     def rollout(self, step: int, upcoming: dict[int, Tensor], student: nn.Module) -> Rollout:
         """The texts of a step, which are written now unless they were before.
@@ -128,7 +131,9 @@ class Writer:
             student: a `StudentWithLoss`, as Accelerate has wrapped it.
         """
         if step not in self.ahead:
+            started = time.perf_counter()
             self._write(step, upcoming, student)
+            self.seconds += time.perf_counter() - started
         own = self.rollouts.own_rows(step, upcoming[step], self.blocks)
         ranks, rank = self.accelerator.num_processes, self.accelerator.process_index
         # Of the batch, this rank has every row whose place leaves its number as the remainder.
@@ -136,6 +141,14 @@ class Writer:
         ids = self.ahead.pop(step)[mine].to(self.accelerator.device)
         counted = self.rollouts.counted(self.blocks.ids.shape[1])
         return Rollout(own, ids, counted, self.rollouts.single_sample)
+
+    def spent(self) -> float:
+        """The seconds that writing took since this was last asked.
+
+        On a GPU the steps before the writing, which it waits for, are counted with it.
+        """
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
 
     def _write(self, first: int, upcoming: dict[int, Tensor], student: nn.Module) -> None:
         """Write the texts of some steps at once: many rows are hardly slower than a few."""

@@ -133,3 +133,19 @@ def test_pieces_depend_on_contents_alone():
     renamed = [Document("other", document.text) for document in reversed(documents)]
     assert [p.text for p in take_pieces(renamed, 0.3)] == [p.text for p in reversed(pieces)]
     assert take_pieces(documents, 0.3) == pieces
+
+
+def test_of_many_short_documents_some_are_taken_whole():
+    """Pieces of all of them would be scraps of a few letters."""
+    documents = [Document(str(n), f"Document {n} says little.") for n in range(1000)]
+    taken = take_pieces(documents, 0.02)
+    assert set(taken) <= set(documents) and taken == sorted(taken, key=documents.index)
+    wanted = 0.02 * sum(len(document.text) for document in documents)
+    assert wanted <= sum(len(document.text) for document in taken) < wanted + 30
+
+
+def test_of_many_documents_that_are_not_so_short_pieces_are_no_scraps():
+    documents = long_documents(50)
+    taken = take_pieces(documents, 0.002)
+    assert 0 < len(taken) < 50
+    assert {len(document.text) for document in taken} == {200}

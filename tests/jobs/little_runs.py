@@ -56,7 +56,7 @@ def lasting(report):
     return [
         (path, value)
         for path, value in leaves(report)
-        if not path.startswith(VARIES) and not path.endswith("tokens_per_second")
+        if not path.startswith(VARIES) and not path.endswith(("tokens_per_second", "writing_share"))
     ]
 
 

@@ -97,10 +97,10 @@ def test_what_comes_before_the_training_is_what_torch_counts_there():
 
 
 def test_a_control_of_equal_compute_has_the_students_operations():
-    assert steps_of_equal_compute(with_teacher=164, steps=10, without_teacher=100) == 16
-    assert steps_of_equal_compute(with_teacher=100, steps=10, without_teacher=100) == 10
+    assert steps_of_equal_compute(student=164, steps=10, twin=100) == 16
+    assert steps_of_equal_compute(student=100, steps=10, twin=100) == 10
 
 
 def test_it_never_has_fewer_steps_than_the_student():
     with pytest.raises(AssertionError, match="99"):
-        steps_of_equal_compute(with_teacher=99, steps=100, without_teacher=100)
+        steps_of_equal_compute(student=99, steps=100, twin=100)

@@ -3,16 +3,19 @@
 import dataclasses
 
 import pytest
+import torch
 from little_runs import lasting, little, paragraphs, run, write_file
+from safetensors.torch import load_file
 
 from kdlib.errors import UserError
 from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
 from kdlib.jobs.expectations import expected_operations
 from kdlib.jobs.flags import parse
+from kdlib.jobs.learners import learners
 from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.jobs.on_policy_settings import OnPolicy
-from kdlib.jobs.recipe import Recipe, TargetSettings, TeacherSettings
+from kdlib.jobs.recipe import Controls, Recipe, TargetSettings, TeacherSettings
 from kdlib.jobs.students import student_shape
 from kdlib.training.run_state import read_state
 
@@ -53,6 +56,46 @@ def test_a_run_takes_the_operations_that_were_expected(made, tmp_path, on_policy
     assert expected == sum(read_state(tmp_path / "run")["operations"].values())
     again = run(recipe, tmp_path / "again")
     assert lasting(again) == lasting(report)
+
+
+def test_the_off_policy_students_are_told_as_much_and_cost_as_much(made, tmp_path):
+    on_policy = OnPolicy(share=0.5, prompt_tokens=9, new_tokens=4)
+    report = run(asked(made, on_policy), tmp_path / "run")
+    steps, block = report["student"]["steps"], 16
+    told = steps * (block / 2 + 4 / 2)  # a mean step, in tokens of a row
+    assert report["off_policy_equal_tokens"]["steps"] == int(told / block)
+    longer, spent = report["off_policy_equal_compute"]["steps"], report["operations"]
+    a_step = spent["off_policy_equal_compute"] / longer
+    assert spent["off_policy_equal_compute"] <= spent["student"]
+    assert spent["off_policy_equal_compute"] + a_step > spent["student"]
+    assert 0 < report["student"]["writing_share"] < 1
+    assert "writing_share" not in report["off_policy_equal_tokens"]
+    assert set(report["own_lead"]) == {
+        "off_policy_equal_tokens", "off_policy_equal_compute", "control_equal_steps",
+    }  # fmt: skip
+
+
+def test_they_learn_what_a_student_does_that_never_writes(made, tmp_path):
+    """Told as many tokens where nothing is left of the prompt, they are that student."""
+    whole = asked(made, OnPolicy(share=1.0, prompt_tokens=1))
+    without = dataclasses.replace(asked(made, OnPolicy()), seed=whole.seed)
+    run(whole, tmp_path / "writes")
+    run(without, tmp_path / "reads")
+    ours, theirs = (
+        load_file(tmp_path / run / name / "model.safetensors")
+        for run, name in (("writes", "off_policy_equal_tokens"), ("reads", "student"))
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"), [(0.0, True), (0.5, False)], ids=["reads only", "not wanted"]
+)
+def test_without_own_texts_or_unwanted_there_is_no_off_policy_student(share, wanted):
+    recipe = Recipe(on_policy=OnPolicy(share=share), controls=Controls(off_policy=wanted))
+    assert [each.role for each in learners(recipe)] == [
+        "student", "control_equal_steps", "control_equal_compute",
+    ]  # fmt: skip
 
 
 def test_the_students_writing_is_in_the_budget_of_the_control_of_equal_compute(made, tmp_path):

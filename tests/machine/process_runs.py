@@ -28,6 +28,7 @@ from kdlib.models.frozen import freeze
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
 from kdlib.training import loop, step
 from kdlib.training.phase import Diverged, Interrupted, Phase
+from kdlib.training.rollouts import Rollouts
 from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
@@ -42,6 +43,8 @@ INTERRUPTIONS = {
     "validates and saves": {"checkpoint_every": 3, "validate_every": 3},
 }
 STOP_AT = 5
+# Of three steps' texts those of the last are still unread in step 5.
+WRITES = Rollouts(share=0.5, prompt_tokens=3, new_tokens=8, refresh=3)
 OBJECTIVE = Objective.from_alpha(0.5)
 
 
@@ -54,10 +57,17 @@ def blocks() -> Blocks:
 
 
 def run(
-    folder: Path, accelerator, *, stop_on: int | None = None, remembered=False, **training
+    folder: Path,
+    accelerator,
+    *,
+    stop_on: int | None = None,
+    remembered=False,
+    writes=False,
+    **training,
 ) -> None:
     """One run in its folder, from its checkpoint if it has one; its final weights beside it. The
-    process `stop_on` gets a signal in the step STOP_AT. `training` changes settings."""
+    process `stop_on` gets a signal in the step STOP_AT. A student that `writes` is taught on half of
+    its own texts. `training` changes settings."""
     folder.mkdir(exist_ok=True)
     sizes = [ModelSize(width, layers=2, heads=2) for width in (24, 16)]
     teacher, model = (
@@ -67,7 +77,7 @@ def run(
     read = partial(PrecomputedTargets, blocks=blocks()) if remembered else LiveTargets
     targets = read(teacher, place=partial(place_module, accelerator=accelerator))
     phase = Phase("student", folder, "run", seed=0)
-    task = Task(blocks(), blocks(), OBJECTIVE, replace(TRAINING, **training), targets)
+    task = Task(blocks(), blocks(), OBJECTIVE, replace(TRAINING, **training), targets, WRITES if writes else None)  # fmt: skip
     real = loop.rows_of_step
     loop.rows_of_step = partial(_signalled, real, stop_on)
     try:
@@ -124,6 +134,9 @@ def several(folder: Path) -> None:
     whole = make_accelerator("cpu", "fp32")
     run(folder / "ddp", whole)
     run(folder / "ddp stopped", whole, stop_on=1)
+    run(folder / "ddp writes", whole, writes=True)
+    for stop_on in (1, None):
+        run(folder / "ddp writes, stopped", whole, stop_on=stop_on, writes=True)
     interrupted(folder, "ddp", whole)
     diverging(folder / "ddp diverged", whole)
     refusals(folder)
@@ -133,6 +146,7 @@ def several(folder: Path) -> None:
     parts = make_accelerator("cpu", "fp32", "full")
     run(folder / "fsdp", parts)
     run(folder / "fsdp remembered", parts, remembered=True)
+    run(folder / "fsdp writes", parts, writes=True)
     run(folder / "one stopped", parts)
     run(folder / "fsdp stopped", parts, stop_on=1)
     interrupted(folder, "fsdp", parts)

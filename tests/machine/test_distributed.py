@@ -82,9 +82,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def distance(folder, name):
-    """Of the final weights from those of one process that never stopped."""
-    one, other = (load_file(folder / n / "final.safetensors") for n in ("one", name))
+def distance(folder, name, first="one"):
+    """Of the final weights from those of another run, one process that never stopped."""
+    one, other = (load_file(folder / n / "final.safetensors") for n in (first, name))
     names = one.keys() - {"parts"}
     assert names == other.keys() - {"parts"}
     return max((one[n] - other[n]).abs().max().item() for n in names)
@@ -101,6 +101,19 @@ RESUMED = {
 @pytest.mark.parametrize("name", TWO)
 def test_two_processes_reach_the_weights_of_one(folder, name):
     assert distance(folder, name) < TOLERANCE
+
+
+def test_a_student_in_parts_writes_and_learns_what_a_whole_one_does(folder):
+    """Each of two processes draws for its own rows, so one process would write other texts."""
+    assert distance(folder, "fsdp writes", "ddp writes") < TOLERANCE
+    assert distance(folder, "ddp writes") > 100 * TOLERANCE
+
+
+def test_two_processes_go_on_with_the_texts_that_lay_unread(folder):
+    assert distance(folder, "ddp writes, stopped", "ddp writes") == 0
+    steps = [row["step"] for row in Metrics(folder / "ddp writes, stopped").rows()]
+    # The rows of step 5 are asked for early, when the fourth step begins and writes for three.
+    assert steps == [4, 10, 12]
 
 
 @pytest.mark.parametrize("name", TWO)

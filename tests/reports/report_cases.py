@@ -3,11 +3,11 @@
 import copy
 import math
 
-from kdlib.reports.fields import CONTROLS, LEARNERS, MODELS, NEED_ONE_TOKENIZER
+from kdlib.reports.fields import CONTROLS, LEARNERS, MODELS, NEED_ONE_TOKENIZER, OFF_POLICY, TWINS
 from kdlib.reports.verdict import verdict
 
-STEPS = {"student": 500, "control_equal_steps": 500, "control_equal_compute": 1250, "control_patient": 2000}  # fmt: skip
-LOSSES = dict(zip(MODELS, (3.642, 3.785, 4.026, 3.941, 3.902), strict=True))
+STEPS = {"student": 500, "off_policy_equal_tokens": 470, "off_policy_equal_compute": 690, "control_equal_steps": 500, "control_equal_compute": 1250, "control_patient": 2000}  # fmt: skip
+LOSSES = dict(zip(MODELS, (3.642, 3.785, 3.793, 3.771, 4.026, 3.941, 3.902), strict=True))
 COUNTED = 4.61
 WORDS = [" the", " of", ",", " and", " Congress"]
 
@@ -59,6 +59,7 @@ def interval(value, low, high):
 def whole_report():
     """A plausible report with all its parts: the student ahead of all its rivals."""
     models = {name: model(loss, name) for name, loss in LOSSES.items()}
+    models["student"]["writing_share"] = 0.38
     models["teacher"] |= {"surplus_slots": 64, "surplus_mass": 1.2e-6}
     report = {
         "format": "kdlib-report-2",
@@ -84,6 +85,8 @@ def whole_report():
         "targets": {"bytes_per_token": 35.2, "readings_saved": 9600},
         "gap_closed": interval(0.6276, 0.604, 0.651),
         "advantage": {
+            "off_policy_equal_tokens": interval(0.008, -0.002, 0.018),
+            "off_policy_equal_compute": interval(-0.014, -0.022, -0.006),
             "control_equal_steps": interval(0.241, 0.229, 0.253),
             "control_equal_compute": interval(0.156, 0.145, 0.168),
             "control_patient": interval(0.117, 0.1, 0.134),
@@ -93,18 +96,21 @@ def whole_report():
         "trainings": [{"seed": 0} | {name: LOSSES[name] for name in LEARNERS}],
         "operations": {
             "teacher": 4 * 10**15, "teacher_pass": 6 * 10**12, "student": 9 * 10**12,
+            "off_policy_equal_tokens": 8 * 10**12, "off_policy_equal_compute": 9 * 10**12,
             "control_equal_steps": 6 * 10**12, "control_equal_compute": 15 * 10**12,
             "control_patient": 36 * 10**12, "other_seeds": 10**12,
         },
         "seconds": {
-            "tokenizer": 3.1, "teacher": 0.4, "teacher_pass": 24.8, "student": 96.0, "control_equal_steps": 71.2,
-            "control_equal_compute": 178.1, "control_patient": 430.0, "other_seeds": 7.5, "evaluation": 21.4, "total": 832.5,
+            "tokenizer": 3.1, "teacher": 0.4, "teacher_pass": 24.8, "student": 96.0, "off_policy_equal_tokens": 80.5, "off_policy_equal_compute": 98.5, "control_equal_steps": 71.2,
+            "control_equal_compute": 178.1, "control_patient": 430.0, "other_seeds": 7.5, "evaluation": 21.4, "total": 1011.5,
         },
         "peak_memory_bytes": 1_412_000_000,
         "peak_accelerator_bytes": 2_310_000_000,
         "where_lost": where_lost(),
         "passage": passage(),
         "prefixes": {who: prefixes() for who in ("text", "teacher", "own")},
+        "own_lead": {name: interval(0.1, 0.07, 0.13) for name in TWINS},
+        "answers": answers(),
         "writing": {name: {"entropy": 3.1, "repeated": 0.021, "distinct": 0.84} for name in MODELS},
         "samples": [
             {
@@ -138,6 +144,17 @@ def where_lost():
 def prefixes():
     """Forward and reverse, of each learner."""
     return {name: {"forward_kl": 0.61, "reverse_kl": 0.83} for name in LEARNERS}
+
+
+def answers():
+    """The student answers more than its twins."""
+    right = {name: 0.75 if name in ("teacher", "student") else 0.5 for name in MODELS}
+    return {
+        "problems": 4,
+        "right": right,
+        "lead": {name: interval(0.25, 0.1, 0.4) for name in TWINS},
+        "trainings": [{"seed": 0} | {name: right[name] for name in LEARNERS}],
+    }
 
 
 def passage():
@@ -176,8 +193,18 @@ def without(report, *parts):
     report = copy.deepcopy(report)
     for part in parts:
         report.pop(part)
-        by_model = ("advantage", "agreement_lead", "seconds", "operations", "passage", "writing")
+        by_model = (
+            "advantage",
+            "agreement_lead",
+            "seconds",
+            "operations",
+            "passage",
+            "writing",
+            "own_lead",
+        )
+        answers = report.get("answers", {})
         kinds = [*report.get("where_lost", {}).values(), *report.get("prefixes", {}).values()]
+        kinds += [answers.get("right", {}), answers.get("lead", {}), *answers.get("trainings", [])]
         for others in [*(report.get(name, {}) for name in by_model), *kinds, *report["trainings"]]:
             others.pop(part, None)
         report["samples"] = [
@@ -188,7 +215,7 @@ def without(report, *parts):
 
 def without_controls():
     """Nothing says what the teacher added."""
-    return without(whole_report(), *CONTROLS, "gap_closed")
+    return without(whole_report(), *TWINS, "gap_closed")
 
 
 def losing():
@@ -211,10 +238,11 @@ def undecided():
 def cross_tokenizer():
     """Student and teacher share no tokens, so nothing is compared token by token."""
     report = without(
-        whole_report(), "agreement_lead", "where_lost", "passage", "prefixes", "writing"
-    )
+        whole_report(), *OFF_POLICY,
+        *("agreement_lead", "where_lost", "passage", "prefixes", "own_lead", "answers", "writing"),
+    )  # fmt: skip
     report["recipe"]["student"]["cross_tokenizer"] = True
     for name in LEARNERS:
-        for quantity in NEED_ONE_TOKENIZER:
+        for quantity in NEED_ONE_TOKENIZER & report.get(name, {}).keys():
             report[name].pop(quantity)
     return report

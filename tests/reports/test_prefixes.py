@@ -3,10 +3,12 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from kdlib.reports.prefixes import divergences, writing
+from kdlib.reports.intervals import advantage
+from kdlib.reports.prefixes import Divergences, divergences, own_leads, writing
 
 
 def logs(*rows):
@@ -17,7 +19,7 @@ def test_both_directions_are_means_over_positions():
     p, q = logs([0.5, 0.5], [0.9, 0.1]), logs([0.5, 0.5], [0.5, 0.5])
     forward = (0.9 * math.log(1.8) + 0.1 * math.log(0.2)) / 2
     reverse = (0.5 * math.log(0.5 / 0.9) + 0.5 * math.log(0.5 / 0.1)) / 2
-    assert divergences(p, q) == {
+    assert divergences(p, q, texts=1).means() == {
         "forward_kl": pytest.approx(forward),
         "reverse_kl": pytest.approx(reverse),
     }
@@ -33,10 +35,26 @@ def test_own_words_and_reverse_are_parts_of_the_divergence_of_whole_texts():
         log_p, log_q = (first[m, a] + second[m, a, b] for m in (0, 1))
         whole[0] += (log_p.exp() * (log_p - log_q)).item()
         whole[1] += (log_q.exp() * (log_q - log_p)).item()
-        far = divergences(*(torch.stack([first[m], second[m, a]]) for m in (0, 1)))
+        far = divergences(*(torch.stack([first[m], second[m, a]]) for m in (0, 1)), texts=1).means()
         for at, (chance, name) in enumerate(((log_p, "forward_kl"), (log_q, "reverse_kl"))):
             parts[at] += 2 * chance.exp().item() * far[name]
     assert parts == pytest.approx(whole)
+
+
+def test_a_lead_on_own_words_pairs_text_with_text():
+    ours, theirs = torch.tensor([[1.0, 2.0], [0.5, 0.5]]), torch.tensor([[1.5, 2.5], [3.0, 0.0]])
+    own = {
+        "student": Divergences(ours, ours),
+        "control_equal_steps": Divergences(theirs, theirs),
+    }
+    expected = advantage(np.array([[3.0, 1.0]]), np.array([[4.0, 3.0]]), np.array([2, 2]))
+    assert own_leads(own) == {"control_equal_steps": expected}
+    assert expected["value"] == pytest.approx(0.75)
+
+
+def test_of_a_single_text_there_is_no_lead():
+    one = Divergences(torch.ones(1, 3), torch.ones(1, 3))
+    assert own_leads({"student": one, "control_equal_steps": one}) == {}
 
 
 def test_a_text_that_goes_in_circles_repeats_itself_and_one_without_does_not():

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kdlib.reports.fields import LEARNERS
+from kdlib.reports.fields import LEARNERS, OFF_POLICY
 from kdlib.reports.formatting import duration, short
 
 COSTS = ("operations", "seconds")
 CLOCKS = (("seconds", 1), ("minutes", 60), ("hours", 3600))
 MANY = 180  # of one unit of time are told in the next one
 CONTROL = "control_equal_steps"
+TAUGHT = ("student", *OFF_POLICY)
 TOLD_APART = 1.25  # ratios of which one is less than a quarter above the other tell one story
 
 
@@ -34,7 +35,7 @@ class Axis(NamedTuple):
 def cost_axes(report: dict[str, Any], metrics: list[dict[str, Any]]) -> list[Axis]:
     """The validation losses of a run over optimiser steps, operations and seconds.
 
-    The teacher's pass comes first for the student; the teacher's own training is in nothing.
+    The teacher's pass comes first for those whom it teaches; the teacher's own training is in nothing.
 
     Args:
         report: the run's report.
@@ -51,7 +52,7 @@ def cost_axes(report: dict[str, Any], metrics: list[dict[str, Any]]) -> list[Axi
         start, spent = report[cost].get("teacher_pass", 0), {}
         for name, (steps, curve) in losses.items():
             each = _each_step(report, cost, name)
-            before = start if name == "student" else 0
+            before = start if name in TAUGHT else 0
             spent[name] = ([before + each * step for step in steps], curve)
         axes.append(Axis(cost, start, spent))
     return [*axes[:2], _told_in_time(axes[2])]
