@@ -1154,6 +1154,11 @@ exercise("plan-for-a-phone")
 answer = ...  # the letters a, b, c, d, e, f in the right order
 exercise("plan-for-a-phone").check(answer)
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(1)
+
 # %% [markdown]
 # ## Summary
 #

@@ -1472,6 +1472,11 @@ def distillation_loss(teacher_logits, student_logits, temperature):
 
 exercise("distillation-loss").check(distillation_loss)
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(2)
+
 # %% [markdown]
 # ## Summary
 #

@@ -1622,6 +1622,11 @@ exercise("exact-loss-for-translation").check(answer, ticked=ticked)
 # be estimated and not summed, and to be joined by a check of the outputs that
 # are shown.
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(3)
+
 # %% [markdown]
 # ## Summary
 #

@@ -1587,6 +1587,11 @@ def kl_over_tokens(teacher_logits, student_logits, tokens):
 
 exercise("kl-over-tokens").check(kl_over_tokens)
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(4)
+
 # %% [markdown]
 # ## Summary
 #

@@ -966,6 +966,11 @@ assert regret[large, "one std. error"] < 0.01
 assert regret[large, "lowest mean"] < 0.01
 print("with 30 stories the cautious rule costs more, with 1000 hardly a thing")
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(5)
+
 # %% [markdown]
 # ## Summary
 #

@@ -793,6 +793,11 @@ exercise("accuracy-behind-the-noise")
 answer = ...  # to 2 decimals
 exercise("accuracy-behind-the-noise").check(answer)
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(6)
+
 # %% [markdown]
 # ## Summary
 #

@@ -1463,6 +1463,11 @@ larger = new_model(asked.recipe.student.size, VOCABULARY, 256, 0)
 print(f"{asked.recipe.device}, {asked.recipe.precision}: a student of",
       f"{parameter_count(larger):,} parameters")
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(7)
+
 # %% [markdown]
 # ## Summary
 #

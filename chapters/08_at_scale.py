@@ -1282,6 +1282,11 @@ best_use = 20 * plan.student.parameters
 print(f"tokens: {best_use / 1e9:.0f} billion")
 print_bills(replace(plan, tokens=best_use))
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(8)
+
 # %% [markdown]
 # ## Summary
 #

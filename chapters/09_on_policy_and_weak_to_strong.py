@@ -1226,6 +1226,11 @@ exercise("what-a-soft-prompt-is")
 answer = ...  # one letter of a, b, c, d
 exercise("what-a-soft-prompt-is").check(answer)
 
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(9)
+
 # %% [markdown]
 # ## Summary
 #

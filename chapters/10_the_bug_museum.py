@@ -1547,6 +1547,61 @@ exhibit(
 # no longer the teacher.
 
 # %% [markdown]
+# <a id="model-handed-back-changed"></a>
+# ### model-handed-back-changed
+#
+# A student with dropout is validated between the two halves of a large batch.
+# The function needs room in memory, and answers that do not depend on chance.
+# **Predict** what it leaves to the second half: is dropout on, and how many of
+# the four parameter tensors still hold the gradient of the first half?
+
+# %%
+drops = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 3))
+
+
+def validated(model):
+    model.eval()
+    model.zero_grad()  # for room
+    with torch.no_grad():
+        return F.cross_entropy(model(x), torch.tensor([0, 1]))
+
+
+def validated_and_put_back(model):
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        loss = F.cross_entropy(model(x), torch.tensor([0, 1]))
+    for part, mode in modes:
+        part.training = mode
+    return loss
+
+# %%
+def handed_back(validation):
+    model = copy.deepcopy(drops)
+    model(x).sum().backward()  # the first half of the batch
+    validation(model)
+    held = sum(w.grad is not None for w in model.parameters())
+    mode = "off" if agrees_with_itself(model) else "on"
+    return f"dropout {mode}, {held} gradients"
+
+
+exhibit(
+    "model-handed-back-changed", "exercise distillation-step-loss",
+    "pytorch-pfn-extras #688",
+    broken=handed_back(validated), right=handed_back(validated_and_put_back),
+)
+quiet = copy.deepcopy(drops).eval()
+assert validated(quiet) == validated_and_put_back(quiet)
+assert not quiet.training
+
+# %% [markdown]
+# Both functions return the same loss. The difference is in the steps after
+# them: from here on the student trains without dropout, and of this batch only
+# the second half counts. `train()` at the end is no repair, for it switches
+# dropout on in a model that came in eval mode, such as a teacher. Put back
+# what was there.
+
+# %% [markdown]
 # **A cabinet of readers.** In context distillation (chapter 2) the teacher
 # reads an instruction and an input, "plain fox"; the student reads "fox"
 # alone. A student is trained in each way and then used on "fox" and "owl".
@@ -2015,6 +2070,52 @@ exhibit(
 # infinite divergence is the truth, and a finding.
 
 # %% [markdown]
+# <a id="floor-in-logarithm"></a>
+# ### floor-in-logarithm
+#
+# The other popular repair adds 1e-9 to every probability, so that no logarithm
+# meets a zero. There are two words, and three students put the right one 10,
+# 30 and 60 nats below the wrong one. **Predict** their losses, and how hard
+# each of them is pulled towards the right word.
+
+# %%
+below = torch.tensor([10.0, 30.0, 60.0])
+students = torch.stack([-below, torch.zeros(3)], -1)  # right word, wrong word
+
+
+def with_a_floor(logits):
+    return -(logits.softmax(-1) + 1e-9).log()[:, 0]
+
+
+def with_a_clamp(logits):
+    return -logits.softmax(-1).clamp(min=1e-9).log()[:, 0]
+
+
+def without(logits):
+    return -logits.log_softmax(-1)[:, 0]
+
+
+def pull(loss):
+    logits = students.clone().requires_grad_()
+    return -torch.autograd.grad(loss(logits).sum(), logits)[0][:, 0]
+
+# %%
+exhibit(
+    "floor-in-logarithm", "exercise bug-next-word-loss", "skorch #481",
+    broken=with_a_floor(students), its_pull=pull(with_a_floor),
+    right=without(students), right_pull=pull(without),
+)
+assert with_a_floor(students)[1:].diff().abs() < 0.001
+assert (pull(with_a_floor)[1:] < 0.001).all()
+assert (pull(with_a_clamp)[1:] == 0).all()
+
+# %% [markdown]
+# The second student and the third pay the same, and next to nothing pulls
+# them back: those who are surest of a wrong word learn least about it. With a
+# clamp nothing pulls them at all. The logarithm of a softmax needs no floor
+# when it is taken in one step, as `log_softmax` does.
+
+# %% [markdown]
 # <a id="half-precision-softmax"></a>
 # ### half-precision-softmax
 #
@@ -2346,6 +2447,12 @@ exhibit(
 # <a id="lucky-seed"></a>
 # ### lucky-seed
 # Five seeds for A, five for C. "C holds the record." Which one to use?
+#
+# <a id="median-for-mean"></a>
+# ### median-for-mean
+# Of five runs of D four end below every run of A, and one goes astray. "A
+# median is robust." **Predict** who leads by the medians, and who by the
+# means.
 
 # %%
 few = abc.sample(20, seed=2)
@@ -2369,6 +2476,7 @@ runs = {
     "A": torch.tensor([2.08, 2.14, 2.11, 2.09, 2.13]),
     "B": torch.tensor([2.06, 2.15, 2.10, 2.08, 2.14]),
     "C": torch.tensor([1.95, 2.35, 2.20, 2.30, 2.25]),
+    "D": torch.tensor([2.01, 2.03, 2.75, 2.00, 2.02]),
 }
 gap = runs["A"].mean() - runs["B"].mean()
 spread = sum(x.var() / len(x) for x in (runs["A"], runs["B"])).sqrt()
@@ -2382,10 +2490,24 @@ exhibit(
     found=min("AC", key=lambda name: runs[name].mean()),
 )
 
+# %%
+a, d = runs["A"], runs["D"]
+assert (d < a.min()).sum() == 4
+by_median, by_mean = a.median() - d.median(), a.mean() - d.mean()
+error = (a.var() / len(a) + d.var() / len(d)).sqrt()
+assert by_median > 0 > by_mean and error > by_mean.abs()
+exhibit(
+    "median-for-mean", "exercise choose-lambda",
+    belief=f"D ahead by {by_median:.2f}",
+    found=f"D behind by {-by_mean:.2f}, with a standard error of {error:.2f}",
+)
+
 # %% [markdown]
 # Most of the fall in `no-control` the same student has from its data alone.
 # And the best of five runs rewards scatter: a setting that varies more wins
-# it more often, whatever its mean.
+# it more often, whatever its mean. A median does not see the run that went
+# astray. Those who train with D will meet it, so it counts; and the standard
+# error, which is that of a mean, says that these runs do not decide.
 
 # %% [markdown]
 # **A cabinet of truth.** Labels, teacher and truth are three distributions.
@@ -2687,6 +2809,11 @@ kinds = Counter(
 for kind, count in kinds.most_common():
     print(f"{count:3d} exhibits: {kind}")
 print("all of the catalogue:", LABELS.keys() == misconceptions().keys())
+
+# %%
+from kdlib.exercises import print_progress
+
+print_progress(10)
 
 # %% [markdown]
 # ## Summary

@@ -31,13 +31,13 @@ kdlib: knowledge distillation of language models
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
   kdlib completion SHELL    what bash, zsh or fish needs to complete these commands
 
-RECIPE is pocket, smollm2, pocket_teacher, tiny or a file ending in .toml. `kdlib help COMMAND`
+RECIPE is pocket, smollm2, pocket_teacher, sums, tiny or a file ending in .toml. `kdlib help COMMAND`
 explains a command, `kdlib help distill pocket` lists every setting with its value, and
 `kdlib --version` says which version this is.
 
-Exit codes: 0 done; 1 something is missing (doctor), or kdlib itself failed; 2 input that cannot be
-used; 130 stopped by a signal. An error is one line; with KDLIB_TRACEBACK=1 in the environment, the
-traceback comes before it."""
+Exit codes: 0 done; 1 something is missing (doctor) or was not graded (grade), or kdlib itself
+failed; 2 input that cannot be used; 130 stopped by a signal. An error is one line; with
+KDLIB_TRACEBACK=1 in the environment, the traceback comes before it."""
 
 # Modules of kdlib.commands, with the commands that each has a function for.
 MODULES = {
@@ -64,8 +64,8 @@ COMMANDS = {name: _command(module, name) for module, names in MODULES.items() fo
 def main(arguments: list[str] | None = None) -> None:
     """Run one command.
 
-    Exit codes: 0 done, 1 a check of the doctor failed or this package did, 2 input that cannot be
-    used, 130 stopped by a signal. An error is printed as one line, after its traceback if the
+    Exit codes: 0 done, 1 a check of the doctor failed, a notebook was not graded or this package
+    failed, 2 input that cannot be used, 130 stopped by a signal. An error is printed as one line, after its traceback if the
     environment variable ``KDLIB_TRACEBACK`` is set.
 
     Args:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 
 from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.card import title
 from kdlib.exercises.kinds.numbers import NumberExercise
-from kdlib.exercises.kinds.stubs import definition
 from kdlib.exercises.kinds.written import WrittenExercise
 from website.quizzes import form, inline, is_quiz, question
 
@@ -26,7 +25,7 @@ def card_id(exercise: Exercise) -> str:
 def card(exercise: Exercise) -> str:
     """The task, as Markdown; a quiz has its form in it."""
     parts = [
-        f":::::{{admonition}} Exercise: {title(exercise)}",
+        f":::::{{admonition}} Exercise: {title(exercise.id)}",
         f":class: exercise\n:name: {card_id(exercise)}",
         "",
         f'<p class="facts">{facts(exercise)}</p>',
@@ -38,12 +37,6 @@ def card(exercise: Exercise) -> str:
         parts += [form(exercise), ""]
     parts += [hints(exercise), "", ":::::"]
     return "\n".join(parts)
-
-
-def title(exercise: Exercise) -> str:
-    """Words out of an id: "kl-of-rows" is "KL of rows"."""
-    words = re.sub(r"\bkl\b", "KL", exercise.id.replace("-", " "))
-    return words[0].upper() + words[1:]
 
 
 def facts(exercise: Exercise) -> str:
@@ -73,7 +66,7 @@ def solution(exercise: Exercise) -> str:
     if isinstance(exercise, WrittenExercise):
         parts = [paragraph(exercise.model), _points(exercise)]
     elif isinstance(exercise, NumberExercise):
-        parts = [_fenced(exercise.answer_solved), _fenced(definition(exercise.reference))]
+        parts = [_fenced(exercise.answer_solved), _fenced(exercise.working)]
     else:
         parts = [_fenced(exercise.answer_solved)]
     body = "\n\n".join(filter(None, (*parts, paragraph(exercise.explanation))))

@@ -22,6 +22,7 @@ SHOWN = re.compile(r'exercise\("([\w-]+)"\)')
 MARKED = re.compile(r"# exercise: ([\w-]+)\n")
 ANCHOR = re.compile(r'^<a (?:id|name)="([\w-]+)"></a>\s*$\n*', re.MULTILINE)
 NOT_PROSE = re.compile(r"^# NBVAL_\w+\n", re.MULTILINE)
+TO_NOTEBOOK = re.compile(r'(<a href="\d\d_\w+)\.ipynb(?=[#"])')
 NOTEBOOKS = "notebooks"  # the folder with the notebooks that readers take away, not run
 
 
@@ -62,6 +63,7 @@ def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
             cell.source = _prose(cell.source, links, chapter.number)
         elif cell.cell_type == "code":
             cell.source = NOT_PROSE.sub("", cell.source)
+            link_to_pages(cell.outputs)
     head, line, rest = cells[0].source.partition("\n")
     cells[0].source = f"{head}\n\n{facts(chapter, tested_with)}\n{line}{rest}"
     notebook.cells = cells
@@ -71,6 +73,13 @@ def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
 def _prose(text: str, links: Links, here: int) -> str:
     text = ANCHOR.sub(lambda match: f"({match[1]})=\n", text)
     return with_section_targets(links.linked(text, here))
+
+
+def link_to_pages(outputs: Sequence[NotebookNode]) -> None:
+    """A verdict links to the notebooks beside its own; on the website these are pages."""
+    for output in outputs:
+        if markup := output.get("data", {}).get("text/html"):
+            output.data["text/html"] = TO_NOTEBOOK.sub(r"\1.html", markup)
 
 
 def facts(chapter: Chapter, tested_with: str) -> str:

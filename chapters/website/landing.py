@@ -6,6 +6,7 @@ import html
 import re
 from pathlib import Path
 
+from kdlib.exercises.kinds.card import title
 from website import cards
 from website.chapter import Chapter, effort
 from website.links import Links
@@ -52,7 +53,7 @@ def exercises_page(chapters: list[Chapter], links: Links) -> str:
     ]
     for chapter in (chapter for chapter in chapters if chapter.exercises):
         rows = "\n".join(
-            f"| [{cards.title(e)}](#{cards.card_id(e)}) | {_kind(e.kind)} "
+            f"| [{title(e.id)}](#{cards.card_id(e)}) | {_kind(e.kind)} "
             f"| {cards.dots(e.difficulty)} | {e.minutes} |"
             for e in chapter.exercises
         )

@@ -9,8 +9,9 @@ from importlib import resources
 
 from kdlib.exercises.catalogue import Misconception, misconceptions
 from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.card import title
 from kdlib.exercises.kinds.functions import CodeExercise
-from website.cards import card_id, title
+from website.cards import card_id
 from website.chapter import ANCHOR, Chapter
 from website.links import Links
 
@@ -41,7 +42,7 @@ def entry(
         places.insert(0, f"[the exhibit]({exhibit}#{about.id})")
     rows.append(f"**Read.** {', '.join(places)}")
     if exercises:
-        named = ", ".join(f"[{title(e)}](#{card_id(e)})" for e in exercises)
+        named = ", ".join(f"[{title(e.id)}](#{card_id(e)})" for e in exercises)
         rows.append(f"**Exercises that name it.** {named}")
     body = "\n\n".join(rows)
     return f"(misconception-{about.id})=\n### {about.name}\n\n`{about.id}`\n\n{body}"

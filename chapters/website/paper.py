@@ -85,7 +85,7 @@ def _article(path: Path) -> Tag:
 
 def _to_appendix(article: Tag, appendix: Tag) -> None:
     """Solutions leave their exercise for the end of the book; hints are for the screen."""
-    for hint in article.select(".exercise details.hint"):
+    for hint in article.select("details.hint"):
         hint.decompose()
     for solution in article.select("details.solution"):
         exercise = solution["id"].removeprefix("solution-")

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from kdlib.exercises.catalogue import misconception
+from kdlib.exercises.judging.looks import prose
 from kdlib.exercises.judging.verdict import SIGNS, Verdict
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import LETTERS, ChoiceExercise
@@ -63,15 +64,15 @@ def form(exercise: Quiz) -> str:
 
 
 def question(exercise: Exercise) -> str:
-    """The prompt; of a choice without its options, which the form shows."""
+    """The prompt as Markdown; of a choice without its options, which the form shows."""
     if isinstance(exercise, ChoiceExercise):
-        return exercise.prompt.rsplit("\n\n", 1)[0]
-    return exercise.prompt
+        return prose(exercise.prompt.rsplit("\n\n", 1)[0])
+    return prose(exercise.prompt)
 
 
 def inline(text: str) -> str:
     """A line of Markdown as HTML."""
-    return INLINE.renderInline(text)
+    return INLINE.renderInline(prose(text))
 
 
 # ---------------------------------------------------------------- the fields

@@ -20,6 +20,7 @@ VERSION = 1
 SOLVED, SELF_MARKED, TRIED, OPEN = "solved", "self-marked", "tried", "open"
 STATES = (SOLVED, SELF_MARKED, TRIED)  # that an entry may have; what is open has none
 DONE = (SOLVED, SELF_MARKED)
+SIGNS = {SOLVED: "✓", SELF_MARKED: "✎", TRIED: "✗", OPEN: "○"}
 LOCK_SECONDS = 5.0
 
 
@@ -33,9 +34,10 @@ def folder() -> Path | None:
     )
 
 
-def record(exercise: str, state: str) -> str:
+def record(exercise: str, state: str, points: tuple[int, int] | None = None) -> str:
     """Note what a check made of an exercise, "" for nothing. What is done stays done.
 
+    points: of a rubric, how many the answer makes, and of how many; the most are kept.
     Returns what the reader should be told, mostly nothing.
     """
     place = folder()
@@ -48,6 +50,8 @@ def record(exercise: str, state: str) -> str:
         entry["checks"] += 1
         if state in DONE:
             entry["state"] = state
+        if points is not None:
+            entry["points"] = max(list(points), entry.get("points", [0, 0]))
         content = {"version": VERSION, "exercises": entries}
         write_atomically(place / "progress.json", json.dumps(content, indent=1) + "\n")
     return said
@@ -92,7 +96,12 @@ def _is_entry(entry: Any) -> bool:
         and entry.get("state") in STATES
         and isinstance(entry.get("checks"), int)
         and not isinstance(entry["checks"], bool)
+        and _are_points(entry.get("points", [0, 0]))
     )
+
+
+def _are_points(points: Any) -> bool:
+    return isinstance(points, list) and [type(number) for number in points] == [int, int]
 
 
 def _free_name(path: Path) -> Path:

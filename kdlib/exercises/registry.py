@@ -1,4 +1,4 @@
-"""All exercises of the book: an exercise belongs to it by being imported in its chapter."""
+"""All exercises of the book: it has those that a chapter's `exercises.toml` names, in that order."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import difflib
 import functools
 import importlib
 import importlib.util
+from importlib import resources
 from types import MappingProxyType
 
+from kdlib.exercises.judging.surroundings import while_imported
 from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.data import read_chapter
 
 CHAPTERS = tuple(range(1, 11))
 QUESTIONS = tuple(f"Q{number:02}" for number in range(1, 30))
@@ -28,8 +31,9 @@ def exercises() -> MappingProxyType[str, Exercise]:
 
 @functools.cache
 def chapters() -> MappingProxyType[int, tuple[Exercise, ...]]:
-    """The exercises of every chapter that has a package, in the order of its imports."""
-    return MappingProxyType({n: _of(name) for n in CHAPTERS if (name := _module(n)) is not None})
+    """The exercises of every chapter, in their order."""
+    with while_imported():
+        return MappingProxyType({n: _of(f"kdlib.exercises.chapter_{n:02}") for n in CHAPTERS})
 
 
 def exercise(id: str) -> Exercise:
@@ -48,12 +52,16 @@ def coverage() -> dict[str, tuple[str, ...]]:
     }
 
 
-def _module(chapter: int) -> str | None:
-    name = f"kdlib.exercises.chapter_{chapter:02}"
-    return name if importlib.util.find_spec(name) else None
+def _of(package: str) -> tuple[Exercise, ...]:
+    """A chapter's exercises: its file has the order and the data, its modules have the code."""
+    text = resources.files(package).joinpath("exercises.toml").read_text("utf-8")
+    order, data = read_chapter(text, where=f"{package.rpartition('.')[2]}/exercises.toml")
+    return tuple(data.get(id) or _in_code(package, id) for id in order)
 
 
-def _of(module: str) -> tuple[Exercise, ...]:
-    return tuple(
-        v for v in vars(importlib.import_module(module)).values() if isinstance(v, Exercise)
-    )
+def _in_code(package: str, id: str) -> Exercise:
+    name = id.replace("-", "_")
+    if importlib.util.find_spec(f"{package}.{name}") is None:
+        raise ValueError(f"{package}: {id!r} is in `order`, with neither a table nor a {name}.py")
+    exercise: Exercise = getattr(importlib.import_module(f"{package}.{name}"), name)
+    return exercise

@@ -85,9 +85,9 @@ def secrets(e):
 def test_a_check_is_fast_and_says_the_same_twice(e):
     for answer in [e.right_answers()[0], *(w.example for w in e.wrongs[:1])]:
         e.check(answer)  # the first call computes what is kept
-        start = time.perf_counter()
+        start = time.process_time()  # of the processor: a busy machine makes no check slow
         first = e.check(answer)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert repr(e.check(answer)) == repr(first)
 
 

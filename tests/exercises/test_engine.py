@@ -8,12 +8,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from written_examples import TWO_MODELS
 
-from kdlib.exercises import choice, code, derivation, exercise, number, ordering, right, wrong
+from kdlib.exercises import code, exercise
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.judging.values import WrongType, difference, plain, same
+from kdlib.exercises.kinds.choices import choice, right, wrong
+from kdlib.exercises.kinds.derivations import derivation
 from kdlib.exercises.kinds.formulas import same_formula
-from kdlib.exercises.kinds.numbers import read_number
+from kdlib.exercises.kinds.number_reader import read_number
+from kdlib.exercises.kinds.numbers import number
+from kdlib.exercises.kinds.orderings import ordering
 
 ABOUT = {"source": ("Q01",), "difficulty": 1, "minutes": 1, "hints": ("think", "look")}
 
@@ -147,7 +152,8 @@ def test_a_verdict_reads_well_and_shows_the_same_in_html(kl):
         "✗ kl-of-rows: not yet: The KL divergence is turned round\n"
         "  Seen:     reversed\n"
         "  Expected: forward\n"
-        '  Read:     04_kl_divergence, or misconception("kl-reversed")'
+        '  Read:     04_kl_divergence, or misconception("kl-reversed")\n'
+        '  Hint:     exercise("kl-of-rows").hint()'
     )
     for text in ("turned round", "reversed", "forward"):
         assert text in verdict._repr_html_()
@@ -208,10 +214,7 @@ def test_written_numbers_come_back(value, write):
 
 @given(st.floats(-5, 5), st.integers(0, 5))
 def test_the_stated_precision_decides(value, decimals):
-    @number(prompt="n", decimals=decimals, **ABOUT)
-    def some_number():
-        return value
-
+    some_number = number("some-number", value=value, prompt="n", decimals=decimals, **ABOUT)
     unit = 10.0**-decimals
     assert some_number.check(round(value, decimals))
     assert some_number.check(value)
@@ -221,16 +224,30 @@ def test_the_stated_precision_decides(value, decimals):
 
 
 def test_a_number_in_bits_with_a_sign_or_in_percent_is_recognised():
-    @number(prompt="n", decimals=4, unit="nats", **ABOUT)
-    def about_a_half():
-        return 0.4321
+    half = number("about-a-half", value=0.4321, prompt="n", decimals=4, unit="nats", **ABOUT)
+    assert half.check(0.4321 / math.log(2)).misconception == "nats-for-bits"
+    assert half.check(-0.4321).misconception == "sign-flipped"
+    assert "percentage" in half.check(43.21).seen
+    assert "rounding" in half.check(0.432).seen
+    assert "too large" in half.check(7).seen
+    assert half.check("what").outcome == "error"
 
-    assert about_a_half.check(0.4321 / math.log(2)).misconception == "nats-for-bits"
-    assert about_a_half.check(-0.4321).misconception == "sign-flipped"
-    assert "percentage" in about_a_half.check(43.21).seen
-    assert "rounding" in about_a_half.check(0.432).seen
-    assert "too large" in about_a_half.check(7).seen
-    assert about_a_half.check("what").outcome == "error"
+
+def test_a_number_is_computed_from_what_is_given():
+    e = number(
+        "share",
+        value="gain / (gain + loss)",
+        given={"gain": 3, "loss": "gain / 3"},
+        prompt="n",
+        decimals=2,
+        **ABOUT,
+    )
+    e.wrong("order-of-work", "1 - value", seen="the other share", expected="the share of gain")
+    assert e.check(0.75) and e.check(0.25).seen == "the other share"
+    assert "loss = gain / 3\nanswer = gain / (gain + loss)" in e.solution()
+    for formula in ("gains / 2", "1 / 0", "open('x')"):
+        with pytest.raises(ValueError, match="cannot be computed from gain, loss, value"):
+            e.wrong("order-of-work", formula, seen="x", expected="y")
 
 
 # Choices, orders, derivations
@@ -287,6 +304,27 @@ def test_formulas_are_compared_as_functions():
     for bad in ("a b", "open('x')", "a.real", "a if a else 1", "", "1/0", "9**9**9**9"):
         with pytest.raises(ValueError):
             same_formula(bad, "a", ("a",))
+
+
+def test_an_error_is_called_by_what_was_answered(kl):
+    """Only an answer that is code has an error in its code."""
+
+    def broken(p, q):
+        return p.no_such_method()
+
+    options = (right("yes", "indeed"), wrong("no", "kl-reversed", seen="no", expected="yes"))
+    unreadable = (
+        choice("pick", prompt="?", options=options, **ABOUT).check("z"),
+        number("n", value=1, prompt="n", decimals=1, **ABOUT).check("what"),
+        ordering("line-up", prompt="?", items=("one", "two"), **ABOUT).check("aab"),
+        derivation("fill", prompt="[1]", blanks=("x",), symbols=("x",), **ABOUT).check("1 / 0"),
+        TWO_MODELS.check(3),
+        TWO_MODELS.check(TWO_MODELS.model, ticked=[9]),
+    )
+    for verdict in unreadable:
+        assert verdict.outcome == "error"
+        assert repr(verdict).splitlines()[0].endswith(": your answer cannot be read"), verdict
+    assert "an error in your code" in repr(kl.check(broken))
 
 
 # Values

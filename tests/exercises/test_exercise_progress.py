@@ -5,7 +5,8 @@ import multiprocessing
 
 import pytest
 
-from kdlib.exercises import exercise, progress, progress_table
+from kdlib.exercises import chapters, exercise, print_progress, progress, progress_table
+from kdlib.exercises.notebooks.tables import chapter_progress
 
 
 @pytest.fixture
@@ -77,3 +78,65 @@ def test_several_processes_lose_nothing(folder):
     assert content["version"] == 1
     assert {e["checks"] for e in content["exercises"].values()} == {4}
     assert len(content["exercises"]) == 10
+
+
+def test_the_most_points_are_kept_and_what_is_no_pair_is_damage(folder):
+    e = exercise("why-two-models")
+    for ticked in ([1], [1, 2], []):
+        e.check("The one is large and the other one is small enough.", ticked=ticked)
+    entry = {"state": "tried", "checks": 3, "points": [2, len(e.rubric)]}
+    assert progress.read()[0] == {e.id: entry}
+    for points in ("2", [2], [2, "4"], [True, 4]):
+        content = {"version": 1, "exercises": {e.id: entry | {"points": points}}}
+        (folder / "progress.json").write_text(json.dumps(content))
+        assert "kept as" in progress.read()[1]
+
+
+def test_what_was_kept_without_points_is_read(folder):
+    folder.mkdir()
+    entries = {"why-two-models": {"state": "self-marked", "checks": 2}}
+    content = {"version": 1, "exercises": entries}
+    (folder / "progress.json").write_text(json.dumps(content))
+    assert progress.read() == (entries, "")
+
+
+def test_a_chapter_says_how_far_its_reader_is(folder, capsys):
+    exercise("what-is-trained").check("a")
+    exercise("most-informative-target").check("a")
+    print_progress(1)
+    head, *rows = capsys.readouterr().out.splitlines()
+    found = chapters()[1]
+    left = sum(e.minutes for e in found if e.id != "what-is-trained")
+    assert head == f"1 of {len(found)} exercises of chapter 1 done; about {left} minutes left"
+    assert rows[:2] == [
+        "  ✓ solved:      what-is-trained",
+        "  ✗ tried:       most-informative-target",
+    ]
+    listed = " ".join(rows[2:]).replace("○ open:", "").replace(",", " ").split()
+    assert {*listed, "what-is-trained", "most-informative-target"} == {e.id for e in found}
+    assert max(map(len, (head, *rows))) <= 79
+
+
+def test_a_chapter_that_is_done_has_no_minutes_left(folder):
+    found = chapters()[3]
+    for e in found:
+        progress.record(e.id, "solved" if e.kind != "written" else "self-marked")
+    head, *rows = chapter_progress(3).splitlines()
+    assert head == f"{len(found)} of {len(found)} exercises of chapter 3 done"
+    assert [row.split()[1] for row in rows if ":" in row] == ["solved:", "self-marked:"]
+
+
+def test_without_progress_a_chapter_says_the_same_to_everyone(folder, monkeypatch):
+    """So is it built, and its notebook holds nobody's progress."""
+    monkeypatch.setenv(progress.FOLDER, "off")
+    before = chapter_progress(1)
+    monkeypatch.setenv(progress.FOLDER, str(folder))
+    exercise("what-is-trained").check("a")
+    assert chapter_progress(1) != before
+    monkeypatch.setenv(progress.FOLDER, "off")
+    assert chapter_progress(1) == before and "done" in before
+
+
+def test_a_chapter_without_exercises_is_refused():
+    with pytest.raises(ValueError, match="12 has no exercises"):
+        print_progress(12)

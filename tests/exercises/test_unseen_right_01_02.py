@@ -32,6 +32,11 @@ def soften_logsumexp(z, t):
 
 
 @unseen.right("soften")
+def soften_logsumexp_in_float32(z, t):
+    return torch.exp(z / t - torch.logsumexp(z / t, dim=-1, keepdim=True))
+
+
+@unseen.right("soften")
 def soften_lists(logits, temperature):
     def row(values):
         if isinstance(values[0], list):
@@ -74,6 +79,21 @@ def dark_knowledge_numpy(p):
     return np.divide(q, s, out=np.zeros_like(q), where=s > 0)
 
 
+@unseen.right("dark-knowledge")
+def dark_knowledge_by_what_the_top_leaves(p):
+    top = p.max(-1, keepdim=True)
+    left = 1 - top.values
+    return p.scatter(-1, top.indices, 0) / torch.where(left == 0, 1, left)
+
+
+@unseen.right("push")
+def push_as_a_difference(p, z):
+    before = z.reshape(-1, z.shape[-1])
+    after = torch.nn.Parameter(before.clone())
+    F.cross_entropy(after, p.reshape(before.shape), reduction="sum").backward()
+    return ((after - after.grad) - before).reshape(z.shape).detach()
+
+
 @unseen.right("push")
 def push_loop(p, z):
     flat_p, flat_z = p.reshape(-1, p.shape[-1]), z.reshape(-1, z.shape[-1])
@@ -88,6 +108,14 @@ def step_restoring_the_mode(teacher, student, x, x_short):
     teacher.train(was_training)
     p, q = Categorical(logits=target), Categorical(logits=student(x_short))
     return kl_divergence(p, q).mean()
+
+
+@unseen.right("distillation-step-loss")
+def step_of_a_frozen_teacher(teacher, student, x, x_short):
+    teacher.requires_grad_(False).eval()
+    teacher.zero_grad()
+    loss = torch.nn.KLDivLoss(reduction="batchmean", log_target=True)
+    return loss(student.train()(x_short).log_softmax(-1), teacher(x).log_softmax(-1))
 
 
 @unseen.right("dataset-loss")
@@ -120,14 +148,15 @@ def loss_accumulated(t, s, temperature):
     for row_t, row_s in zip(t.double(), s.double()):
         for a, b in zip(row_t, row_s):
             log_p, log_q = F.log_softmax(a / temperature, 0), F.log_softmax(b / temperature, 0)
-            total += float((log_p.exp() * (log_p - log_q)).sum())
+            total += (log_p.exp() * (log_p - log_q)).sum()
             count += 1
     return total / count * temperature * temperature
 
 
 @unseen.right("training-pairs")
 def pairs_comprehension(data, short_context):
-    return tuple(((c + " " + z).strip(), (short_context + " " + z).strip()) for c, z in data)
+    short = short_context and short_context + " "
+    return tuple((c + bool(c) * " " + z, short + z) for c, z in data)
 
 
 @unseen.right("one-hot-of-top")
@@ -145,6 +174,22 @@ def one_hot_last_of_ties(log_p):
 def blind_by_kl_div(p):
     q = p.mean(0, keepdim=True).log().expand_as(p)
     return torch.where(p > 0, p * (p.clamp_min(1e-30).log() - q), 0).sum() / len(p)
+
+
+@unseen.right("blind-student-loss")
+def blind_by_steps(p):
+    logits = torch.zeros(p.shape[1], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([logits], max_iter=100, line_search_fn="strong_wolfe")
+    rows = [torch.distributions.Categorical(probs=row) for row in p.double()]
+
+    def loss():
+        optimiser.zero_grad()
+        value = sum(-r.entropy() - (r.probs * logits.log_softmax(0)).sum() for r in rows) / len(p)
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return loss().item()
 
 
 @unseen.right("losses-of-settings")

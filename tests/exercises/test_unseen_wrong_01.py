@@ -178,6 +178,117 @@ def push_by_the_jacobian(p, z):
     return (jacobian @ (p - q)[..., None])[..., 0]
 
 
+@unseen.wrong("soften", "temperature-after-softmax")
+def soften_power_in_logs(logits, temperature):
+    return F.normalize(F.softmax(logits, -1).pow(1 / temperature), p=1, dim=-1)
+
+
+@unseen.wrong("pairs-told-apart", None)
+def pairs_at_least(p, tolerance):
+    n = p.shape[-1]
+    return sum((p[..., i] - p[..., j]).abs() >= tolerance for i in range(n) for j in range(i))
+
+
+@unseen.wrong("dark-knowledge", "rest-not-renormalised")
+def dark_with_a_small_number(p):
+    rest = p.scatter(-1, p.argmax(-1, keepdim=True), 0)
+    return rest / (rest.sum(-1, keepdim=True) + 1e-8)
+
+
+@unseen.wrong("dark-knowledge", "rest-not-renormalised")
+def dark_with_a_clamp(p):
+    rest = p.scatter(-1, p.argmax(-1, keepdim=True), 0)
+    return rest / rest.sum(-1, keepdim=True).clamp_min(1e-5)
+
+
+@unseen.wrong("push", "floor-in-logarithm")
+def push_with_a_clamp(p, z):
+    z = z.clone().requires_grad_()
+    (-(p * z.softmax(-1).clamp_min(1e-9).log()).sum()).backward()
+    return -z.grad
+
+
+@unseen.wrong("push", "floor-in-logarithm", "softmax-overflow")
+def push_with_a_plain_logarithm(p, z):
+    z = z.clone().requires_grad_()
+    (-(p * z.softmax(-1).log()).sum()).backward()
+    return -z.grad.nan_to_num(0)
+
+
+@unseen.wrong("distillation-step-loss", "model-handed-back-changed")
+def step_student_left_in_eval(teacher, student, x, x_short):
+    teacher.eval()
+    student.eval()
+    with torch.no_grad():
+        p = teacher(x).softmax(-1)
+    return F.kl_div(student(x_short).log_softmax(-1), p, reduction="batchmean")
+
+
+@unseen.wrong("distillation-step-loss", "model-handed-back-changed")
+def step_that_clears_gradients(teacher, student, x, x_short):
+    teacher.eval()
+    student.zero_grad()
+    p = teacher(x).detach().softmax(-1)
+    return F.kl_div(student(x_short).log_softmax(-1), p, reduction="batchmean")
+
+
+@unseen.wrong("distillation-step-loss", "student-gets-no-gradient")
+def step_as_a_number(teacher, student, x, x_short):
+    teacher.eval()
+    p = teacher(x).softmax(-1)
+    return F.kl_div(student(x_short).log_softmax(-1), p, reduction="batchmean").item()
+
+
+@unseen.wrong("distillation-step-loss", "floor-in-logarithm")
+def step_with_epsilon(teacher, student, x, x_short):
+    teacher.eval()
+    p = teacher(x).detach().softmax(-1) + 1e-10
+    return (p * (p / (student(x_short).softmax(-1) + 1e-10)).log()).sum(-1).mean()
+
+
+@unseen.wrong("times-smaller", "precision-forgotten")
+def smaller_never_by_more_bytes(teacher, student):
+    return teacher[0] / student[0] * max(1, teacher[1] / student[1])
+
+
+@unseen.wrong("times-smaller", None)
+def smaller_in_whole_times(teacher, student):
+    return teacher[0] * teacher[1] // (student[0] * student[1])
+
+
+@unseen.wrong("soften", None)
+def soften_at_whole_temperatures(logits, temperature):
+    return torch.softmax(logits / (int(temperature) if temperature > 1 else temperature), -1)
+
+
+@unseen.wrong("target-entropy", "floor-in-logarithm")
+def entropy_with_a_high_floor(p):
+    return -(p * p.clamp_min(1e-4).log()).sum(-1)
+
+
+@unseen.wrong("dark-knowledge", "rest-not-renormalised")
+def dark_over_a_floor(p):
+    rest = p * (1 - F.one_hot(p.argmax(-1), p.shape[-1]))
+    return rest / rest.sum(-1, keepdim=True).clamp_min(1e-6)
+
+
+@unseen.wrong("dark-knowledge", None)
+def dark_without_the_nearly_likeliest(p):
+    rest = p * (1 - F.one_hot((100 * p).round().argmax(-1), p.shape[-1]))
+    return (rest / rest.sum(-1, keepdim=True)).nan_to_num(0)
+
+
+@unseen.wrong("distillation-step-loss", "model-handed-back-changed")
+def step_that_is_taken(teacher, student, x, x_short):
+    with torch.no_grad():
+        target = teacher.eval()(x).softmax(-1)
+    loss = F.kl_div(student(x_short).log_softmax(-1), target, reduction="batchmean")
+    optimiser = torch.optim.SGD(student.parameters(), lr=0.1)
+    loss.backward(retain_graph=True)
+    optimiser.step()
+    return loss
+
+
 @pytest.mark.filterwarnings("ignore:reduction")
 def test_unseen_mistakes_are_named():
     assert_nine_in_ten(unseen.of_chapter(1))

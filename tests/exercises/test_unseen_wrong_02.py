@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.special import log_softmax as scipy_log_softmax
 from torch.distributions import Categorical, kl_divergence
-from unseen import Unseen, assert_nine_in_ten
+from unseen import Unseen, assert_nine_in_ten, categoricals
 
 unseen = Unseen()
 
@@ -42,7 +43,7 @@ def dataset_log_target(log_p, log_q):
     return F.kl_div(log_q, log_p, log_target=True, reduction="sum")
 
 
-@unseen.wrong("dataset-loss", "zero-log-zero")
+@unseen.wrong("dataset-loss", "zero-log-zero", "floor-in-logarithm")
 def dataset_clamped(log_p, log_q):
     p, q = log_p.exp(), log_q.exp()
     return (p * ((p + 1e-8) / (q + 1e-8)).log()).sum()
@@ -232,6 +233,169 @@ def hot_topk(log_p):
 def sequence_exchanged(token_losses, mask):
     total = (token_losses * mask).sum(-1)
     return total / mask.sum(-1), total
+
+
+def softened(t, s, temperature, log):
+    """The loss with another logarithm of the softmax."""
+    log_p, log_q = log((t / temperature).softmax(-1)), log((s / temperature).softmax(-1))
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+@unseen.wrong("distillation-loss", "floor-in-logarithm")
+def loss_with_epsilon(t, s, temperature):
+    return softened(t, s, temperature, lambda q: (q + 1e-8).log())
+
+
+@unseen.wrong("distillation-loss", "floor-in-logarithm")
+def loss_with_a_tiny_epsilon(t, s, temperature):
+    return softened(t, s, temperature, lambda q: (q + 1e-12).log())
+
+
+@unseen.wrong("distillation-loss", "floor-in-logarithm")
+def loss_of_clamped_probabilities(t, s, temperature):
+    return softened(t, s, temperature, lambda q: q.clamp_min(1e-9).log())
+
+
+@unseen.wrong("distillation-loss", "floor-in-logarithm")
+def loss_of_clamped_logarithms(t, s, temperature):
+    return softened(t, s, temperature, lambda q: q.log().clamp_min(-80))
+
+
+@unseen.wrong("distillation-loss", "softmax-overflow")
+def loss_with_a_plain_logarithm(t, s, temperature):
+    p, log_q = (t / temperature).softmax(-1), (s / temperature).softmax(-1).log()
+    return temperature**2 * F.kl_div(log_q, p, reduction="none").sum(-1).mean()
+
+
+@unseen.wrong("distillation-loss", "student-gets-no-gradient")
+def loss_under_no_grad(t, s, temperature):
+    with torch.no_grad():
+        return (
+            temperature**2 * kl_divergence(*categoricals(t / temperature, s / temperature)).mean()
+        )
+
+
+@unseen.wrong("distillation-loss", "student-gets-no-gradient")
+def loss_of_a_detached_student(t, s, temperature):
+    kl = kl_divergence(*categoricals(t / temperature, s.detach() / temperature))
+    return temperature**2 * kl.mean()
+
+
+@unseen.wrong("distillation-loss", "student-gets-no-gradient")
+def loss_as_a_number(t, s, temperature):
+    return temperature**2 * float(
+        kl_divergence(*categoricals(t / temperature, s / temperature)).mean()
+    )
+
+
+@unseen.wrong("distillation-loss", "student-gets-no-gradient")
+def loss_in_numpy(t, s, temperature):
+    log_p, log_q = (scipy_log_softmax(np.asarray(x) / temperature, axis=-1) for x in (t, s))
+    return temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(-1).mean()
+
+
+@unseen.wrong("dataset-loss", "floor-in-logarithm", "zero-log-zero")
+def dataset_with_epsilon(log_p, log_q):
+    p = log_p.exp()
+    return (torch.xlogy(p, p) - p * (log_q.exp() + 1e-10).log()).sum()
+
+
+@unseen.wrong("training-pairs", None)
+def pairs_stripped(data, short_context):
+    return [((c + " " + z).strip(), (short_context + " " + z).strip()) for c, z in data]
+
+
+@unseen.wrong("training-pairs", None)
+def pairs_with_single_spaces(data, short_context):
+    return [tuple(" ".join(f"{x} {z}".split()) for x in (c, short_context)) for c, z in data]
+
+
+@unseen.wrong("one-hot-of-top", "ties-counted-twice")
+def hot_shared(log_p):
+    at_the_top = (log_p == log_p.amax(-1, keepdim=True)).float()
+    return F.normalize(at_the_top, p=1, dim=-1)
+
+
+@unseen.wrong("one-hot-of-top", None, "ties-counted-twice")
+def hot_rounded(log_p):
+    return F.one_hot(log_p.half().argmax(-1), log_p.shape[-1])
+
+
+@unseen.wrong("losses-of-settings", "off-by-one")
+def settings_from_one(log_p, settings):
+    losses = [F.kl_div(q, log_p, reduction="sum", log_target=True) for q in settings]
+    return losses, 1 + int(np.argmin(losses))
+
+
+@unseen.wrong("losses-of-settings", "wrong-word")
+def settings_always_the_first(log_p, settings):
+    return [float((log_p.exp() * (log_p - q)).sum()) for q in settings], 0
+
+
+@unseen.wrong("losses-of-settings", None)
+def settings_exchanged(log_p, settings):
+    losses = [float((log_p.exp() * (log_p - q)).sum()) for q in settings]
+    return int(np.argmin(losses)), losses
+
+
+@unseen.wrong("losses-of-settings", None)
+def settings_best_loss(log_p, settings):
+    losses = [float((log_p.exp() * (log_p - q)).sum()) for q in settings]
+    return losses, min(losses)
+
+
+@unseen.wrong("losses-of-settings", "floor-in-logarithm")
+def settings_with_epsilon(log_p, settings):
+    p = log_p.exp()
+    losses = [float((p * ((p + 1e-9) / (q.exp() + 1e-9)).log()).sum()) for q in settings]
+    return losses, int(np.argmin(losses))
+
+
+@unseen.wrong("sequence-losses", "padding-counted")
+def sequence_nonzero(token_losses, mask):
+    kept = token_losses * mask
+    return kept.sum(-1), kept.sum(-1) / kept.count_nonzero(dim=-1)
+
+
+@unseen.wrong("dataset-loss", "zero-log-zero")
+def dataset_nan_for_nothing(log_p, log_q):
+    return (log_p.exp() * (log_p - log_q)).sum(-1).nan_to_num(0).sum()
+
+
+@unseen.wrong("training-pairs", None)
+def pairs_without_repeats(data, short_context):
+    pairs = ([f"{c} {z}" if c else z for c in (long, short_context)] for long, z in data)
+    return list(dict.fromkeys(map(tuple, pairs)))
+
+
+@unseen.wrong("blind-student-loss", "ce-called-kl")
+def blind_entropy_of_one(p):
+    entropy = torch.special.entr(p).sum(-1)
+    centre = torch.special.entr(p.mean(0)).sum()
+    return centre - entropy.mean() if len(p) > 1 else centre
+
+
+@unseen.wrong("blind-student-loss", None)
+def blind_to_repeats(p):
+    p = torch.unique(p, dim=0)
+    return torch.special.entr(p.mean(0)).sum() - torch.special.entr(p).sum(-1).mean()
+
+
+@unseen.wrong("losses-of-settings", None)
+def settings_by_median(log_p, settings):
+    losses = [(log_p.exp() * (log_p - q)).sum(-1) for q in settings]
+    return [x.sum() for x in losses], int(np.argmin([float(x.median()) for x in losses]))
+
+
+@unseen.wrong("part-loss", None)
+def part_of_different_losses(token_losses, first, last):
+    return token_losses[first - 1 : last].unique().sum()
+
+
+@unseen.wrong("loss-per-token", None)
+def per_token_with_loss(batches):
+    losses = torch.cat([sentence for batch in batches for sentence in batch])
+    return losses[losses > 0].mean()
 
 
 @pytest.mark.filterwarnings("ignore:reduction")

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch.distributions import Categorical, kl_divergence
 from unseen import Unseen, assert_nine_in_ten
 
+from kdlib.exercises import exercise
+
 unseen = Unseen()
 
 
@@ -26,7 +28,7 @@ def f2_of_probabilities_as_logits(log_p, log_q):
     return F.cross_entropy(log_q.exp(), log_p.exp(), reduction="none")
 
 
-@unseen.wrong("sequence-cross-entropy", "zero-log-zero")
+@unseen.wrong("sequence-cross-entropy", "floor-in-logarithm")
 def f2_with_a_floor(log_p, log_q):
     return -(log_p.exp() * (log_q.exp() + 1e-10).log()).sum(-1)
 
@@ -157,7 +159,125 @@ unseen.wrong("worst-skew-kl", "divergences-mixed-up")("0.693")
 unseen.wrong("worst-skew-kl", "nats-for-bits")(np.log2(10))
 
 
+@unseen.wrong("sequence-cross-entropy", "zero-log-zero")
+def f2_of_likely_outputs(log_p, log_q):
+    return -(log_p.exp() * log_q.masked_fill(log_p < -20, 0)).sum(-1)
+
+
+@unseen.wrong("best-output-loss", "ties-counted-twice")
+def f4_of_all_favourites(log_p, log_q):
+    best = log_p == log_p.max(-1, keepdim=True).values
+    return -torch.where(best, log_q, 0.0).sum(-1), 1 - log_p.max(-1).values.exp()
+
+
+@unseen.wrong("kl-of-rows", "zero-log-zero")
+def rows_of_likely_words(log_p, log_q):
+    return torch.where(log_p < -8, 0.0, log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+@unseen.wrong("two-fits", "zero-log-zero")
+def fits_over_a_low_floor(log_p, candidates):
+    forward = (log_p.exp() * (log_p.clamp_min(-100) - candidates.clamp_min(-100))).sum(-1)
+    reverse = torch.where(candidates > -math.inf, candidates.exp() * (candidates - log_p), 0.0)
+    return int(forward.argmin()), int(reverse.sum(-1).argmin())
+
+
+@unseen.wrong("mixture-divergence", None)
+def mixture_of_tenths(log_p, log_q, beta):
+    beta = max(round(beta, 1), 0.1)
+    p, q = log_p.exp(), log_q.exp()
+    centre = torch.special.entr(beta * p + (1 - beta) * q)
+    return (centre - beta * torch.special.entr(p) - (1 - beta) * torch.special.entr(q)).sum(-1)
+
+
+@unseen.wrong("kl-over-tokens", None)
+def tokens_over_a_mask_of_minus_30(teacher, student, tokens):
+    masked = (
+        x.double().index_fill(1, torch.arange(tokens, x.shape[1]), -30.0).log_softmax(-1)
+        for x in (teacher, student)
+    )
+    log_p, log_q = (x[:, :tokens] for x in masked)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
 @pytest.mark.filterwarnings("ignore:reduction")
 @pytest.mark.parametrize("chapter", [3, 4])
 def test_unseen_mistakes_are_named(chapter):
     assert_nine_in_ten(unseen.of_chapter(chapter))
+
+
+STUDENTS = {  # the arguments that hold the student's log-probabilities
+    "sequence-cross-entropy": (1,),
+    "chain-rule-loss": (2, 3),
+    "sampled-loss": (1,),
+    "best-output-loss": (1,),
+}
+
+
+def with_changed(id, places, change):
+    """The reference; the arguments at these places are changed before."""
+    reference = exercise(id).reference
+    return lambda *args: reference(*(change(x) if i in places else x for i, x in enumerate(args)))
+
+
+def as_numbers(result):
+    return tuple(x.tolist() for x in result) if isinstance(result, tuple) else result.tolist()
+
+
+@pytest.mark.parametrize("id", STUDENTS)
+def test_a_loss_that_cannot_train_is_named(id):
+    reference, places = exercise(id).reference, STUDENTS[id]
+    cut_off = [
+        torch.no_grad()(reference),
+        torch.inference_mode()(reference),
+        with_changed(id, places, torch.Tensor.detach),
+        with_changed(id, places[-1:], torch.Tensor.detach),
+        lambda *args: as_numbers(reference(*args)),
+        with_changed(id, places, lambda x: torch.from_numpy(x.numpy())),
+    ]
+    for answer in cut_off:
+        verdict = exercise(id).check(answer)
+        assert verdict.misconception == "student-gets-no-gradient", verdict
+
+
+def test_of_a_loss_that_cannot_train_the_other_mistake_is_said_first():
+    verdict = exercise("sequence-cross-entropy").check(lambda p, q: cross_entropy(q, p).tolist())
+    assert verdict.misconception == "kl-reversed"
+
+
+FLOORS = {
+    "1e-8 added": lambda log: (log.exp() + 1e-8).log(),
+    "1e-12 added": lambda log: (log.exp() + 1e-12).log(),
+    "at least 1e-9": lambda log: log.exp().clamp_min(1e-9).log(),
+    "at least -20": lambda log: log.clamp(min=-20),
+}
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("id", [*STUDENTS, "kl-of-rows"])
+def test_a_floor_in_the_logarithm_is_named(id, floor):
+    answer = with_changed(id, STUDENTS.get(id, (1,)), FLOORS[floor])
+    verdict = exercise(id).check(answer)
+    assert verdict.misconception == "floor-in-logarithm", verdict
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_that_changes_a_fit_or_a_gradient_is_wrong(floor):
+    answer = with_changed("logit-gradients", (0,), FLOORS[floor])
+    assert exercise("logit-gradients").check(answer).misconception == "floor-in-logarithm"
+    answer = with_changed("two-fits", (0, 1), FLOORS[floor])
+    assert exercise("two-fits").check(answer).outcome == "wrong"
+
+
+def test_no_nan_is_said_to_win_where_zeros_are_clamped():
+    naive = lambda p, q: (p.exp() * (p - q)).sum(-1).argmin()
+    clamp = lambda x: x.clamp(min=-20)
+    verdict = exercise("two-fits").check(
+        lambda p, q: (naive(clamp(p), clamp(q)), naive(clamp(q), clamp(p)))
+    )
+    assert verdict.misconception == "zero-log-zero" and "NaN" not in verdict.seen
+
+
+def test_a_logarithm_with_something_added_is_still_rounded():
+    answer = lambda vocabulary, terms: math.floor(math.log(terms, vocabulary) + 1e-9)
+    assert exercise("longest-that-fits").check(answer).misconception == "float-logarithm"

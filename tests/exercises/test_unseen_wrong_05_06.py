@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from unseen import Unseen, assert_nine_in_ten
 
+from kdlib.exercises import exercise
+
 unseen = Unseen()
 
 
@@ -169,6 +171,114 @@ def best_lambda_mean(*world):
 unseen.wrong("accuracy-behind-the-noise", "complement-for-rate")(0.2)
 
 
+@unseen.wrong("choose-lambda", None)
+def choose_with_the_teacher(lambdas, losses):
+    means, best = losses.mean(1), int(losses.mean(1).argmin())
+    limit = means[best] + losses[best].std() / losses.shape[1] ** 0.5
+    return min([x for x, mean in zip(lambdas, means) if mean <= limit and x > 0], default=0.0)
+
+
+@unseen.wrong("combined-objective", "floor-in-logarithm")
+def objective_over_a_low_floor(labels, teacher, student, lambda_):
+    log_q = student.softmax(-1).clamp_min(1e-30).log()
+    return log_q.gather(1, labels[:, None]).sum() - lambda_ * kl(teacher, student)
+
+
 @pytest.mark.parametrize("chapter", [5, 6])
 def test_unseen_mistakes_are_named(chapter):
     assert_nine_in_ten(unseen.of_chapter(chapter))
+
+
+def objective(labels, teacher, student, lambda_, log_softmax=lambda x: x.log_softmax(-1)):
+    log_p, log_q = log_softmax(teacher), log_softmax(student)
+    kd = torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0).sum()
+    return log_q.gather(-1, labels[:, None]).sum() - lambda_ * kd
+
+
+def test_an_objective_that_cannot_train_is_named():
+    for answer in (
+        torch.no_grad()(objective),
+        lambda y, t, s, x: objective(y, t, s.detach(), x),
+        lambda y, t, s, x: objective(y, t, s, x).item(),
+    ):
+        verdict = exercise("combined-objective").check(answer)
+        assert verdict.misconception == "student-gets-no-gradient", verdict
+
+
+def test_an_objective_of_which_a_term_cannot_train_is_named():
+    half = lambda y, t, s, x: objective(y, t, s, 0) - x * kl(t, s.detach())
+    verdict = exercise("combined-objective").check(half)
+    assert verdict.misconception == "student-gets-no-gradient", verdict
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-10, 1e-20])
+def test_a_floor_in_the_objective_is_named(eps):
+    floored = lambda x: (x.softmax(-1) + eps).log()
+    clamped = lambda x: x.softmax(-1).clamp_min(eps).log()
+    for log_softmax in (floored, clamped):
+        verdict = exercise("combined-objective").check(
+            lambda *args, f=log_softmax: objective(*args, log_softmax=f)
+        )
+        assert verdict.misconception == "floor-in-logarithm", verdict
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-12])
+def test_a_floor_in_the_distance_from_the_truth_is_named(eps):
+    for floor in (lambda q: q + eps, lambda q: q.clamp(min=eps)):
+        terms = lambda truth, q, f=floor: torch.xlogy(truth, truth) - truth * f(q).log()
+        distance = lambda truth, labels, q, f=terms: f(truth, q).sum(-1).mean()
+        verdict = exercise("best-lambda").check(searched(distance))
+        assert verdict.misconception == "floor-in-logarithm", verdict
+
+
+def test_soft_labels_are_no_one_hot_labels():
+    def answer(labels, teacher, student, lambda_, temperature):
+        hard = F.one_hot(labels.argmax(-1), labels.shape[-1])
+        return exercise("combined-gradient").reference(hard, teacher, student, lambda_, temperature)
+
+    assert exercise("combined-gradient").check(answer).outcome == "wrong"
+
+
+def test_a_word_that_is_true_once_counts():
+    def answer(true, given, words):
+        counts = torch.eye(words)[true].T @ torch.eye(words)[given]
+        totals = counts.sum(1, keepdim=True)
+        return torch.where(totals > 1, counts / totals.clamp(min=1), torch.eye(words))
+
+    assert exercise("noise-matrix").check(answer).outcome == "wrong"
+
+
+def test_a_power_of_the_softmax_is_no_temperature():
+    def answer(labels, teacher, student, lambda_, temperature):
+        soften = lambda x: F.normalize(x.softmax(-1) ** (1 / temperature), p=1, dim=-1)
+        apart = soften(student) - soften(teacher)
+        return student.softmax(-1) - labels + lambda_ * temperature * apart
+
+    verdict = exercise("combined-gradient").check(answer)
+    assert verdict.misconception == "temperature-after-softmax", verdict
+
+
+def test_counts_go_beyond_a_byte():
+    def answer(true, given, words):
+        counts = torch.zeros(words, words, dtype=torch.uint8)
+        for pair in zip(true, given):
+            counts[pair] += 1
+        totals = counts.sum(1, keepdim=True)
+        return torch.where(totals > 0, counts / totals.clamp(min=1), torch.eye(words))
+
+    assert exercise("noise-matrix").check(answer).outcome == "wrong"
+
+
+def test_nan_at_exact_zeros_has_its_own_name():
+    logs = searched(lambda truth, _, q: (truth * (truth.log() - q.log())).sum(-1).mean())
+    div = searched(lambda truth, _, q: F.kl_div(q.log(), truth, reduction="batchmean"))
+    for answer in (logs, div):
+        assert exercise("best-lambda").check(answer).misconception == "zero-log-zero"
+
+
+def test_words_that_do_not_occur_have_their_rows_and_columns():
+    def answer(true, given, words):
+        seen = int(torch.cat([true, given]).max()) + 1
+        return exercise("noise-matrix").reference(true, given, seen)
+
+    assert exercise("noise-matrix").check(answer).outcome == "wrong"

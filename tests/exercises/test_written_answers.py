@@ -8,7 +8,8 @@ import pytest
 from written_examples import DIRECTION, TWO_MODELS
 
 from kdlib.exercises import exercises, export_json, misconceptions, progress, progress_table
-from kdlib.exercises.kinds.written import WrittenExercise, point, written
+from kdlib.exercises.judging.rubric import Point
+from kdlib.exercises.kinds.written import WrittenExercise, written
 
 BOOK = [e for e in exercises().values() if isinstance(e, WrittenExercise)]
 EVERY = [TWO_MODELS, DIRECTION, *BOOK]
@@ -223,7 +224,7 @@ def test_another_number_is_not_taken_for_it(text):
 
 def test_whole_numbers_and_thousands():
     def holds(value, text):
-        return point("Says it.", misconception="sign-flipped", found=value).is_in(text)
+        return Point("Says it.", misconception="sign-flipped", found=value).is_in(text)
 
     assert holds(14_000, "a layer of 14,000 labels") and holds(14_000, "of 14000 labels.")
     assert holds(31, "31 million") and not holds(31, "131 million") and not holds(31, "30.6")
@@ -247,7 +248,7 @@ def make(*rubric, model="A model answer of some words, with 31 in it. It has a s
     return written("made-up", model=model, rubric=rubric, **about)
 
 
-PLAIN = [point(f"Says {n}.", misconception="sign-flipped") for n in range(5)]
+PLAIN = [Point(f"Says {n}.", misconception="sign-flipped") for n in range(5)]
 
 
 def test_an_author_is_told_of_a_rubric_that_cannot_work():
@@ -256,9 +257,9 @@ def test_an_author_is_told_of_a_rubric_that_cannot_work():
         with pytest.raises(ValueError, match="must have 3 or 4"):
             make(*PLAIN[:count])
     with pytest.raises(ValueError, match="not in misconceptions.toml"):
-        point("x", misconception="no-such-mistake")
+        Point("x", misconception="no-such-mistake")
     with pytest.raises(re.error):
-        point("x", misconception="sign-flipped", found="(")
+        Point("x", misconception="sign-flipped", found="(")
 
 
 # ---------------------------------------------------------------- progress and export
@@ -290,6 +291,6 @@ def test_progress_says_who_marked(monkeypatch, tmp_path, in_book):
     assert head.split()[:5] == ["chapter", "solved", "self-marked", "tried", "open"]
     assert row.split() == ["01", "0", "1", "0", "1", "5"]
     two, other = json.loads(export_json())
-    assert two["progress"] == {"state": "self-marked", "checks": 4}
+    assert two["progress"] == {"state": "self-marked", "checks": 4, "points": [3, 3]}
     assert two["kind"] == "written" and two["model"] == TWO_MODELS.model
     assert [p["looked_for"] for p in other["rubric"]] == [True] * 4

@@ -1,6 +1,7 @@
 """Two written exercises that stand in no chapter, for the tests of how such answers are marked."""
 
-from kdlib.exercises.kinds.written import point, written
+from kdlib.exercises.judging.rubric import Point
+from kdlib.exercises.kinds.written import written
 
 TWO_MODELS = written(
     "two-models",
@@ -19,18 +20,18 @@ TWO_MODELS = written(
         "Its targets come from the teacher, so it learns what a small model would not find alone."
     ),
     rubric=(
-        point(
+        Point(
             "Says that the teacher is paid for once, during training.",
             misconception="larger-taken-for-teacher",
             without="The teacher is large, has learned more than anybody, and answers on the phone.",
         ),
-        point(
+        Point(
             "Names the student's size.",
             misconception="precision-forgotten",
             found=31,
             without="The student is much smaller than its teacher, and so it fits into a phone.",
         ),
-        point(
+        Point(
             "Says that the targets are the teacher's.",
             misconception="labels-for-teacher",
             found=r"targets? (come|are taken) from the teacher",
@@ -49,21 +50,21 @@ DIRECTION = written(
     hints=("Look at the walls.", "Where is the student's probability in the formula?"),
     model=(
         "The forward direction covers both peaks. It weighs by the teacher, and its value is "
-        "0.7044 here. The triangle inequality does not hold, whatever $\\lambda$ is."
+        "0.7044 here. The triangle inequality does not hold. The weight is $\\lambda$."
     ),
     rubric=(
-        point(
+        Point(
             "Says that the forward direction covers.",
             misconception="kl-reversed",
             found=r"\bforward\b.*\bcovers?\b",
             without="The reverse direction covers both peaks, since the student may go anywhere.",
         ),
-        point("Gives the value.", misconception="nats-for-bits", found=0.7044),
-        point(
+        Point("Gives the value.", misconception="nats-for-bits", found=0.7044),
+        Point(
             "Says that it is not a metric.",
             misconception="ce-called-kl",
             found=r"(not a metric|triangle inequality (fails|does not hold))",
         ),
-        point("Names the letter.", misconception="lambda-direction", found=lambda t: "lambda" in t),
+        Point("Names the letter.", misconception="lambda-direction", found=r"\blambda\b"),
     ),
 )

@@ -2,7 +2,9 @@
 
 import nbformat
 import pytest
-from website import chapter, landing, links, misconceptions, notation
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
+from website import chapter, landing, links, misconceptions, notation, quizzes
 from website.vendor import Unavailable, Vendored
 
 from kdlib.exercises import exercise
@@ -54,10 +56,35 @@ def test_an_exercise_of_code_keeps_its_cell_and_a_quiz_does_not():
     assert "def kl_of_rows" in made[2].source and "answer = 0.60" in made[4].source
 
 
+def test_the_stars_of_a_product_are_no_emphasis():
+    prompt = quizzes.question(exercise("students-that-swap"))
+    assert "a*log(w)" in MarkdownIt("commonmark").render(prompt)
+    assert quizzes.inline("It is a*b*log(q*r), *not* `a*b`.") == (
+        "It is a*b*log(q*r), <em>not</em> <code>a*b</code>."
+    )
+
+
 def test_an_exercise_that_is_only_shown_stays_as_it_is():
     assert [c.source for c in chapter.with_exercises(cells('exercise("soften")'))] == [
         'exercise("soften")'
     ]
+
+
+def test_a_verdict_leads_to_pages_and_not_to_notebooks():
+    """As chapter 0 has one: its links lead to the notebooks beside a reader's own."""
+    shown = exercise("soften").judge(lambda logits, temperature: (logits * temperature).softmax(-1))
+    data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
+    outputs = [
+        nbformat.v4.new_output("execute_result", data),
+        nbformat.v4.new_output("stream", text='<a href="01_one.ipynb">'),
+    ]
+    chapter.link_to_pages(outputs)
+    links = BeautifulSoup(outputs[0].data["text/html"], "html.parser").select("a")
+    assert [link["href"] for link in links] == [
+        "01_teacher_and_student.html",
+        "10_the_bug_museum.html#temperature-inverted",
+    ]
+    assert outputs[0].data["text/plain"] == repr(shown) and "ipynb" in outputs[1].text
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(8, "15 min"), (60, "1 h"), (80, "1 h 15 min")])

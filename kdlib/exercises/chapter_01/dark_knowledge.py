@@ -29,21 +29,40 @@ def dark_knowledge(p):
     return rest / left.where(left > 0, torch.ones_like(left))
 
 
+def _in_order(answer, p):
+    """What is left of each row, in order: whichever of the likeliest words was removed."""
+    result = answer(p)
+    return None if result is None else torch.as_tensor(result).sort(dim=-1).values
+
+
 dark_knowledge.probe("soft rows", distributions(4, 3, seed=31))
 dark_knowledge.probe("more words", distributions(2, 6, seed=32))
 dark_knowledge.probe("three dimensions", distributions(2, 3, 5, seed=33))
 dark_knowledge.probe("a single row", torch.tensor([0.2, 0.5, 0.3]))
 dark_knowledge.probe(
     "a tie",
-    torch.tensor([[0.4, 0.4, 0.2]]),
+    torch.tensor([[0.4, 0.4, 0.2], [0.125, 0.4375, 0.4375]]),
+    measure=_in_order,
     points_to="ties-counted-twice",
     expected="one word is removed, also where two are equally likely",
 )
+dark_knowledge.probe(
+    "which word of a tie",
+    torch.tensor([[0.4, 0.4, 0.2], [0.125, 0.4375, 0.4375]]),
+    expected="the first of several equally likely words is removed",
+)
+dark_knowledge.probe("nearly a tie", torch.tensor([[0.398, 0.402, 0.2], [0.1, 0.4496, 0.4504]]))
 dark_knowledge.probe(
     "a one-hot row",
     torch.tensor([[0.0, 1.0, 0.0], [0.3, 0.1, 0.6]]),
     points_to="zero-log-zero",
     expected="zeros where nothing is left, and no 0 / 0",
+)
+dark_knowledge.probe(
+    "a nearly one-hot row",
+    torch.tensor([[1 - 3 * 2**-24, 2**-23, 2**-24]]),
+    points_to="rest-not-renormalised",
+    expected="rows that sum to 1, however little was left",
 )
 
 
@@ -56,72 +75,33 @@ def dark_knowledge_in_loops(p):
     return torch.tensor([x / sum(row) if sum(row) else 0.0 for x in row])
 
 
-@dark_knowledge.wrong(
-    "rest-not-renormalised",
-    seen="the rows sum to less than 1",
-    expected="what is left is a distribution again",
-)
-def dark_knowledge_unnormalised(p):
+def _renormalised(rest):
+    left = rest.sum(dim=-1, keepdim=True)
+    return rest / left.where(left > 0, torch.ones_like(left))
+
+
+def _without_top(p):
     return p.scatter(-1, p.argmax(dim=-1, keepdim=True), 0.0)
 
 
-@dark_knowledge.wrong(
-    "zero-log-zero",
-    seen="a one-hot row gives NaN",
-    expected="zeros where nothing is left",
-)
-def dark_knowledge_nan(p):
-    rest = p.scatter(-1, p.argmax(dim=-1, keepdim=True), 0.0)
-    return rest / rest.sum(dim=-1, keepdim=True)
-
-
-@dark_knowledge.wrong(
-    "wrong-word",
-    seen="the first word is removed, whichever is the most likely",
-    expected="the most likely word of each row is removed",
-)
-def dark_knowledge_first(p):
-    rest = p.clone()
-    rest[..., 0] = 0.0
-    left = rest.sum(dim=-1, keepdim=True)
-    return rest / left.where(left > 0, torch.ones_like(left))
-
-
-@dark_knowledge.wrong(
-    "batch-for-row",
-    seen="only the rows that hold the largest value of all lose a word",
-    expected="each row loses its own most likely word",
-)
-def dark_knowledge_of_batch(p):
-    rest = p.where(p < p.max(), torch.zeros_like(p))
-    left = rest.sum(dim=-1, keepdim=True)
-    return rest / left.where(left > 0, torch.ones_like(left))
-
-
-@dark_knowledge.wrong(
-    "ties-counted-twice",
-    seen="where two words are equally likely, both are removed",
-    expected="exactly one word is removed from each row",
-)
-def dark_knowledge_both(p):
-    rest = p.where(p < p.max(dim=-1, keepdim=True).values, torch.zeros_like(p))
-    left = rest.sum(dim=-1, keepdim=True)
-    return rest / left.where(left > 0, torch.ones_like(left))
-
-
-@dark_knowledge.wrong(
-    "softmax-twice",
-    seen="softmax is applied to the remaining probabilities; the removed word gets mass back",
-    expected="renormalising is dividing by the sum",
-)
-def dark_knowledge_softmax(p):
-    return torch.softmax(p.scatter(-1, p.argmax(dim=-1, keepdim=True), 0.0), dim=-1)
-
-
-@dark_knowledge.wrong(
-    "hard-for-soft",
-    seen="what remains is the chosen word alone",
-    expected="what remains are all the other words",
-)
-def dark_knowledge_inverted(p):
-    return F.one_hot(p.argmax(dim=-1), p.shape[-1]).float()
+dark_knowledge.mistakes(
+    ("rest-not-renormalised", "the rows sum to less than 1",
+     "what is left is a distribution again", _without_top),
+    ("zero-log-zero", "a one-hot row gives NaN", "zeros where nothing is left",
+     lambda p: _without_top(p) / _without_top(p).sum(dim=-1, keepdim=True)),
+    ("wrong-word", "the first word is removed, whichever is the most likely",
+     "the most likely word of each row is removed",
+     lambda p: _renormalised(p.index_fill(-1, torch.tensor(0), 0.0))),
+    ("batch-for-row", "only the rows that hold the largest value of all lose a word",
+     "each row loses its own most likely word",
+     lambda p: _renormalised(p.where(p < p.max(), 0.0))),
+    ("ties-counted-twice", "where two words are equally likely, both are removed",
+     "exactly one word is removed from each row",
+     lambda p: _renormalised(p.where(p < p.max(dim=-1, keepdim=True).values, 0.0))),
+    ("softmax-twice",
+     "softmax is applied to the remaining probabilities; the removed word gets mass back",
+     "renormalising is dividing by the sum", lambda p: torch.softmax(_without_top(p), dim=-1)),
+    ("hard-for-soft", "what remains is the chosen word alone",
+     "what remains are all the other words",
+     lambda p: F.one_hot(p.argmax(dim=-1), p.shape[-1]).float()),
+)  # fmt: skip

@@ -36,6 +36,12 @@ pairs_told_apart.probe("a single row", torch.tensor([0.5, 0.0, 0.25, 0.25]), 0.1
 pairs_told_apart.probe(
     "falling rows", distributions(2, 7, seed=23).sort(descending=True).values, 0.01
 )
+pairs_told_apart.probe(
+    "gaps that equal the tolerance",
+    torch.tensor([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]),
+    0.25,
+    expected="more than the tolerance, and not as much",
+)
 
 
 @pairs_told_apart.also
@@ -45,58 +51,26 @@ def pairs_told_apart_in_loops(p, tolerance):
     return sum(abs(p[i] - p[j]) > tolerance for i in range(len(p)) for j in range(i))
 
 
-@pairs_told_apart.wrong(
-    "double-counting",
-    seen="every pair is counted twice",
-    expected="the pair (sofa, moon) is the pair (moon, sofa)",
-)
-def pairs_told_apart_twice(p, tolerance):
-    gaps = p[..., :, None] - p[..., None, :]
-    return (gaps.abs() > tolerance).sum(dim=(-2, -1))
+def _gaps(p):
+    return p[..., :, None] - p[..., None, :]
 
 
-@pairs_told_apart.wrong(
-    "top-entry-only",
-    seen="only pairs with the most likely word are counted",
-    expected="pairs among the alternatives count as well",
-)
-def pairs_told_apart_from_top(p, tolerance):
-    return (p.max(dim=-1, keepdim=True).values - p > tolerance).sum(dim=-1)
-
-
-@pairs_told_apart.wrong(
-    "neighbours-only",
-    seen="only neighbours in the vocabulary are compared",
-    expected="every word is compared with every other word",
-)
-def pairs_told_apart_neighbours(p, tolerance):
-    return (p.diff(dim=-1).abs() > tolerance).sum(dim=-1)
-
-
-@pairs_told_apart.wrong(
-    "batch-for-row",
-    seen="there is one count for the whole batch",
-    expected="one count for each row",
-)
-def pairs_told_apart_in_batch(p, tolerance):
-    return (p[..., :, None] - p[..., None, :] > tolerance).sum()
-
-
-@pairs_told_apart.wrong(
-    "one-sign-only",
-    seen="pairs are missed when the likelier word stands later in the vocabulary",
-    expected="the order of the vocabulary makes no difference",
-)
-def pairs_told_apart_one_sign(p, tolerance):
-    gaps = p[..., :, None] - p[..., None, :]
-    return (gaps > tolerance).triu().sum(dim=(-2, -1))
-
-
-@pairs_told_apart.wrong(
-    "flat-for-informative",
-    seen="a uniform row gets the highest count",
-    expected="a row that prefers no word tells none apart",
-)
-def pairs_told_apart_similar(p, tolerance):
-    gaps = p[..., :, None] - p[..., None, :]
-    return (gaps.abs() <= tolerance).triu(1).sum(dim=(-2, -1))
+pairs_told_apart.mistakes(
+    ("double-counting", "every pair is counted twice", "the pair (sofa, moon) is the pair (moon, sofa)",
+     lambda p, tolerance: (_gaps(p).abs() > tolerance).sum(dim=(-2, -1))),
+    ("top-entry-only", "only pairs with the most likely word are counted",
+     "pairs among the alternatives count as well",
+     lambda p, tolerance: (p.max(dim=-1, keepdim=True).values - p > tolerance).sum(dim=-1)),
+    ("neighbours-only", "only neighbours in the vocabulary are compared",
+     "every word is compared with every other word",
+     lambda p, tolerance: (p.diff(dim=-1).abs() > tolerance).sum(dim=-1)),
+    ("batch-for-row", "there is one count for the whole batch", "one count for each row",
+     lambda p, tolerance: (_gaps(p) > tolerance).sum()),
+    ("one-sign-only",
+     "pairs are missed when the likelier word stands later in the vocabulary",
+     "the order of the vocabulary makes no difference",
+     lambda p, tolerance: (_gaps(p) > tolerance).triu().sum(dim=(-2, -1))),
+    ("flat-for-informative", "a uniform row gets the highest count",
+     "a row that prefers no word tells none apart",
+     lambda p, tolerance: (_gaps(p).abs() <= tolerance).triu(1).sum(dim=(-2, -1))),
+)  # fmt: skip

@@ -15,7 +15,7 @@ from kdlib.exercises.kinds.functions import code
         "What does one target teach? A gradient step on the cross-entropy moves the student's "
         "logits along minus the gradient. Write `push(p, student_logits)`: that direction, for "
         "the teacher's probabilities `p` and the student's logits, at learning rate 1. A "
-        "positive entry means that the word's logit rises."
+        "positive entry means that the word's logit rises. Logits may be huge."
     ),
     hints=(
         "When the student agrees with the teacher, there is nothing to push.",
@@ -40,12 +40,20 @@ push.probe("shifted logits", distributions(2, 6, seed=45), normal(2, 6, seed=46)
 push.probe("a single row", torch.tensor([0.2, 0.5, 0.3]), torch.tensor([1.0, -1.0, 0.5]))
 push.probe("a perfect student", distributions(2, 3, seed=47), distributions(2, 3, seed=47).log())
 push.probe("a one-hot target", torch.eye(4)[[1, 3]], normal(2, 4, seed=48))
+# The student is right and sure, so that nothing of such a size has to be rounded in float32.
 push.probe(
     "huge logits",
-    distributions(1, 3, seed=49),
-    torch.tensor([[5000.0, 4999.0, -5000.0]]),
+    torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
+    torch.tensor([[5000.0, 4000.0, -5000.0], [-6000.0, -5000.0, -5500.0]]),
     points_to="softmax-overflow",
     expected="finite values, however large the logits are",
+)
+push.probe(
+    "a student that is sure of the wrong word",
+    torch.tensor([[0.25, 0.5, 0.25]]),
+    torch.tensor([[50.0, 0.0, -60.0]]),
+    points_to="floor-in-logarithm",
+    expected="a push that is strong where the student finds the teacher's word impossible",
 )
 
 
@@ -56,76 +64,23 @@ def push_by_autograd(p, student_logits):
     return -torch.autograd.grad(loss, logits)[0]
 
 
-@push.wrong(
-    "sign-flipped",
-    seen="words that the teacher likes more than the student does are pushed down",
-    expected="descent: against the gradient",
-)
-def push_up_the_loss(p, student_logits):
-    return torch.softmax(student_logits, dim=-1) - p
+@push.also
+def push_by_a_step(p, student_logits):
+    logits = student_logits.clone().requires_grad_()
+    (-(p * torch.log_softmax(logits, dim=-1)).sum()).backward()
+    torch.optim.SGD([logits], lr=1.0).step()
+    return logits.detach() - student_logits
 
 
 @push.wrong(
-    "hard-for-soft",
-    seen="only the teacher's first choice is pushed up",
-    expected="a push for every word, by its own probability",
+    "floor-in-logarithm",
+    seen="where the student finds a word impossible, the teacher's wish for it has no effect",
+    expected="the gradient of the cross-entropy itself, with nothing added inside the logarithm",
 )
-def push_to_the_top(p, student_logits):
-    return F.one_hot(p.argmax(dim=-1), p.shape[-1]) - torch.softmax(student_logits, dim=-1)
-
-
-@push.wrong(
-    "copies-instead-of-compares",
-    seen="a student that agrees with its teacher is still pushed",
-    expected="no push where the two agree",
-)
-def push_target(p, student_logits):
-    return p
-
-
-@push.wrong(
-    "logits-for-probabilities",
-    seen="adding a constant to all logits changes the push",
-    expected="the student's probabilities, which such a constant does not change",
-)
-def push_from_logits(p, student_logits):
-    return p - student_logits
-
-
-@push.wrong(
-    "logits-for-probabilities",
-    seen="the student's logits are subtracted from the teacher's log-probabilities",
-    expected="a difference of two distributions, which sums to 0",
-)
-def push_from_logits_to_logarithms(p, student_logits):
-    return p.log() - student_logits
-
-
-@push.wrong(
-    "softmax-twice",
-    seen="the teacher's probabilities are flattened by another softmax",
-    expected="`p` is a distribution already",
-)
-def push_to_softmax(p, student_logits):
-    return torch.softmax(p, dim=-1) - torch.softmax(student_logits, dim=-1)
-
-
-@push.wrong(
-    "log-for-probability",
-    seen="log-probabilities are compared; rare words get the strongest push",
-    expected="a difference of probabilities, which lies between -1 and 1",
-)
-def push_logarithms(p, student_logits):
-    return p.log() - torch.log_softmax(student_logits, dim=-1)
-
-
-@push.wrong(
-    "softmax-wrong-axis",
-    seen="the student's probabilities sum to 1 down the columns",
-    expected="each row is a distribution of its own",
-)
-def push_columns(p, student_logits):
-    return p - torch.softmax(student_logits, dim=0)
+def push_with_a_floor(p, student_logits):
+    logits = student_logits.detach().requires_grad_()
+    loss = -(p * (torch.softmax(logits, dim=-1) + 1e-8).log()).sum()
+    return -torch.autograd.grad(loss, logits)[0]
 
 
 @push.wrong(
@@ -139,19 +94,35 @@ def push_probabilities(p, student_logits):
     return q * (g - (q * g).sum(dim=-1, keepdim=True))
 
 
-@push.wrong(
-    "mean-for-sum",
-    seen="the push is divided by the number of rows",
-    expected="each row's own push, whatever else is in the batch",
-)
-def push_divided(p, student_logits):
-    return (p - torch.softmax(student_logits, dim=-1)) / p.shape[0]
-
-
-@push.wrong(
-    "mean-over-vocab",
-    seen="the larger the vocabulary, the weaker the push",
-    expected="the cross-entropy sums over the vocabulary",
-)
-def push_vocabulary(p, student_logits):
-    return (p - torch.softmax(student_logits, dim=-1)) / p.shape[-1]
+push.mistakes(
+    ("sign-flipped", "words that the teacher likes more than the student does are pushed down",
+     "descent: against the gradient",
+     lambda p, student_logits: torch.softmax(student_logits, dim=-1) - p),
+    ("hard-for-soft", "only the teacher's first choice is pushed up",
+     "a push for every word, by its own probability",
+     lambda p, student_logits: push.reference(F.one_hot(p.argmax(-1), p.shape[-1]), student_logits)),
+    ("copies-instead-of-compares", "a student that agrees with its teacher is still pushed",
+     "no push where the two agree", lambda p, student_logits: p),
+    ("logits-for-probabilities", "adding a constant to all logits changes the push",
+     "the student's probabilities, which such a constant does not change",
+     lambda p, student_logits: p - student_logits),
+    ("logits-for-probabilities",
+     "the student's logits are subtracted from the teacher's log-probabilities",
+     "a difference of two distributions, which sums to 0",
+     lambda p, student_logits: p.log() - student_logits),
+    ("softmax-twice", "the teacher's probabilities are flattened by another softmax",
+     "`p` is a distribution already",
+     lambda p, student_logits: push.reference(torch.softmax(p, dim=-1), student_logits)),
+    ("log-for-probability", "log-probabilities are compared; rare words get the strongest push",
+     "a difference of probabilities, which lies between -1 and 1",
+     lambda p, student_logits: p.log() - torch.log_softmax(student_logits, dim=-1)),
+    ("softmax-wrong-axis", "the student's probabilities sum to 1 down the columns",
+     "each row is a distribution of its own",
+     lambda p, student_logits: p - torch.softmax(student_logits, dim=0)),
+    ("mean-for-sum", "the push is divided by the number of rows",
+     "each row's own push, whatever else is in the batch",
+     lambda p, student_logits: push.reference(p, student_logits) / p.shape[0]),
+    ("mean-over-vocab", "the larger the vocabulary, the weaker the push",
+     "the cross-entropy sums over the vocabulary",
+     lambda p, student_logits: push.reference(p, student_logits) / p.shape[-1]),
+)  # fmt: skip

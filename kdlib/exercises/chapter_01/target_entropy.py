@@ -38,6 +38,12 @@ target_entropy.probe(
     points_to="zero-log-zero",
     expected="0 log 0 counts as 0",
 )
+target_entropy.probe(
+    "many rare words",
+    torch.full((2, 4095), 2**-16).scatter(-1, torch.tensor([[0], [7]]), 1 - 4094 * 2**-16),
+    points_to="floor-in-logarithm",
+    expected="the logarithm as it is: rare words are many",
+)
 
 
 @target_entropy.also
@@ -47,91 +53,28 @@ def target_entropy_in_loops(p):
     return torch.tensor(sum(-x * math.log(x) for x in p.tolist() if x > 0))
 
 
-@target_entropy.wrong(
-    "sign-flipped",
-    seen="every entropy is negative",
-    expected="an entropy is at least 0",
-)
-def target_entropy_negative(p):
-    return torch.xlogy(p, p).sum(dim=-1)
-
-
-@target_entropy.wrong(
-    "nats-for-bits",
-    seen="the uniform row over eight words gives a whole number: bits",
-    expected="natural logarithms",
-)
-def target_entropy_in_bits(p):
-    return torch.special.entr(p).sum(dim=-1) / math.log(2)
-
-
-@target_entropy.wrong(
-    "mean-over-vocab",
-    seen="the more words there are, the smaller the entropy of a uniform row",
-    expected="entropy grows with the number of equally likely words",
-)
-def target_entropy_mean(p):
-    return torch.special.entr(p).mean(dim=-1)
-
-
-@target_entropy.wrong(
-    "zero-log-zero",
-    seen="a row with an exact zero gives NaN",
-    expected="a word that is impossible adds nothing",
-)
-def target_entropy_nan(p):
-    return -(p * p.log()).sum(dim=-1)
-
-
-@target_entropy.wrong(
-    "batch-for-row",
-    seen="there is one value for the whole batch",
-    expected="one value for each row",
-)
-def target_entropy_of_batch(p):
-    return torch.special.entr(p).sum()
-
-
-@target_entropy.wrong(
-    "batch-for-row",
-    seen="there is one value for the whole batch, the mean of the rows",
-    expected="one value for each of the rows",
-)
-def target_entropy_batch_mean(p):
-    return torch.special.entr(p).sum(dim=-1).mean()
-
-
-@target_entropy.wrong(
-    "wrong-axis",
-    seen="the sums run over the rows: one value for each word",
-    expected="one value for every row, not for every word",
-)
-def target_entropy_columns(p):
-    return torch.special.entr(p).sum(dim=0)
-
-
-@target_entropy.wrong(
-    "weights-missing",
-    seen="surprises are added up without weights; rare words dominate",
-    expected="each surprise is weighed with its probability",
-)
-def target_entropy_unweighted(p):
-    return -p.log().sum(dim=-1)
-
-
-@target_entropy.wrong(
-    "softmax-twice",
-    seen="all rows look nearly uniform, as if softmax had been applied to probabilities",
-    expected="the rows are probabilities already",
-)
-def target_entropy_of_softmax(p):
-    return torch.special.entr(torch.softmax(p, dim=-1)).sum(dim=-1)
-
-
-@target_entropy.wrong(
-    "top-entry-only",
-    seen="only the largest entry of a row matters",
-    expected="all entries of a row matter",
-)
-def target_entropy_top(p):
-    return -p.max(dim=-1).values.log()
+target_entropy.mistakes(
+    ("sign-flipped", "every entropy is negative", "an entropy is at least 0",
+     lambda p: torch.xlogy(p, p).sum(dim=-1)),
+    ("nats-for-bits", "the uniform row over eight words gives a whole number: bits",
+     "natural logarithms", lambda p: torch.special.entr(p).sum(dim=-1) / math.log(2)),
+    ("mean-over-vocab", "the more words there are, the smaller the entropy of a uniform row",
+     "entropy grows with the number of equally likely words",
+     lambda p: torch.special.entr(p).mean(dim=-1)),
+    ("zero-log-zero", "a row with an exact zero gives NaN", "a word that is impossible adds nothing",
+     lambda p: -(p * p.log()).sum(dim=-1)),
+    ("batch-for-row", "there is one value for the whole batch", "one value for each row",
+     lambda p: torch.special.entr(p).sum()),
+    ("batch-for-row", "there is one value for the whole batch, the mean of the rows",
+     "one value for each of the rows", lambda p: torch.special.entr(p).sum(dim=-1).mean()),
+    ("wrong-axis", "the sums run over the rows: one value for each word",
+     "one value for every row, not for every word", lambda p: torch.special.entr(p).sum(dim=0)),
+    ("weights-missing", "surprises are added up without weights; rare words dominate",
+     "each surprise is weighed with its probability", lambda p: -p.log().sum(dim=-1)),
+    ("softmax-twice",
+     "all rows look nearly uniform, as if softmax had been applied to probabilities",
+     "the rows are probabilities already",
+     lambda p: torch.special.entr(torch.softmax(p, dim=-1)).sum(dim=-1)),
+    ("top-entry-only", "only the largest entry of a row matters", "all entries of a row matter",
+     lambda p: -p.max(dim=-1).values.log()),
+)  # fmt: skip

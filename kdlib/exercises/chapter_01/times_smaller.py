@@ -28,6 +28,8 @@ times_smaller.probe("1.2 billion of 4 bytes, 60 million of 1", (1.2e9, 4), (60e6
 times_smaller.probe("7 billion of 2 bytes, 1 billion of 2", (7e9, 2), (1e9, 2))
 times_smaller.probe("half a byte each in the student", (3e9, 2), (5e8, 0.5))
 times_smaller.probe("the same network in fewer bytes", (1e8, 4), (1e8, 1))
+times_smaller.probe("no whole number of times", (1.7e9, 2), (6e8, 2))
+times_smaller.probe("fewer parameters of more bytes", (5e9, 1), (1e9, 2))
 
 
 @times_smaller.also
@@ -36,46 +38,18 @@ def times_smaller_by_ratios(teacher, student):
     return fewer * smaller
 
 
-@times_smaller.wrong(
-    "precision-forgotten",
-    seen="only the numbers of parameters are compared",
-    expected="the bytes of each parameter count as well",
-)
-def times_fewer_parameters(teacher, student):
-    return teacher[0] / student[0]
-
-
-@times_smaller.wrong(
-    "parameters-forgotten",
-    seen="only the bytes for each parameter are compared",
-    expected="the numbers of parameters count as well",
-)
-def times_fewer_bytes(teacher, student):
-    return teacher[1] / student[1]
-
-
-@times_smaller.wrong(
-    "ratio-turned-round",
-    seen="the student's size is divided by the teacher's",
-    expected="a number above 1 when the student is smaller",
-)
-def times_larger(teacher, student):
-    return (student[0] * student[1]) / (teacher[0] * teacher[1])
-
-
-@times_smaller.wrong(
-    "ratio-turned-round",
-    seen="the two ratios work against each other",
-    expected="both fewer parameters and fewer bytes make the student smaller",
-)
-def times_against_each_other(teacher, student):
-    return (teacher[0] / student[0]) / (teacher[1] / student[1])
-
-
-@times_smaller.wrong(
-    "ratio-and-difference",
-    seen="the result is a difference of sizes, in bytes",
-    expected="a ratio, which does not change when both sizes double",
-)
-def bytes_saved(teacher, student):
-    return teacher[0] * teacher[1] - student[0] * student[1]
+times_smaller.mistakes(
+    ("precision-forgotten", "only the numbers of parameters are compared",
+     "the bytes of each parameter count as well", lambda teacher, student: teacher[0] / student[0]),
+    ("parameters-forgotten", "only the bytes for each parameter are compared",
+     "the numbers of parameters count as well", lambda teacher, student: teacher[1] / student[1]),
+    ("ratio-turned-round", "the student's size is divided by the teacher's",
+     "a number above 1 when the student is smaller",
+     lambda teacher, student: (student[0] * student[1]) / (teacher[0] * teacher[1])),
+    ("ratio-turned-round", "the two ratios work against each other",
+     "both fewer parameters and fewer bytes make the student smaller",
+     lambda teacher, student: (teacher[0] / student[0]) / (teacher[1] / student[1])),
+    ("ratio-and-difference", "the result is a difference of sizes, in bytes",
+     "a ratio, which does not change when both sizes double",
+     lambda teacher, student: teacher[0] * teacher[1] - student[0] * student[1]),
+)  # fmt: skip

@@ -5,7 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import log_pair
+from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import name_lookalikes
 from kdlib.exercises.kinds.functions import code
 
@@ -17,7 +19,8 @@ from kdlib.exercises.kinds.functions import code
     prompt=(
         "Write `dataset_loss(log_p, log_q)`: the objective's value on a data set of N inputs, with "
         "KL(P||Q) as the loss. Both arguments are log-probabilities (N, V), teacher first. The "
-        "teacher may hold exact zeros, that is, log-probabilities of minus infinity."
+        "teacher may hold exact zeros, that is, log-probabilities of minus infinity. The value is "
+        "all that is asked for, and no gradient has to flow from it."
     ),
     hints=(
         "The objective is a sum over inputs; the loss of one input is a sum over outputs.",
@@ -32,10 +35,22 @@ def dataset_loss(log_p, log_q):
     return terms.sum()
 
 
+def _near(rows, words, seed):
+    """A teacher, and a student that is nearly right: its loss is small."""
+    log_p, other = log_pair(rows, words, seed=seed)
+    return log_p, (log_p + 0.1 * other).log_softmax(dim=-1)
+
+
 dataset_loss.probe("three inputs, five words", *log_pair(3, 5, seed=1))
 dataset_loss.probe("seven inputs, two words", *log_pair(7, 2, seed=2))
 dataset_loss.probe("one input", *log_pair(1, 4, seed=3))
 dataset_loss.probe("a perfect student", *2 * log_pair(4, 3, seed=4)[:1])
+dataset_loss.probe("a nearly perfect student", *_near(4, 3, seed=6))
+no_floor(
+    dataset_loss,
+    torch.tensor([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]).log(),
+    torch.tensor([[UNLIKELY, 0.0, UNLIKELY], [0.0, UNLIKELY, UNLIKELY]]),
+)
 dataset_loss.probe(
     "a teacher with exact zeros",
     torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]]).log(),
@@ -49,6 +64,13 @@ dataset_loss.probe(
     torch.tensor([[0.75, 0.0, 0.25]]).log(),
     points_to="zero-log-zero",
     expected="an infinite loss: no finite number of nats makes up for an impossible word",
+)
+dataset_loss.probe(
+    "a rare word that only the student rules out",
+    torch.tensor([[0.0, -25.0]]),
+    torch.tensor([[0.0, -torch.inf]]),
+    points_to="zero-log-zero",
+    expected="an infinite loss: rare is not impossible",
 )
 
 
@@ -66,125 +88,45 @@ def dataset_loss_torch(log_p, log_q):
     return F.kl_div(log_q, log_p.exp(), reduction="sum")
 
 
-@dataset_loss.wrong(
-    "kl-reversed",
-    seen="the log-ratios are weighed with the student's probabilities",
-    expected="the teacher says how much each output matters",
-)
-def dataset_loss_reversed(log_p, log_q):
-    return dataset_loss.reference(log_q, log_p)
-
-
-@dataset_loss.wrong(
-    "ce-called-kl",
-    seen="a perfect student still has a loss",
-    expected="a loss of 0 when student and teacher agree",
-)
-def dataset_loss_cross_entropy(log_p, log_q):
-    p = log_p.exp()
-    return -torch.where(p > 0, p * log_q, torch.zeros_like(p)).sum()
-
-
-@dataset_loss.wrong(
-    "mean-for-sum",
-    seen="the loss does not grow when inputs are added: it is divided by their number",
-    expected="a sum over the data set",
-)
-def dataset_loss_mean(log_p, log_q):
-    return dataset_loss.reference(log_p, log_q) / len(log_p)
-
-
-@dataset_loss.wrong(
-    "mean-over-vocab",
-    seen="the loss is divided by the number of all entries, words included",
-    expected="a sum over words and over inputs",
-)
-def dataset_loss_mean_of_everything(log_p, log_q):
-    return dataset_loss.reference(log_p, log_q) / log_p.numel()
-
-
-@dataset_loss.wrong(
-    "mean-over-vocab",
-    seen="the loss is divided by the size of the vocabulary",
-    expected="a sum over the words",
-)
-def dataset_loss_mean_of_words(log_p, log_q):
-    return dataset_loss.reference(log_p, log_q) / log_p.shape[-1]
-
-
-@dataset_loss.wrong(
-    "hard-for-soft",
-    seen="only the teacher's first choice for each input enters",
-    expected="every word enters with the teacher's probability",
-)
-def dataset_loss_hard(log_p, log_q):
-    return F.nll_loss(log_q, log_p.argmax(dim=-1), reduction="sum")
-
-
-@dataset_loss.wrong(
-    "zero-log-zero",
-    seen="a teacher with an exact zero gives NaN",
-    expected="0 log 0 counts as 0",
-)
-def dataset_loss_nan(log_p, log_q):
-    return (log_p.exp() * (log_p - log_q)).sum()
-
-
-@dataset_loss.wrong(
-    "zero-log-zero",
-    seen="a student that rules out what the teacher does gets a finite loss",
-    expected="infinity stays infinity; a repaired value would hide a broken student",
-)
-def dataset_loss_repaired(log_p, log_q):
-    return (log_p.exp() * (log_p - log_q)).nan_to_num(0.0, 0.0, 0.0).sum()
-
-
-@dataset_loss.wrong(
-    "probs-for-log-probs",
-    seen="log-probabilities are treated as probabilities: a logarithm of them is taken",
-    expected="the arguments are logarithms already",
-)
-def dataset_loss_of_log(log_p, log_q):
-    return (log_p * (log_p.abs().log() - log_q.abs().log())).sum()
-
-
-@dataset_loss.wrong(
-    "probs-for-log-probs",
-    seen="the student's log-probabilities are turned into probabilities where logarithms belong",
-    expected="a difference of logarithms",
-)
-def dataset_loss_of_probabilities(log_p, log_q):
-    p = log_p.exp()
-    terms = torch.where(p > 0, p * (log_p - log_q.exp()), torch.zeros_like(p))
-    return terms.sum()
-
-
-@dataset_loss.wrong(
-    "weights-missing",
-    seen="log-ratios are added without weights",
-    expected="each log-ratio is weighed with a probability",
-)
-def dataset_loss_unweighted(log_p, log_q):
-    return (log_p - log_q).sum()
-
-
-@dataset_loss.wrong(
-    "entropy-for-cross-entropy",
-    seen="the loss does not change when the student does",
-    expected="a value that depends on both models",
-)
-def dataset_loss_entropy(log_p, log_q):
-    return torch.special.entr(log_p.exp()).sum()
-
-
-@dataset_loss.wrong(
-    "batch-for-row",
-    seen="there is one value for each input",
-    expected="one value for the data set",
-)
-def dataset_loss_rows(log_p, log_q):
-    p = log_p.exp()
-    return torch.where(p > 0, p * (log_p - log_q), torch.zeros_like(p)).sum(dim=-1)
-
-
+dataset_loss.mistakes(
+    ("kl-reversed", "the log-ratios are weighed with the student's probabilities",
+     "the teacher says how much each output matters",
+     lambda log_p, log_q: dataset_loss.reference(log_q, log_p)),
+    ("ce-called-kl", "a perfect student still has a loss",
+     "a loss of 0 when student and teacher agree",
+     lambda log_p, log_q: -torch.where(log_p > -math.inf, log_p.exp() * log_q, 0.0).sum()),
+    ("mean-for-sum",
+     "the loss does not grow when inputs are added: it is divided by their number",
+     "a sum over the data set",
+     lambda log_p, log_q: dataset_loss.reference(log_p, log_q) / len(log_p)),
+    ("mean-over-vocab", "the loss is divided by the number of all entries, words included",
+     "a sum over words and over inputs",
+     lambda log_p, log_q: dataset_loss.reference(log_p, log_q) / log_p.numel()),
+    ("mean-over-vocab", "the loss is divided by the size of the vocabulary", "a sum over the words",
+     lambda log_p, log_q: dataset_loss.reference(log_p, log_q) / log_p.shape[-1]),
+    ("hard-for-soft", "only the teacher's first choice for each input enters",
+     "every word enters with the teacher's probability",
+     lambda log_p, log_q: F.nll_loss(log_q, log_p.argmax(dim=-1), reduction="sum")),
+    ("zero-log-zero", "a teacher with an exact zero gives NaN", "0 log 0 counts as 0",
+     lambda log_p, log_q: kl_of_logs(log_p, log_q).sum()),
+    ("zero-log-zero", "a student that rules out what the teacher does gets a finite loss",
+     "infinity stays infinity; a repaired value would hide a broken student",
+     lambda log_p, log_q: (log_p.exp() * (log_p - log_q)).nan_to_num(0.0, 0.0, 0.0).sum()),
+    ("probs-for-log-probs",
+     "log-probabilities are treated as probabilities: a logarithm of them is taken",
+     "the arguments are logarithms already",
+     lambda log_p, log_q: (log_p * (log_p.abs().log() - log_q.abs().log())).sum()),
+    ("probs-for-log-probs",
+     "the student's log-probabilities are turned into probabilities where logarithms belong",
+     "a difference of logarithms",
+     lambda log_p, log_q: dataset_loss.reference(log_p, log_q.exp())),
+    ("weights-missing", "log-ratios are added without weights",
+     "each log-ratio is weighed with a probability",
+     lambda log_p, log_q: (log_p - log_q).sum()),
+    ("entropy-for-cross-entropy", "the loss does not change when the student does",
+     "a value that depends on both models",
+     lambda log_p, log_q: torch.special.entr(log_p.exp()).sum()),
+    ("batch-for-row", "there is one value for each input", "one value for the data set",
+     lambda log_p, log_q: F.kl_div(log_q, log_p.exp(), reduction="none").sum(dim=-1)),
+)  # fmt: skip
 name_lookalikes(dataset_loss, lambda kl: lambda log_p, log_q: kl(log_p, log_q).sum())

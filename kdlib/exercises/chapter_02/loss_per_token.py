@@ -40,6 +40,10 @@ loss_per_token.probe(
 loss_per_token.probe("one batch", [_sentences([3, 8], 91)])
 loss_per_token.probe("one sentence", [_sentences([6], 93)])
 loss_per_token.probe(
+    "tokens without loss, and losses that recur",
+    [[torch.tensor([0.0, 0.0, 1.5, 1.0])], [torch.tensor([0.5, 0.5]), torch.tensor([0.0])]],
+)
+loss_per_token.probe(
     "equal losses", [[torch.full((2,), 0.5)], [torch.full((5,), 0.5), torch.full((1,), 0.5)]]
 )
 
@@ -54,75 +58,38 @@ def _mean(numbers):
     return sum(numbers) / len(numbers)
 
 
-@loss_per_token.wrong(
-    "mean-of-means",
-    seen="cutting the corpus into other batches changes the result: batches weigh the same",
-    expected="every token weighs the same, in whichever batch it is",
-)
-def loss_mean_of_batches(batches):
-    return _mean(torch.cat(batch).mean() for batch in batches)
+def _sentences_of(batches):
+    return [sentence for batch in batches for sentence in batch]
 
 
-@loss_per_token.wrong(
-    "mean-of-means",
-    seen="a token in a short sentence weighs more: sentences weigh the same",
-    expected="every token weighs the same, in whichever sentence it is",
-)
-def loss_mean_of_sentences(batches):
-    return _mean(sentence.mean() for batch in batches for sentence in batch)
+def _count(batches):
+    return sum(len(sentence) for sentence in _sentences_of(batches))
 
 
-@loss_per_token.wrong(
-    "mean-of-means",
-    seen="means are taken three times: of sentences, of batches, of the corpus",
-    expected="one division, at the end",
-)
-def loss_mean_of_means_of_means(batches):
-    return _mean(_mean(sentence.mean() for sentence in batch) for batch in batches)
-
-
-@loss_per_token.wrong(
-    "sum-for-mean",
-    seen="equal token losses of 0.5 do not give 0.5; the result grows with the corpus",
-    expected="a mean, which lies between the smallest and the largest token loss",
-)
-def loss_sum_of_corpus(batches):
-    return sum(sentence.sum() for batch in batches for sentence in batch)
-
-
-@loss_per_token.wrong(
-    "sum-for-mean",
-    seen="the result is the loss of a sentence on average: longer sentences look worse",
-    expected="a loss for each token",
-)
-def loss_per_sentence(batches):
-    return _mean(sentence.sum() for batch in batches for sentence in batch)
-
-
-@loss_per_token.wrong(
-    "batchmean-over-sequences",
-    seen="the sum is divided by the number of batches",
-    expected="a division by the number of tokens",
-)
-def loss_per_batch(batches):
-    return _mean(torch.cat(batch).sum() for batch in batches)
-
-
-@loss_per_token.wrong(
-    "divided-twice",
-    seen="the sum of the sentences' means is divided by the number of tokens",
-    expected="each token loss is divided by one count, once",
-)
-def loss_divided_twice(batches):
-    means = sum(sentence.mean() for batch in batches for sentence in batch)
-    return means / sum(len(sentence) for batch in batches for sentence in batch)
-
-
-@loss_per_token.wrong(
-    "divided-twice",
-    seen="the mean over all tokens is divided by their number again",
-    expected="one division",
-)
-def loss_mean_divided(batches):
-    tokens = torch.cat([sentence for batch in batches for sentence in batch])
-    return tokens.mean() / len(tokens)
+loss_per_token.mistakes(
+    ("mean-of-means",
+     "cutting the corpus into other batches changes the result: batches weigh the same",
+     "every token weighs the same, in whichever batch it is",
+     lambda batches: _mean(torch.cat(batch).mean() for batch in batches)),
+    ("mean-of-means", "a token in a short sentence weighs more: sentences weigh the same",
+     "every token weighs the same, in whichever sentence it is",
+     lambda batches: _mean(sentence.mean() for sentence in _sentences_of(batches))),
+    ("mean-of-means", "means are taken three times: of sentences, of batches, of the corpus",
+     "one division, at the end",
+     lambda batches: _mean(_mean(sentence.mean() for sentence in batch) for batch in batches)),
+    ("sum-for-mean", "equal token losses of 0.5 do not give 0.5; the result grows with the corpus",
+     "a mean, which lies between the smallest and the largest token loss",
+     lambda batches: sum(sentence.sum() for sentence in _sentences_of(batches))),
+    ("sum-for-mean",
+     "the result is the loss of a sentence on average: longer sentences look worse",
+     "a loss for each token",
+     lambda batches: _mean(sentence.sum() for sentence in _sentences_of(batches))),
+    ("batchmean-over-sequences", "the sum is divided by the number of batches",
+     "a division by the number of tokens",
+     lambda batches: _mean(torch.cat(batch).sum() for batch in batches)),
+    ("divided-twice", "the sum of the sentences' means is divided by the number of tokens",
+     "each token loss is divided by one count, once",
+     lambda batches: sum(s.mean() for s in _sentences_of(batches)) / _count(batches)),
+    ("divided-twice", "the mean over all tokens is divided by their number again", "one division",
+     lambda batches: loss_per_token.reference(batches) / _count(batches)),
+)  # fmt: skip

@@ -5,7 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY
 from kdlib.exercises.authoring.inputs import log_distributions
+from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import name_lookalikes
 from kdlib.exercises.kinds.functions import code
 
@@ -17,8 +19,8 @@ from kdlib.exercises.kinds.functions import code
     prompt=(
         "Write `losses_of_settings(log_p, settings)`: `settings` is a list of students, each "
         "given by its log-probabilities (N, V) on the same N inputs. Return the objective's "
-        "value for each (the sum over inputs of KL(P||Q)) and the position of the best, as a "
-        "pair (losses, best)."
+        "value for each (the sum over inputs of KL(P||Q)) and the position of the best, counted from "
+        "0, as a pair (losses, best)."
     ),
     hints=(
         "One number for each student: the sum over inputs of the divergence from the teacher.",
@@ -51,6 +53,27 @@ losses_of_settings.probe(
         torch.tensor([[0.60, 0.27, 0.13], [0.45, 0.46, 0.09]]).log(),
     ],
 )
+losses_of_settings.probe("one setting", *_settings(3, 4, 1, seed=60))
+losses_of_settings.probe(
+    "two inputs matched, one missed",
+    torch.full((3, 2), 0.5).log(),
+    [
+        torch.tensor([[0.5, 0.5], [0.99, 0.01], [0.5, 0.5]]).log(),
+        torch.tensor([[0.85, 0.15]] * 3).log(),
+    ],
+)
+losses_of_settings.probe("five settings", *_settings(4, 3, 5, seed=73))
+losses_of_settings.probe("six settings", *_settings(3, 4, 6, seed=92))
+losses_of_settings.probe(
+    "a word of probability 1e-26",
+    torch.tensor([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]).log(),
+    [
+        torch.tensor([[UNLIKELY, 0.0, UNLIKELY], [0.0, UNLIKELY, UNLIKELY]]),
+        torch.tensor([[-20.0, 0.0, -20.0], [0.0, -20.0, -20.0]]),
+    ],
+    points_to="floor-in-logarithm",
+    expected="the logarithm as it is, however small the probability",
+)
 
 
 @losses_of_settings.also
@@ -63,42 +86,27 @@ def _best(losses):
     return losses, losses.index(min(losses))
 
 
-@losses_of_settings.wrong(
-    "argmax-sign",
-    seen="the losses are right, and the setting with the largest of them is chosen",
-    expected="a loss is better when it is smaller",
-)
-def losses_of_settings_worst(log_p, settings):
-    losses, _ = losses_of_settings.reference(log_p, settings)
-    return losses, losses.index(max(losses))
+def _loss(log_p, log_q):
+    return float(kl_of_logs(log_p, log_q).sum())
 
 
-@losses_of_settings.wrong(
-    "kl-reversed",
-    seen="each student's own probabilities weigh its log-ratios",
-    expected="the teacher's probabilities are the weights, the same for all students",
-)
-def losses_of_settings_reversed(log_p, settings):
-    return _best([float((q.exp() * (q - log_p)).sum()) for q in settings])
+def _settled(best):
+    """The right losses, with another choice among them."""
+
+    def answer(log_p, settings):
+        losses = [_loss(log_p, log_q) for log_q in settings]
+        return losses, best(losses)
+
+    return answer
 
 
-@losses_of_settings.wrong(
-    "ce-called-kl",
-    seen="all losses are too large by the same amount, the teacher's entropy",
-    expected="losses that would be 0 for a perfect student",
-)
-def losses_of_settings_cross_entropy(log_p, settings):
-    return _best([float(-(log_p.exp() * q).sum()) for q in settings])
+def _scored(score):
+    """Another loss of each student, and the position of the smallest."""
+    return lambda log_p, settings: _best([float(score(log_p, log_q)) for log_q in settings])
 
 
-@losses_of_settings.wrong(
-    "top-1-for-match",
-    seen="only how often the first choices agree is counted",
-    expected="a comparison of whole distributions",
-)
-def losses_of_settings_accuracy(log_p, settings):
-    top = log_p.argmax(dim=-1)
-    return _best([float((q.argmax(dim=-1) != top).sum()) for q in settings])
+def _agreement(log_p, log_q):
+    return (log_q.argmax(dim=-1) == log_p.argmax(dim=-1)).float().mean()
 
 
 @losses_of_settings.wrong(
@@ -107,49 +115,41 @@ def losses_of_settings_accuracy(log_p, settings):
     expected="a score to which all words contribute",
 )
 def losses_of_settings_agreement(log_p, settings):
-    top = log_p.argmax(dim=-1)
-    shares = [float((q.argmax(dim=-1) == top).float().mean()) for q in settings]
+    shares = [float(_agreement(log_p, log_q)) for log_q in settings]
     return shares, shares.index(max(shares))
 
 
-@losses_of_settings.wrong(
-    "hard-for-soft",
-    seen="only the teacher's first choice on each input has an effect on the losses",
-    expected="losses in which every word counts",
-)
-def losses_of_settings_hard(log_p, settings):
-    top = log_p.argmax(dim=-1)
-    return _best([float(F.nll_loss(q, top, reduction="sum")) for q in settings])
-
-
-@losses_of_settings.wrong(
-    "mean-for-sum",
-    seen="the losses are means over the inputs",
-    expected="sums over the inputs, as in the objective",
-)
-def losses_of_settings_mean(log_p, settings):
-    losses, best = losses_of_settings.reference(log_p, settings)
-    return [loss / len(log_p) for loss in losses], best
-
-
-@losses_of_settings.wrong(
-    "mean-over-vocab",
-    seen="the losses are means over all entries, words included",
-    expected="sums over words and inputs",
-)
-def losses_of_settings_mean_of_everything(log_p, settings):
-    losses, best = losses_of_settings.reference(log_p, settings)
-    return [loss / log_p.numel() for loss in losses], best
-
-
-@losses_of_settings.wrong(
-    "nats-for-bits",
-    seen="the losses are in bits",
-    expected="natural logarithms, as in all losses of this book",
-)
-def losses_of_settings_in_bits(log_p, settings):
-    losses, best = losses_of_settings.reference(log_p, settings)
-    return [loss / math.log(2) for loss in losses], best
+losses_of_settings.mistakes(
+    ("argmax-sign", "the losses are right, and the setting with the largest of them is chosen",
+     "a loss is better when it is smaller", _settled(lambda losses: losses.index(max(losses)))),
+    ("off-by-one", "the losses are right, and the settings are counted from 1",
+     "the position by which the list gives the best setting",
+     _settled(lambda losses: losses.index(min(losses)) + 1)),
+    ("wrong-word", "the losses are right, and the first setting is chosen, whatever they are",
+     "a choice that depends on the losses", _settled(lambda losses: 0)),
+    ("wrong-word", "the losses are right, and the last setting is chosen, whatever they are",
+     "a choice to which every loss contributes", _settled(lambda losses: len(losses) - 1)),
+    ("kl-reversed", "each student's own probabilities weigh its log-ratios",
+     "the teacher's probabilities are the weights, the same for all students",
+     _scored(lambda log_p, log_q: kl_of_logs(log_q, log_p).sum())),
+    ("ce-called-kl", "all losses are too large by the same amount, the teacher's entropy",
+     "losses that would be 0 for a perfect student",
+     _scored(lambda log_p, log_q: -(log_p.exp() * log_q).sum())),
+    ("top-1-for-match", "only how often the first choices agree is counted",
+     "a comparison of whole distributions",
+     _scored(lambda log_p, log_q: (log_q.argmax(-1) != log_p.argmax(-1)).sum())),
+    ("hard-for-soft", "only the teacher's first choice on each input has an effect on the losses",
+     "losses in which every word counts",
+     _scored(lambda log_p, log_q: F.nll_loss(log_q, log_p.argmax(-1), reduction="sum"))),
+    ("mean-for-sum", "the losses are means over the inputs",
+     "sums over the inputs, as in the objective",
+     _scored(lambda log_p, log_q: kl_of_logs(log_p, log_q).mean())),
+    ("mean-over-vocab", "the losses are means over all entries, words included",
+     "sums over words and inputs",
+     _scored(lambda log_p, log_q: kl_of_logs(log_p, log_q).sum() / log_p.numel())),
+    ("nats-for-bits", "the losses are in bits", "natural logarithms, as in all losses of this book",
+     _scored(lambda log_p, log_q: kl_of_logs(log_p, log_q).sum() / math.log(2))),
+)  # fmt: skip
 
 
 @losses_of_settings.symptom(
@@ -161,7 +161,4 @@ def _(results):
     return all(int(r[1]) == r[0].argmax() and len(set(r[0].tolist())) > 1 for r in results.values())
 
 
-name_lookalikes(
-    losses_of_settings,
-    lambda kl: lambda log_p, settings: _best([float(kl(log_p, q).sum()) for q in settings]),
-)
+name_lookalikes(losses_of_settings, lambda kl: _scored(lambda log_p, log_q: kl(log_p, log_q).sum()))

@@ -1,5 +1,7 @@
 """The loss of a part of a sequence."""
 
+import torch
+
 from kdlib.exercises.authoring.inputs import positive
 from kdlib.exercises.kinds.functions import code
 
@@ -27,6 +29,7 @@ def part_loss(token_losses, first, last):
 for _first, _last in ((2, 3), (1, 4), (3, 3), (4, 7), (1, 1)):
     part_loss.probe(f"words {_first} to {_last} of 7", positive(7, seed=71), _first, _last)
 part_loss.probe("a whole sequence", positive(5, seed=72), 1, 5)
+part_loss.probe("losses that recur", torch.tensor([0.5, 0.25, 0.25, 0.125, 2.0]), 1, 4)
 
 
 @part_loss.also
@@ -34,64 +37,24 @@ def part_loss_in_loops(token_losses, first, last):
     return sum(x for number, x in enumerate(token_losses.tolist(), 1) if first <= number <= last)
 
 
-@part_loss.wrong(
-    "off-by-one",
-    seen="the part starts one word too late",
-    expected="word number 1 is the first",
-)
-def part_loss_from_zero(token_losses, first, last):
-    return token_losses[first : last + 1].sum()
-
-
-@part_loss.wrong(
-    "off-by-one",
-    seen="the first word of the part is missing",
-    expected="a part that contains the word it starts with",
-)
-def part_loss_without_first(token_losses, first, last):
-    return token_losses[first:last].sum()
-
-
-@part_loss.wrong(
-    "end-left-out",
-    seen="the last word of the part is missing",
-    expected="both ends belong to the part",
-)
-def part_loss_without_last(token_losses, first, last):
-    return token_losses[first - 1 : last - 1].sum()
-
-
-@part_loss.wrong(
-    "off-by-one",
-    seen="the part is one word too long at its end",
-    expected="as many terms as the part has words",
-)
-def part_loss_too_long(token_losses, first, last):
-    return token_losses[first - 1 : last + 1].sum()
-
-
-@part_loss.wrong(
-    "mean-for-sum",
-    seen="longer parts do not have larger losses: the sum is divided by the length",
-    expected="a sum over the part's words",
-)
-def part_loss_mean(token_losses, first, last):
-    return token_losses[first - 1 : last].mean()
-
-
-@part_loss.wrong(
-    "whole-for-part",
-    seen="the result is that of the whole sequence, whichever part is asked for",
-    expected="only the part's own words",
-)
-def part_loss_whole(token_losses, first, last):
-    return token_losses.sum()
-
-
-@part_loss.wrong(
-    "whole-for-part",
-    seen="everything up to the last word enters, also what stands before the part",
-    expected="a part has a beginning too",
-)
-def part_loss_prefix(token_losses, first, last):
-    return token_losses[:last].sum()
+part_loss.mistakes(
+    ("off-by-one", "the part starts one word too late", "word number 1 is the first",
+     lambda losses, first, last: losses[first : last + 1].sum()),
+    ("off-by-one", "the first word of the part is missing",
+     "a part that contains the word it starts with",
+     lambda losses, first, last: losses[first:last].sum()),
+    ("end-left-out", "the last word of the part is missing", "both ends belong to the part",
+     lambda losses, first, last: losses[first - 1 : last - 1].sum()),
+    ("off-by-one", "the part is one word too long at its end",
+     "as many terms as the part has words",
+     lambda losses, first, last: losses[first - 1 : last + 1].sum()),
+    ("mean-for-sum",
+     "longer parts do not have larger losses: the sum is divided by the length",
+     "a sum over the part's words", lambda losses, first, last: losses[first - 1 : last].mean()),
+    ("whole-for-part",
+     "the result is that of the whole sequence, whichever part is asked for",
+     "only the part's own words", lambda losses, first, last: losses.sum()),
+    ("whole-for-part",
+     "everything up to the last word enters, also what stands before the part",
+     "a part has a beginning too", lambda losses, first, last: losses[:last].sum()),
+)  # fmt: skip

@@ -36,6 +36,12 @@ sequence_losses.probe("padding on the right", positive(3, 5, seed=61), _RIGHT)
 sequence_losses.probe("padding on the left", positive(2, 4, seed=62), _LEFT)
 sequence_losses.probe("no padding", positive(4, 3, seed=63), torch.ones(4, 3))
 sequence_losses.probe("the quick brown fox, and its beginning", _FOX, _FOX_MASK)
+sequence_losses.probe(
+    "a token without loss, and large numbers at padding",
+    torch.tensor([[0.0, 0.5, 0.25, 1000.0], [-1000.0, 0.0, 0.0, 2.0]]),
+    torch.tensor([[1.0, 1, 1, 0], [0, 1, 1, 1]]),
+    expected="padding that is known from the mask alone",
+)
 
 
 @sequence_losses.also
@@ -44,106 +50,43 @@ def sequence_losses_in_loops(token_losses, mask):
     return [sum(row) for row in kept], [sum(row) / len(row) for row in kept]
 
 
-@sequence_losses.wrong(
-    "padding-counted",
-    seen="the losses at padding enter the sum and the mean",
-    expected="results that do not change with the losses at padding",
-)
-def sequence_losses_unmasked(token_losses, mask):
-    return token_losses.sum(dim=-1), token_losses.mean(dim=-1)
+def _masked(token_losses, mask):
+    return (token_losses * mask).sum(dim=-1)
 
 
-@sequence_losses.wrong(
-    "padding-counted",
-    seen="the sum is right; the mean falls when padding is added",
-    expected="a mean over tokens only",
-)
-def sequence_losses_mean_of_all(token_losses, mask):
-    return (token_losses * mask).sum(dim=-1), (token_losses * mask).mean(dim=-1)
-
-
-@sequence_losses.wrong(
-    "padding-counted",
-    seen="the losses at padding enter the sum; only the count leaves padding out",
-    expected="the mask applied to the losses as well",
-)
-def sequence_losses_unmasked_sum(token_losses, mask):
-    return token_losses.sum(dim=-1), token_losses.sum(dim=-1) / mask.sum(dim=-1)
-
-
-@sequence_losses.wrong(
-    "padding-counted",
-    seen="only padding is counted: the mask is read the other way round",
-    expected="1 in the mask stands for a token",
-)
-def sequence_losses_of_padding(token_losses, mask):
-    return sequence_losses.reference(token_losses, 1 - mask)
-
-
-@sequence_losses.wrong(
-    "sum-for-mean",
-    seen="sum and mean are exchanged",
-    expected="the sum first, then the mean",
-)
-def sequence_losses_exchanged(token_losses, mask):
-    return sequence_losses.reference(token_losses, mask)[::-1]
-
-
-@sequence_losses.wrong(
-    "batch-for-row",
-    seen="there is one sum and one mean for the whole batch",
-    expected="a sum and a mean for each sequence",
-)
-def sequence_losses_of_batch(token_losses, mask):
-    total = (token_losses * mask).sum()
-    return total, total / mask.sum()
-
-
-@sequence_losses.wrong(
-    "wrong-size-in-mean",
-    seen="each mean is divided by the tokens of the whole batch",
-    expected="each mean divides by its own sequence's tokens",
-)
-def sequence_losses_batch_count(token_losses, mask):
-    total = (token_losses * mask).sum(dim=-1)
-    return total, total / mask.sum()
-
-
-@sequence_losses.wrong(
-    "wrong-axis",
-    seen="the sums run down the columns: over the batch, not along the sequence",
-    expected="a sum along each sequence",
-)
-def sequence_losses_columns(token_losses, mask):
-    total = (token_losses * mask).sum(dim=0)
-    return total, total / mask.sum(dim=0)
-
-
-@sequence_losses.wrong(
-    "divided-twice",
-    seen="the first result is a mean already, and the second is divided again",
-    expected="a sum and a mean",
-)
-def sequence_losses_divided_twice(token_losses, mask):
-    mean = (token_losses * mask).sum(dim=-1) / mask.sum(dim=-1)
-    return mean, mean / mask.sum(dim=-1)
-
-
-@sequence_losses.wrong(
-    "sum-for-mean",
-    seen="both results are the sum",
-    expected="a mean that is not larger for being longer",
-)
-def sequence_losses_two_sums(token_losses, mask):
-    total = (token_losses * mask).sum(dim=-1)
-    return total, total
-
-
-@sequence_losses.wrong(
-    "mean-for-sum",
-    seen="both results are the mean",
-    expected="a sum that grows with every token",
-)
-def sequence_losses_two_means(token_losses, mask):
-    mean = (token_losses * mask).sum(dim=-1) / mask.sum(dim=-1)
-    return mean, mean
+sequence_losses.mistakes(
+    ("padding-counted", "the losses at padding enter the sum and the mean",
+     "results that do not change with the losses at padding",
+     lambda losses, mask: (losses.sum(dim=-1), losses.mean(dim=-1))),
+    ("padding-counted", "the sum is right; the mean falls when padding is added",
+     "a mean over tokens only",
+     lambda losses, mask: (_masked(losses, mask), (losses * mask).mean(dim=-1))),
+    ("padding-counted",
+     "the losses at padding enter the sum; only the count leaves padding out",
+     "the mask applied to the losses as well",
+     lambda losses, mask: (losses.sum(dim=-1), losses.sum(dim=-1) / mask.sum(dim=-1))),
+    ("padding-counted", "only padding is counted: the mask is read the other way round",
+     "1 in the mask stands for a token",
+     lambda losses, mask: sequence_losses.reference(losses, 1 - mask)),
+    ("padding-counted", "padding is known by its value: tokens without loss do not count",
+     "a mean over all tokens, those without loss as well",
+     lambda losses, mask: sequence_losses.reference(losses, mask * (losses != 0))),
+    ("sum-for-mean", "sum and mean are exchanged", "the sum first, then the mean",
+     lambda losses, mask: sequence_losses.reference(losses, mask)[::-1]),
+    ("batch-for-row", "there is one sum and one mean for the whole batch",
+     "a sum and a mean for each sequence",
+     lambda losses, mask: ((losses * mask).sum(), (losses * mask).sum() / mask.sum())),
+    ("wrong-size-in-mean", "each mean is divided by the tokens of the whole batch",
+     "each mean divides by its own sequence's tokens",
+     lambda losses, mask: (_masked(losses, mask), _masked(losses, mask) / mask.sum())),
+    ("wrong-axis", "the sums run down the columns: over the batch, not along the sequence",
+     "a sum along each sequence",
+     lambda losses, mask: sequence_losses.reference(losses.T, mask.T)),
+    ("divided-twice",
+     "the first result is a mean already, and the second is divided again", "a sum and a mean",
+     lambda losses, mask: tuple(_masked(losses, mask) / mask.sum(-1) ** n for n in (1, 2))),
+    ("sum-for-mean", "both results are the sum", "a mean that is not larger for being longer",
+     lambda losses, mask: (_masked(losses, mask), _masked(losses, mask))),
+    ("mean-for-sum", "both results are the mean", "a sum that grows with every token",
+     lambda losses, mask: 2 * sequence_losses.reference(losses, mask)[1:]),
+)  # fmt: skip

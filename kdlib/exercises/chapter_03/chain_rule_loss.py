@@ -2,10 +2,12 @@
 
 import torch
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, in_logits, trains_the_student
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
-from kdlib.exercises.authoring.rules import matches
+from kdlib.exercises.authoring.rules import matches, ordinary
 from kdlib.exercises.authoring.switches import name_switches
 from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import cross_entropy
@@ -18,8 +20,9 @@ from kdlib.losses.divergences import cross_entropy
     prompt=(
         "An output has two tokens: V choices for the first, then W for the second. Write "
         "`chain_rule_loss(log_p1, log_p2, log_q1, log_q2)`: F2 over all V * W outputs, from "
-        "next-token losses. log_p1 (V,) is the teacher's first step; row v of log_p2 (V, W) is its "
-        "second step after the first token v. log_q1 and log_q2 are the student's."
+        "next-token losses, as a tensor, so that the student can learn from it. log_p1 (V,) is the "
+        "teacher's first step; row v of log_p2 (V, W) is its second step after the first token v. "
+        "log_q1 and log_q2 are the student's."
     ),
     hints=(
         "The logarithm of a product of two probabilities is a sum: treat the two steps separately.",
@@ -46,6 +49,15 @@ def _two_steps(v: int, w: int, seed: int):
 for _v, _w in ((3, 5), (4, 2), (2, 7), (5, 5)):
     chain_rule_loss.probe(f"{_v} then {_w} tokens", *_two_steps(_v, _w, seed=310 + 10 * _v))
 chain_rule_loss.probe("a perfect student", *2 * _two_steps(3, 4, seed=390)[:2])
+no_floor(
+    chain_rule_loss,
+    *_two_steps(2, 3, seed=394)[:2],
+    torch.tensor([UNLIKELY, 0.0]),
+    torch.tensor([[0.0, UNLIKELY, UNLIKELY], [UNLIKELY, UNLIKELY, 0.0]]),
+)
+trains_the_student(
+    chain_rule_loss, *_two_steps(4, 3, seed=398), measure=gradient_in(2, 3, inner=in_logits)
+)
 
 
 @chain_rule_loss.also
@@ -60,7 +72,7 @@ def chain_rule_loss_enumerated(log_p1, log_p2, log_q1, log_q2):
     expected="an average of logarithms, with the sign of a loss",
 )
 def _(results):
-    return all(-1 < float(result) < 0 for result in results.values())
+    return all(-1 < float(results[probe.name]) < 0 for probe in ordinary(chain_rule_loss))
 
 
 def _chain(kl=cross_entropy, first=1.0, weights=lambda p, q: p, size=lambda log_p2: 1):
@@ -106,82 +118,34 @@ chain_rule_loss.symptom(
     )
 )
 chain_rule_loss.mistakes(
-    (
-        "tokens-independent",
-        "the second token is scored without looking at the first",
-        "a second step that depends on what was written",
-        _of_marginals,
-    ),
-    (
-        "hard-for-soft",
-        "a single output is scored, the teacher's likeliest",
-        "all outputs, weighed",
-        lambda a, b, x, y: -(x[:, None] + y).flatten()[(a[:, None] + b).argmax()],
-    ),
-    (
-        "kl-reversed",
-        "teacher and student have exchanged their places",
-        "the teacher's probabilities weigh, the student's are in the logarithms",
-        lambda a, b, x, y: chain_rule_loss.reference(x, y, a, b),
-    ),
-)
+    ("tokens-independent", "the second token is scored without looking at the first",
+     "a second step that depends on what was written", _of_marginals),
+    ("hard-for-soft", "a single output is scored, the teacher's likeliest", "all outputs, weighed",
+     lambda a, b, x, y: -(x[:, None] + y).flatten()[(a[:, None] + b).argmax()]),
+    ("kl-reversed", "teacher and student have exchanged their places",
+     "the teacher's probabilities weigh, the student's are in the logarithms",
+     lambda a, b, x, y: chain_rule_loss.reference(x, y, a, b)),
+)  # fmt: skip
 name_switches(
-    chain_rule_loss,
-    _chain,
-    (
-        "weighed-by-student",
-        "the second step is averaged over first tokens that the student writes",
-        "prefixes as often as the teacher writes them",
-        {"weights": lambda p, q: q},
-    ),
-    (
-        "weights-missing",
-        "the second step is averaged over all first tokens alike",
-        "a first token that hardly occurs hardly matters",
-        {"weights": lambda p, q: 1 / len(p)},
-    ),
-    (
-        "weights-missing",
-        "the losses of the second step are added up over all first tokens",
-        "an average over first tokens: only one of them is written",
-        {"weights": lambda p, q: 1},
-    ),
-    (
-        "hard-for-soft",
-        "the second step is scored after the teacher's likeliest first token only",
-        "all first tokens that the teacher may write",
-        {"weights": lambda p, q: p == p.max()},
-    ),
-    (
-        "term-left-out",
-        "the second step is missing",
-        "both tokens of an output are charged for",
-        {"weights": lambda p, q: 0},
-    ),
-    (
-        "term-left-out",
-        "the first step takes part as a weight only; its own loss is missing",
-        "two losses are added",
-        {"first": 0.0},
-    ),
-    (
-        "kl-for-cross-entropy",
-        "a perfect student has the loss 0",
-        "the student's surprise, from which nothing is subtracted",
-        {"kl": kl_of_logs},
-    ),
+    chain_rule_loss, _chain,
+    ("weighed-by-student", "the second step is averaged over first tokens that the student writes",
+     "prefixes as often as the teacher writes them", {"weights": lambda p, q: q}),
+    ("weights-missing", "the second step is averaged over all first tokens alike",
+     "a first token that hardly occurs hardly matters", {"weights": lambda p, q: 1 / len(p)}),
+    ("weights-missing", "the losses of the second step are added up over all first tokens",
+     "an average over first tokens: only one of them is written", {"weights": lambda p, q: 1}),
+    ("hard-for-soft", "the second step is scored after the teacher's likeliest first token only",
+     "all first tokens that the teacher may write", {"weights": lambda p, q: p == p.max()}),
+    ("term-left-out", "the second step is missing", "both tokens of an output are charged for",
+     {"weights": lambda p, q: 0}),
+    ("term-left-out", "the first step takes part as a weight only; its own loss is missing",
+     "two losses are added", {"first": 0.0}),
+    ("kl-for-cross-entropy", "a perfect student has the loss 0",
+     "the student's surprise, from which nothing is subtracted", {"kl": kl_of_logs}),
     *kl_switches("kl-reversed", "ce-called-kl", "mean-over-vocab"),
-    (
-        "mean-for-sum",
-        "the loss is divided by the number of tokens",
-        "the loss of the whole output",
-        {"size": lambda log_p2: 2},
-    ),
-    (
-        "mean-over-vocab",
-        "the loss is divided by the number of outputs",
-        "a weighted sum: the weights sum to 1 already",
-        {"size": torch.numel},
-    ),
-)
+    ("mean-for-sum", "the loss is divided by the number of tokens", "the loss of the whole output",
+     {"size": lambda log_p2: 2}),
+    ("mean-over-vocab", "the loss is divided by the number of outputs",
+     "a weighted sum: the weights sum to 1 already", {"size": torch.numel}),
+)  # fmt: skip
 name_lookalikes(chain_rule_loss, lambda kl: _chain(kl=kl))

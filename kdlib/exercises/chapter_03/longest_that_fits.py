@@ -1,5 +1,6 @@
 """How long outputs may be if all of them are to be summed over."""
 
+import itertools
 import math
 
 from kdlib.exercises.authoring.rules import matches
@@ -31,14 +32,19 @@ def longest_that_fits(vocabulary, terms):
     return length
 
 
-for _vocabulary, _terms in ((2, 1000), (5, 10**6), (32_000, 10**12), (50, 10), (7, 50), (3, 11)):
+for _vocabulary, _terms in (
+    (2, 1000), (5, 10**6), (32_000, 10**12), (50, 10), (7, 50), (3, 11), (50, 7), (9, 1),
+    (2, 10**12),
+):  # fmt: skip
     longest_that_fits.probe(f"{_vocabulary} words, {_terms} terms", _vocabulary, _terms)
 longest_that_fits.probe("2 words, 1024 terms: it fits exactly", 2, 1024)
-for _vocabulary, _terms in ((10, 1000), (3, 243), (15, 3375)):
+for _vocabulary, _terms, _how in (
+    *((base, power, "it fits exactly") for base, power in ((10, 1000), (3, 243), (15, 3375))),
+    (1000, 10**15 - 1, "one term is wanting"),
+):
     longest_that_fits.probe(
-        f"{_vocabulary} words, {_terms} terms: it fits exactly, and a logarithm is rounded",
-        _vocabulary,
-        _terms,
+        f"{_vocabulary} words, {_terms} terms: {_how}, and a logarithm is rounded",
+        *(_vocabulary, _terms),
         points_to="float-logarithm",
         expected="a whole number, worked out exactly",
     )
@@ -61,10 +67,7 @@ longest_that_fits.symptom(
     matches(
         longest_that_fits,
         *(lambda _, terms, base=base: longest_that_fits.reference(base, terms) for base in (2, 10)),
-        *(
-            lambda _, terms, base=base: math.floor(math.log(terms, base))
-            for base in (2, math.e, 10)
-        ),
+        *(lambda _, terms, b=b: math.floor(math.log(terms, b)) for b in (2, math.e, 10)),
     )
 )
 
@@ -77,62 +80,28 @@ def longest_by_division(vocabulary, terms):
     return length
 
 
-@longest_that_fits.wrong(
-    "growth-misjudged",
-    seen="each token is taken to add as many terms as there are words",
-    expected="each token multiplies the number of terms",
-)
-def longest_linear(vocabulary, terms):
-    return terms // vocabulary
+def _last(fits):
+    """The last length before the first that does not fit. fits(vocabulary, length, terms)"""
+    return lambda vocabulary, terms: next(
+        n for n in itertools.count() if not fits(vocabulary, n + 1, terms)
+    )
 
 
-@longest_that_fits.wrong(
-    "growth-misjudged",
-    seen="a larger vocabulary is treated like a longer output: base and exponent are exchanged",
-    expected="as many factors as the output has tokens",
-)
-def longest_power_of_length(vocabulary, terms):
-    length = 0
-    while (length + 1) ** vocabulary <= terms:
-        length += 1
-    return length
-
-
-@longest_that_fits.wrong(
-    "off-by-one",
-    seen="the result is the first length that no longer fits",
-    expected="the last length that does",
-)
-def longest_plus_one(vocabulary, terms):
-    return longest_that_fits.reference(vocabulary, terms) + 1
-
-
-@longest_that_fits.wrong(
-    "off-by-one",
-    seen="a length whose terms fit exactly is refused",
-    expected="at most so many terms, and not fewer",
-)
-def longest_strictly(vocabulary, terms):
-    return longest_that_fits.reference(vocabulary, terms - 1)
-
-
-@longest_that_fits.wrong(
-    "whole-for-part",
-    seen="the outputs of all shorter lengths are counted as well",
-    expected="outputs of exactly L tokens",
-)
-def longest_of_prefixes(vocabulary, terms):
-    length, count = 0, vocabulary
-    while count <= terms:
-        length += 1
-        count += vocabulary ** (length + 1)
-    return length
-
-
-@longest_that_fits.wrong(
-    "float-logarithm",
-    seen="right but where a power is met exactly: there a rounded logarithm falls below it",
-    expected="integers, which are not rounded",
-)
-def longest_by_logarithm(vocabulary, terms):
-    return math.floor(math.log(terms) / math.log(vocabulary))
+longest_that_fits.mistakes(
+    ("growth-misjudged", "each token is taken to add as many terms as there are words",
+     "each token multiplies the number of terms", lambda vocabulary, terms: terms // vocabulary),
+    ("growth-misjudged",
+     "a larger vocabulary is treated like a longer output: base and exponent are exchanged",
+     "as many factors as the output has tokens", _last(lambda v, n, terms: n**v <= terms)),
+    ("off-by-one", "the result is the first length that no longer fits",
+     "the last length that does",
+     lambda vocabulary, terms: longest_that_fits.reference(vocabulary, terms) + 1),
+    ("off-by-one", "a length whose terms fit exactly is refused",
+     "at most so many terms, and not fewer", _last(lambda v, n, terms: v**n < terms)),
+    ("whole-for-part", "the outputs of all shorter lengths are counted as well",
+     "outputs of exactly L tokens",
+     _last(lambda v, n, terms: sum(v**k for k in range(1, n + 1)) <= terms)),
+    ("float-logarithm", "right but at a power or next to it: there a logarithm is rounded",
+     "integers, which are not rounded",
+     lambda vocabulary, terms: math.floor(math.log(terms) / math.log(vocabulary))),
+)  # fmt: skip

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -29,7 +30,7 @@ def _bfloat16_pair(rows: int, words: int, seed: int):
         "student_logits (B, V2) share their first `tokens` slots; any slot after these belongs to "
         "no token and holds an arbitrary number. Write `kl_over_tokens(teacher_logits, "
         "student_logits, tokens)`: KL(P||Q) over the real tokens, for each row. The logits may "
-        "come in bfloat16; be exact to 0.1 %."
+        "come in bfloat16; be exact to 0.1 %. The values are enough; no gradient is needed."
     ),
     hints=(
         "A slot that is no token must not get any probability. Which logit says that?",
@@ -62,6 +63,18 @@ kl_over_tokens.probe("the student padded", *_padded_pair(2, 6, 0, 2, seed=462))
 kl_over_tokens.probe("the teacher padded", *_padded_pair(4, 5, 3, 0, seed=463))
 kl_over_tokens.probe("both padded, differently", *_padded_pair(2, 7, 1, 4, seed=464))
 kl_over_tokens.probe("both padded alike", *_padded_pair(3, 4, 4, 4, seed=465))
+kl_over_tokens.probe(
+    "logits far below the padding's",
+    torch.tensor([[-100.0, -101.0, -98.0, 0.0], [-99.0, -103.0, -99.0, 0.0]]),
+    torch.tensor([[-200.0, -199.0, -201.0, 0.0, 0.0], [-202.0, -200.0, -203.0, 0.0, 0.0]]),
+    3,
+)
+no_floor(
+    kl_over_tokens,
+    torch.tensor([[1.0, 0.0, 5.0], [0.0, 1.0, 5.0]]),
+    torch.tensor([[UNLIKELY, 0.0], [0.0, UNLIKELY]]),
+    2,
+)
 for _words in (2048, 4096):
     kl_over_tokens.probe(
         f"{_words} tokens in bfloat16",
@@ -86,35 +99,19 @@ def _converted_late(teacher, student, tokens):
 
 
 kl_over_tokens.mistakes(
-    (
-        "half-precision-softmax",
-        "right in float32, wrong in bfloat16: the logits are used as they come",
-        "enough digits before the softmax",
-        kl_of_slots(cast=lambda x: x),
-    ),
-    (
-        "half-precision-softmax",
-        "right in float32, wrong in bfloat16: digits are added after the softmax, too late",
-        "more digits before the softmax",
-        kl_of_slots(_converted_late, cast=lambda x: x),
-    ),
-    (
-        "logits-for-probabilities",
-        "the student's logits stand where its log-probabilities belong",
-        "a softmax for each model",
-        kl_of_slots(lambda t, s, n: (t[:, :n].log_softmax(dim=-1), s[:, :n])),
-    ),
-)
+    ("half-precision-softmax",
+     "right in float32, wrong in bfloat16: the logits are used as they come",
+     "enough digits before the softmax", kl_of_slots(cast=lambda x: x)),
+    ("half-precision-softmax",
+     "right in float32, wrong in bfloat16: digits are added after the softmax, too late",
+     "more digits before the softmax", kl_of_slots(_converted_late, cast=lambda x: x)),
+    ("logits-for-probabilities", "the student's logits stand where its log-probabilities belong",
+     "a softmax for each model",
+     kl_of_slots(lambda t, s, n: (t[:, :n].log_softmax(dim=-1), s[:, :n]))),
+)  # fmt: skip
 name_switches(
-    kl_over_tokens,
-    kl_of_slots,
-    *PADDING_SWITCHES,
-    *kl_switches(),
-    (
-        "batch-for-row",
-        "there is one value for the whole batch",
-        "one value for each row",
-        {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()},
-    ),
-)
+    kl_over_tokens, kl_of_slots, *PADDING_SWITCHES, *kl_switches(),
+    ("batch-for-row", "there is one value for the whole batch", "one value for each row",
+     {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()}),
+)  # fmt: skip
 name_lookalikes(kl_over_tokens, lambda kl: kl_of_slots(kl=kl))

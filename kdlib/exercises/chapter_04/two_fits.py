@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from kdlib.exercises.authoring.floors import UNLIKELY
 from kdlib.exercises.authoring.inputs import log_distributions
 from kdlib.exercises.authoring.kl import kl_of_numbers
 from kdlib.exercises.authoring.rules import matches
@@ -71,6 +72,11 @@ for _seed in (431, 432, 433, 434, 435):
         log_distributions(9, 7, seed=_seed + 500),
     )
 two_fits.probe(
+    "a candidate with hardly any negative terms",
+    torch.tensor([0.5, 0.3, 0.2]).log(),
+    torch.tensor([[0.6245, 0.3745, 0.001], [0.3, 0.4, 0.3]]).log(),
+)
+two_fits.probe(
     "candidates with exact zeros",
     torch.tensor([0.45, 0.45, 0.1, 0.0]).log(),
     torch.tensor(
@@ -78,6 +84,27 @@ two_fits.probe(
     ).log(),
     points_to="zero-log-zero",
     expected="a pair in which exact zeros are neither NaN nor free",
+)
+two_fits.probe(
+    "a candidate that lacks a rare word",
+    torch.tensor([0.0, 0.6, 0.39999, 0.00001]).log(),
+    torch.tensor([[0.0, 0.62, 0.38, 0.0], [0.0, 0.1, 0.2, 0.7], [0.0, 0.5, 0.3, 0.2]]).log(),
+    points_to="zero-log-zero",
+    expected="a rare word that is excluded is infinitely far away",
+)
+two_fits.probe(
+    "a candidate that says what is impossible",
+    torch.tensor([0.6, 0.4, 0.0]).log(),
+    torch.tensor([[0.1, 0.9, 0.0], [0.599, 0.4, 0.001], [0.3, 0.7, 0.0]]).log(),
+    points_to="zero-log-zero",
+    expected="a candidate that says what the teacher never says is infinitely far away",
+)
+two_fits.probe(
+    "words of probability 1e-26 and 1e-12",
+    torch.tensor([UNLIKELY, -28.0, 0.0]),
+    torch.tensor([[0.5, 1e-9, 0.5], [1e-9, 1 - 2e-9, 1e-9]]).log(),
+    points_to="floor-in-logarithm",
+    expected="logarithms as they are, however small the probability",
 )
 
 
@@ -89,93 +116,9 @@ def two_fits_in_loops(log_p, log_candidates):
     return forward.index(min(forward)), reverse.index(min(reverse))
 
 
-@two_fits.wrong(
-    "kl-reversed",
-    seen="the narrow candidate comes first and the broad one second: the two are exchanged",
-    expected="the first of the pair is weighed by the teacher, the second by the candidate",
-)
-def fits_exchanged(log_p, log_candidates):
-    return two_fits.reference(log_p, log_candidates)[::-1]
-
-
-@two_fits.wrong(
-    "kl-reversed",
-    seen="both numbers are those of the covering candidate",
-    expected="a second fit, in the other direction",
-)
-def fits_both_forward(log_p, log_candidates):
-    return (two_fits.reference(log_p, log_candidates)[0],) * 2
-
-
-@two_fits.wrong(
-    "kl-reversed",
-    seen="both numbers are those of the mode-seeking candidate",
-    expected="a first fit, in the other direction",
-)
-def fits_both_reverse(log_p, log_candidates):
-    return (two_fits.reference(log_p, log_candidates)[1],) * 2
-
-
-@two_fits.wrong(
-    "argmax-sign",
-    seen="the candidates that are furthest away win",
-    expected="the smallest divergence wins",
-)
-def fits_worst(log_p, log_candidates):
-    both = forward_kl(log_p, log_candidates), reverse_kl(log_p, log_candidates)
-    return tuple(int(x.argmax()) for x in both)
-
-
-@two_fits.wrong(
-    "ce-called-kl",
-    seen="the second fit is always the sharpest at a peak: the candidate's entropy is left out",
-    expected="a divergence in which the candidate's own entropy counts",
-)
-def fits_by_cross_entropy(log_p, log_candidates):
-    second = -(log_candidates.exp() * log_p.clamp(min=-1e30)).sum(dim=-1)
-    return two_fits.reference(log_p, log_candidates)[0], int(second.argmin())
-
-
-@two_fits.wrong(
-    "top-1-for-match",
-    seen="both fits are the candidate whose probability of the teacher's top word is nearest",
-    expected="the whole distribution takes part",
-)
-def fits_by_top(log_p, log_candidates):
-    top = log_p.argmax()
-    found = int((log_candidates[:, top].exp() - log_p[top].exp()).abs().argmin())
-    return found, found
-
-
-@two_fits.wrong(
-    "hard-for-soft",
-    seen="both fits are the candidate that likes the teacher's top word most",
-    expected="the teacher's other words count as well",
-)
-def fits_by_likelihood_of_top(log_p, log_candidates):
-    found = int(log_candidates[:, log_p.argmax()].argmax())
-    return found, found
-
-
-@two_fits.wrong(
-    "divergences-mixed-up",
-    seen="both fits are the candidate with the smallest difference of probabilities",
-    expected="two divergences, made of logarithms of ratios",
-)
-def fits_by_distance(log_p, log_candidates):
-    found = int((log_candidates.exp() - log_p.exp()).abs().sum(dim=-1).argmin())
-    return found, found
-
-
-@two_fits.wrong(
-    "zero-log-zero",
-    seen="right but for candidates with exact zeros: NaN wins there",
-    expected="0 log 0 counts as 0",
-)
-def fits_nan(log_p, log_candidates):
-    forward = (log_p.exp() * (log_p - log_candidates)).sum(dim=-1)
-    reverse = (log_candidates.exp() * (log_candidates - log_p)).sum(dim=-1)
-    return int(forward.argmin()), int(reverse.argmin())
+def _fits(first, second):
+    """The candidates with the smallest first(log_p, log_candidates) and second(...)."""
+    return lambda log_p, log_q: tuple(int(f(log_p, log_q).argmin()) for f in (first, second))
 
 
 def _nearest(distance):
@@ -183,6 +126,49 @@ def _nearest(distance):
     return lambda log_p, log_q: (int(distance(log_p.exp(), log_q.exp()).argmin()),) * 2
 
 
+def _naive(log_p, log_q):
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+def _clamped(log_p, log_q):
+    return _naive(log_p.clamp(min=-20), log_q.clamp(min=-20))
+
+
+def _turned(divergence):
+    return lambda log_p, log_q: divergence(log_q, log_p)
+
+
+two_fits.mistakes(
+    ("kl-reversed",
+     "the narrow candidate comes first and the broad one second: the two are exchanged",
+     "the first of the pair is weighed by the teacher, the second by the candidate",
+     _fits(reverse_kl, forward_kl)),
+    ("kl-reversed", "both numbers are those of the covering candidate",
+     "a second fit, in the other direction", _fits(forward_kl, forward_kl)),
+    ("kl-reversed", "both numbers are those of the mode-seeking candidate",
+     "a first fit, in the other direction", _fits(reverse_kl, reverse_kl)),
+    ("argmax-sign", "the candidates that are furthest away win", "the smallest divergence wins",
+     _fits(lambda p, q: -forward_kl(p, q), lambda p, q: -reverse_kl(p, q))),
+    ("ce-called-kl",
+     "the second fit is always the sharpest at a peak: the candidate's entropy is left out",
+     "a divergence in which the candidate's own entropy counts",
+     _fits(forward_kl, lambda p, q: -(q.exp() * p.clamp(min=-1e30)).sum(dim=-1))),
+    ("top-1-for-match",
+     "both fits are the candidate whose probability of the teacher's top word is nearest",
+     "the whole distribution takes part",
+     _nearest(lambda p, q: (q[:, p.argmax()] - p.max()).abs())),
+    ("hard-for-soft", "both fits are the candidate that likes the teacher's top word most",
+     "the teacher's other words count as well", _nearest(lambda p, q: -q[:, p.argmax()])),
+    ("divergences-mixed-up",
+     "both fits are the candidate with the smallest difference of probabilities",
+     "two divergences, made of logarithms of ratios",
+     _nearest(lambda p, q: (q - p).abs().sum(dim=-1))),
+    ("zero-log-zero", "right but for candidates with exact zeros: NaN wins there",
+     "0 log 0 counts as 0", _fits(_naive, _turned(_naive))),
+    ("zero-log-zero",
+     "right but for exact zeros: what is impossible costs no more than what is rare",
+     "a candidate that is infinitely far away never wins", _fits(_clamped, _turned(_clamped))),
+)  # fmt: skip
 two_fits.symptom(
     "divergences-mixed-up",
     seen="both fits are the candidate that is nearest by a measure with no direction",

@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -16,8 +18,9 @@ from kdlib.exercises.kinds.functions import code
     minutes=7,
     prompt=(
         "Write `combined_objective(labels, teacher_logits, student_logits, lambda_)`: F6 as it is "
-        "printed, a quantity to be maximised. It is the sum over N examples of log Q(label), minus "
-        "lambda times the sum of KL(P||Q). `labels` are word numbers (N,), the logits are (N, V)."
+        "printed, a quantity to be maximised, as a tensor, so that the student can learn from it. "
+        "It is the sum over N examples of log Q(label), minus lambda times the sum of KL(P||Q). "
+        "`labels` are word numbers (N,), the logits are (N, V) and may be huge."
     ),
     hints=(
         "F6 rewards a likely label and charges for the distance from the teacher.",
@@ -50,12 +53,29 @@ combined_objective.probe(
 combined_objective.probe(
     "huge logits",
     torch.tensor([1, 0]),
-    torch.tensor([[5000.0, 4999.0, -5000.0], [0.0, 1.0, 2.0]]),
-    torch.tensor([[3000.0, 3001.0, -3000.0], [1.0, 0.0, 0.5]]),
+    torch.tensor([[4940.0, 5000.0, -5000.0], [0.0, 1.0, 2.0]]),
+    torch.tensor([[3060.0, 3000.0, -3000.0], [1.0, 0.0, 0.5]]),
     0.5,
     points_to="softmax-overflow",
     expected="finite values, however large the logits are",
 )
+combined_objective.probe(
+    "huge differences",
+    torch.tensor([1, 0]),
+    torch.tensor([[0.0, 85.0], [80.0, 0.0]]),
+    torch.tensor([[85.0, 0.0], [0.0, 80.0]]),
+    0.5,
+    points_to="floor-in-logarithm",
+    expected="the logarithm as it is, however far apart the logits are",
+)
+no_floor(
+    combined_objective,
+    torch.tensor([0, 1]),
+    torch.tensor([[1.0, 0.0], [0.0, 2.0]]),
+    torch.tensor([[UNLIKELY, 0.0], [0.0, UNLIKELY]]),
+    0.5,
+)
+trains_the_student(combined_objective, *_batch(4, 5, seed=6), 1.5, measure=gradient_in(2))
 
 
 @combined_objective.also
@@ -89,100 +109,53 @@ def _objective(
 
 
 name_switches(
-    combined_objective,
-    _objective,
-    (
-        "argmax-sign",
-        "a larger lambda rewards the student for being far from its teacher",
-        "a term that is charged when the two differ, since the whole is maximised",
-        {"weights": lambda x: (1, x)},
-    ),
-    (
-        "argmax-sign",
-        "the values are those of a loss: better students get smaller ones",
-        "the sign under which larger is better",
-        {"weights": lambda x: (-1, x)},
-    ),
-    (
-        "lambda-direction",
-        "lambda multiplies the label's term; at lambda 0 only the teacher is left",
-        "at lambda 0 training without a teacher",
-        {"weights": lambda x: (x, -1)},
-    ),
-    (
-        "conventions-mixed",
-        "the label's term is weighed too, by one minus lambda: at lambda 3 its sign is turned",
-        "F6's own convention, in which the label's term has no weight",
-        {"weights": lambda x: (1 - x, -x)},
-    ),
-    (
-        "conventions-mixed",
-        "the weights are made to sum to 1: that is the other convention, converted",
-        "a label's term that keeps its size, however large lambda is",
-        {"weights": lambda x: (1 / (1 + x), -x / (1 + x))},
-    ),
-    (
-        "argument-ignored",
-        "all lambdas give the same value",
-        "at lambda 0 the log-likelihood alone",
-        {"weights": lambda x: (1, -1)},
-    ),
-    (
-        "term-left-out",
-        "the teacher has no influence, at any lambda",
-        "a value that moves with lambda unless student and teacher agree",
-        {"weights": lambda x: (1, 0)},
-    ),
-    (
-        "term-left-out",
-        "the labels have no influence",
-        "at lambda 0 a value that depends on the labels",
-        {"weights": lambda x: (0, -x)},
-    ),
+    combined_objective, _objective,
+    ("argmax-sign", "a larger lambda rewards the student for being far from its teacher",
+     "a term that is charged when the two differ, since the whole is maximised",
+     {"weights": lambda x: (1, x)}),
+    ("argmax-sign", "the values are those of a loss: better students get smaller ones",
+     "the sign under which larger is better", {"weights": lambda x: (-1, x)}),
+    ("lambda-direction", "lambda multiplies the label's term; at lambda 0 only the teacher is left",
+     "at lambda 0 training without a teacher", {"weights": lambda x: (x, -1)}),
+    ("conventions-mixed",
+     "the label's term is weighed too, by one minus lambda: at lambda 3 its sign is turned",
+     "F6's own convention, in which the label's term has no weight",
+     {"weights": lambda x: (1 - x, -x)}),
+    ("conventions-mixed",
+     "the weights are made to sum to 1: that is the other convention, converted",
+     "a label's term that keeps its size, however large lambda is",
+     {"weights": lambda x: (1 / (1 + x), -x / (1 + x))}),
+    ("argument-ignored", "all lambdas give the same value", "at lambda 0 the log-likelihood alone",
+     {"weights": lambda x: (1, -1)}),
+    ("term-left-out", "the teacher has no influence, at any lambda",
+     "a value that moves with lambda unless student and teacher agree",
+     {"weights": lambda x: (1, 0)}),
+    ("term-left-out", "the labels have no influence",
+     "at lambda 0 a value that depends on the labels", {"weights": lambda x: (0, -x)}),
     *kl_switches(),
-    (
-        "probs-for-log-probs",
-        "the label's probability itself is rewarded, not its logarithm",
-        "the log-likelihood of the labels",
-        {"label": lambda y, s: _log_likelihoods(y, s).exp()},
-    ),
-    (
-        "logits-for-probabilities",
-        "the label's logit is rewarded; it lacks the normaliser",
-        "a value that stays when a constant is added to all logits",
-        {"label": lambda y, s: s.gather(-1, y[:, None])[:, 0]},
-    ),
-    (
-        "mean-for-sum",
-        "the value does not grow with the batch",
-        "a sum over the examples",
-        {"label_mean": True, "kl_mean": True},
-    ),
-    (
-        "mean-for-sum",
-        "the label's term is a mean over the examples, the teacher's a sum",
-        "sums, so that lambda weighs what it says",
-        {"label_mean": True},
-    ),
-    (
-        "mean-for-sum",
-        "the teacher's term is a mean over the examples, the label's a sum",
-        "two sums, so that lambda weighs what it says",
-        {"kl_mean": True},
-    ),
-)
+    ("probs-for-log-probs", "the label's probability itself is rewarded, not its logarithm",
+     "the log-likelihood of the labels", {"label": lambda y, s: _log_likelihoods(y, s).exp()}),
+    ("logits-for-probabilities", "the label's logit is rewarded; it lacks the normaliser",
+     "a value that stays when a constant is added to all logits",
+     {"label": lambda y, s: s.gather(-1, y[:, None])[:, 0]}),
+    ("mean-for-sum", "the value does not grow with the batch", "a sum over the examples",
+     {"label_mean": True, "kl_mean": True}),
+    ("mean-for-sum", "the label's term is a mean over the examples, the teacher's a sum",
+     "sums, so that lambda weighs what it says", {"label_mean": True}),
+    ("mean-for-sum", "the teacher's term is a mean over the examples, the label's a sum",
+     "two sums, so that lambda weighs what it says", {"kl_mean": True}),
+)  # fmt: skip
 
 
-@combined_objective.wrong(
-    "softmax-overflow",
-    seen="right for small logits, not finite for huge ones",
-    expected="the same care for huge logits, where exp() overflows",
-)
-def objective_overflowing(labels, teacher_logits, student_logits, lambda_):
-    p, q = teacher_logits.exp(), student_logits.exp()
-    p, q = p / p.sum(dim=-1, keepdim=True), q / q.sum(dim=-1, keepdim=True)
-    ll = q.gather(-1, labels[:, None]).log().sum()
-    return ll - lambda_ * (p * (p / q).log()).sum()
+def _by_definition(logits):
+    return (logits.exp() / logits.exp().sum(dim=-1, keepdim=True)).log()
+
+
+combined_objective.mistakes(
+    ("softmax-overflow", "right for small logits, not finite for huge ones",
+     "the same care for huge logits, where exp() overflows",
+     lambda y, t, s, x: combined_objective.reference(y, _by_definition(t), _by_definition(s), x)),
+)  # fmt: skip
 
 
 @combined_objective.symptom(

@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import torch
 
 from kdlib.exercises.authoring.inputs import distributions
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
+from kdlib.exercises.authoring.rules import same_on_ordinary
 from kdlib.exercises.authoring.switches import name_switches
 from kdlib.exercises.chapter_06.noisy_labels import noisy_labels
+from kdlib.exercises.judging.values import part_of
 from kdlib.exercises.kinds.functions import code
 from kdlib.losses.divergences import forward_kl
 
@@ -63,6 +66,27 @@ best_lambda.probe(
     points_to="zero-log-zero",
     expected="0 log 0 counts as 0",
 )
+best_lambda.probe(
+    "labels that rule out what is true",
+    torch.tensor([[0.75, 0.25, 0.0], [0.5, 0.25, 0.25]]),
+    torch.eye(3)[[0, 2]],
+    torch.tensor([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]),
+    [0.0, 3.0, 1.0],
+    points_to="floor-in-logarithm",
+    expected="infinity for a student that rules out what is true",
+)
+
+
+@best_lambda.symptom(
+    "zero-log-zero",
+    seen="right, but NaN where probabilities are exactly 0",
+    expected="0 log 0 counts as 0, and a student that rules out what is true has an infinite KL",
+)
+def _(results):
+    with_zeros = [results[probe.name] for probe in best_lambda.probes if probe.points_to]
+    broken = any(np.isnan(np.asarray(part_of(x, 0), dtype=float)).any() for x in with_zeros)
+    right, _ = best_lambda.known
+    return broken and same_on_ordinary(best_lambda, results, right)
 
 
 @best_lambda.also
@@ -93,80 +117,42 @@ def _search(
 
 
 name_switches(
-    best_lambda,
-    _search,
-    (
-        "validated-on-noise",
-        "students are judged by the noisy labels, which prefer the one that copies them",
-        "students judged by what they should be near to",
-        {"judge": lambda truth, labels, teacher: labels},
-    ),
-    (
-        "teacher-taken-for-truth",
-        "students are judged by the teacher, so that the largest lambda always wins",
-        "a judge that does not take part in the training",
-        {"judge": lambda truth, labels, teacher: teacher},
-    ),
+    best_lambda, _search,
+    ("validated-on-noise",
+     "students are judged by the noisy labels, which prefer the one that copies them",
+     "students judged by what they should be near to",
+     {"judge": lambda truth, labels, teacher: labels}),
+    ("teacher-taken-for-truth",
+     "students are judged by the teacher, so that the largest lambda always wins",
+     "a judge that does not take part in the training",
+     {"judge": lambda truth, labels, teacher: teacher}),
     *kl_switches(p="truth"),
-    (
-        "top-1-for-match",
-        "only the students' first choices are judged",
-        "a distance between whole distributions",
-        {"kl": lambda log_p, log_q: (log_q.argmax(-1) != log_p.argmax(-1)).float()},
-    ),
-    (
-        "nats-for-bits",
-        "the distances are in bits",
-        "natural logarithms",
-        {"kl": lambda log_p, log_q: forward_kl(log_p, log_q) / math.log(2)},
-    ),
-    (
-        "lambda-direction",
-        "the larger lambda, the more the student copies the labels",
-        "students that come nearer to the teacher as lambda grows",
-        {"student": lambda y, p, x: (x * y + p) / (1 + x)},
-    ),
-    (
-        "conventions-mixed",
-        "lambda is used as a share: above 1 the students have negative probabilities",
-        "F6's coefficient, which has no upper bound",
-        {"student": lambda y, p, x: (1 - x) * y + x * p},
-    ),
-    (
-        "rest-not-renormalised",
-        "the students' rows sum to more than 1, which makes the distances too small",
-        "students that are distributions",
-        {"student": lambda y, p, x: y + x * p},
-    ),
-    (
-        "sum-for-mean",
-        "the distances grow with the number of rows",
-        "a mean over the rows",
-        {"reduce": torch.sum},
-    ),
-    (
-        "argmax-sign",
-        "the distances are right, and the lambda with the largest is returned",
-        "the lambda whose student is nearest",
-        {"place": torch.argmax},
-    ),
-    (
-        "index-for-value",
-        "the distances are right, with a position in the list instead of a lambda",
-        "one of the lambdas",
-        {"pick": lambda lambdas, place: place},
-    ),
-    (
-        "order-assumed",
-        "the distances are right, and the first lambda of the list is returned",
-        "the lambda whose student is nearest, wherever it stands",
-        {"pick": lambda lambdas, place: lambdas[0]},
-    ),
-    (
-        "order-assumed",
-        "the distances are right, and the last lambda of the list is returned",
-        "the lambda whose student is nearest, in whichever order they come",
-        {"pick": lambda lambdas, place: lambdas[-1]},
-    ),
-)
+    ("top-1-for-match", "only the students' first choices are judged",
+     "a distance between whole distributions",
+     {"kl": lambda log_p, log_q: (log_q.argmax(-1) != log_p.argmax(-1)).float()}),
+    ("nats-for-bits", "the distances are in bits", "natural logarithms",
+     {"kl": lambda log_p, log_q: forward_kl(log_p, log_q) / math.log(2)}),
+    ("lambda-direction", "the larger lambda, the more the student copies the labels",
+     "students that come nearer to the teacher as lambda grows",
+     {"student": lambda y, p, x: (x * y + p) / (1 + x)}),
+    ("conventions-mixed",
+     "lambda is used as a share: above 1 the students have negative probabilities",
+     "F6's coefficient, which has no upper bound",
+     {"student": lambda y, p, x: (1 - x) * y + x * p}),
+    ("rest-not-renormalised",
+     "the students' rows sum to more than 1, which makes the distances too small",
+     "students that are distributions", {"student": lambda y, p, x: y + x * p}),
+    ("sum-for-mean", "the distances grow with the number of rows", "a mean over the rows",
+     {"reduce": torch.sum}),
+    ("argmax-sign", "the distances are right, and the lambda with the largest is returned",
+     "the lambda whose student is nearest", {"place": torch.argmax}),
+    ("index-for-value", "the distances are right, with a position in the list instead of a lambda",
+     "one of the lambdas", {"pick": lambda lambdas, place: place}),
+    ("order-assumed", "the distances are right, and the first lambda of the list is returned",
+     "the lambda whose student is nearest, wherever it stands",
+     {"pick": lambda lambdas, place: lambdas[0]}),
+    ("order-assumed", "the distances are right, and the last lambda of the list is returned",
+     "the lambda whose student is nearest, in whichever order they come",
+     {"pick": lambda lambdas, place: lambdas[-1]}),
+)  # fmt: skip
 name_lookalikes(best_lambda, lambda kl: _search(kl=kl), p="truth")

@@ -43,13 +43,23 @@ noise_matrix.probe(
     "one word becomes another", torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 1, 1, 1, 1]), 2
 )
 noise_matrix.probe("6 labels, 4 words", *_labelled(6, 4, seed=23))
+noise_matrix.probe("2500 labels, 3 words", *_labelled(2500, 3, seed=24))
+noise_matrix.probe(
+    "words that are true once", torch.tensor([2, 0, 1, 2]), torch.tensor([0, 1, 1, 2]), 3
+)
 noise_matrix.probe(
     "a word that is never true",
     torch.tensor([0, 2, 2, 0]),
     torch.tensor([0, 1, 2, 0]),
     3,
-    points_to="zero-log-zero",
     expected="a row that says 'no noise' where there is nothing to count",
+)
+noise_matrix.probe(
+    "a last word that does not occur",
+    torch.tensor([0, 1, 1]),
+    torch.tensor([1, 1, 0]),
+    3,
+    expected="a row and a column for each of the words, also for those that do not occur",
 )
 
 
@@ -66,61 +76,41 @@ def _counts(true, given, words):
     return torch.eye(words)[true].T @ torch.eye(words)[given]
 
 
+def _over(counts, least):
+    """Each row divided by its sum, or by `least`."""
+    return counts / counts.sum(dim=1, keepdim=True).clamp(min=least)
+
+
+def _shares(counts):
+    return torch.where(
+        counts.sum(dim=1, keepdim=True) > 0, _over(counts, 1), torch.eye(len(counts))
+    )
+
+
 noise_matrix.mistakes(
-    (
-        "condition-turned-round",
-        "columns sum to 1: the shares are taken among the examples with one given label",
-        "shares among the examples with one true label",
-        lambda true, given, words: noise_matrix.reference(given, true, words).T,
-    ),
-    (
-        "condition-turned-round",
-        "a row belongs to a given label and says what was true",
-        "a row belongs to a true label and says what was given",
-        lambda true, given, words: noise_matrix.reference(given, true, words),
-    ),
-    (
-        "wrong-axis",
-        "the shares are right but stand in columns: true labels run along the wrong dimension",
-        "true labels down the rows, given ones along them",
-        lambda true, given, words: noise_matrix.reference(true, given, words).T,
-    ),
+    ("condition-turned-round",
+     "columns sum to 1: the shares are taken among the examples with one given label",
+     "shares among the examples with one true label",
+     lambda true, given, words: noise_matrix.reference(given, true, words).T),
+    ("condition-turned-round", "a row belongs to a given label and says what was true",
+     "a row belongs to a true label and says what was given",
+     lambda true, given, words: noise_matrix.reference(given, true, words)),
+    ("wrong-axis",
+     "the shares are right but stand in columns: true labels run along the wrong dimension",
+     "true labels down the rows, given ones along them",
+     lambda true, given, words: noise_matrix.reference(true, given, words).T),
     ("rest-not-renormalised", "the entries are counts", "shares: every row sums to 1", _counts),
-    (
-        "wrong-size-in-mean",
-        "the whole matrix sums to 1: counts are divided by the number of all examples",
-        "each row is divided by the examples of that row",
-        lambda true, given, words: _counts(true, given, words) / len(true),
-    ),
-)
-
-
-@noise_matrix.wrong(
-    "repeated-index",
-    seen="a pair that occurs ten times counts like one that occurs once",
-    expected="each example counts",
-)
-def noise_matrix_once(true, given, words):
-    counts = _counts(true, given, words).clamp(max=1)
-    totals = counts.sum(dim=1, keepdim=True)
-    return torch.where(totals > 0, counts / totals.clamp(min=1), torch.eye(words))
-
-
-@noise_matrix.wrong(
-    "zero-log-zero",
-    seen="the row of a word that is never true is NaN",
-    expected="a usable row for each word, as the task says",
-)
-def noise_matrix_nan(true, given, words):
-    counts = _counts(true, given, words)
-    return counts / counts.sum(dim=1, keepdim=True)
-
-
-@noise_matrix.wrong(
-    "rest-not-renormalised",
-    seen="the row of a word that is never true is all zeros",
-    expected="a row that sums to 1 there as well",
-)
-def noise_matrix_zeros(true, given, words):
-    counts = _counts(true, given, words)
-    return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    ("wrong-size-in-mean",
+     "the whole matrix sums to 1: counts are divided by the number of all examples",
+     "each row is divided by the examples of that row",
+     lambda true, given, words: _counts(true, given, words) / len(true)),
+    ("repeated-index", "a pair that occurs ten times counts like one that occurs once",
+     "each example counts",
+     lambda true, given, words: _shares(_counts(true, given, words).clamp(max=1))),
+    ("zero-log-zero", "the row of a word that is never true is NaN",
+     "a usable row for each word, as the task says",
+     lambda true, given, words: _over(_counts(true, given, words), least=0)),
+    ("rest-not-renormalised", "the row of a word that is never true is all zeros",
+     "a row that sums to 1 there as well",
+     lambda true, given, words: _over(_counts(true, given, words), least=1)),
+)  # fmt: skip

@@ -98,115 +98,50 @@ def _of_batches(above, below):
     return torch.stack([x.sum() / y.sum() for x, y in zip(above, below)])
 
 
-def _of_sequences(above, below):
+def _of_rows(above, below):
     return [x.sum(dim=1) / y.sum(dim=1) for x, y in zip(above, below)]
 
 
 name_switches(
-    noise_rate,
-    _rate,
-    (
-        "mean-of-means",
-        "batches weigh the same, however many tokens they have",
-        "every token weighs the same, in whichever batch it is",
-        {"mean": lambda above, below: _of_batches(above, below).mean()},
-    ),
-    (
-        "mean-of-means",
-        "sequences weigh the same, however long they are",
-        "every token weighs the same, in whichever sequence it is",
-        {"mean": lambda above, below: torch.cat(_of_sequences(above, below)).mean()},
-    ),
-    (
-        "mean-of-means",
-        "means are taken three times: of sequences, of batches, of all",
-        "one division, at the end",
-        {
-            "mean": lambda above, below: (
-                sum(x.mean() for x in _of_sequences(above, below)) / len(above)
-            )
-        },
-    ),
-    (
-        "padding-counted",
-        "padding is counted like tokens, above and below the fraction bar",
-        "the mask applied to both counts",
-        {"above": torch.ones_like, "below": torch.ones_like},
-    ),
-    (
-        "padding-counted",
-        "padding is left out of the wrong labels, and still divides them",
-        "a division by the number of real tokens",
-        {"below": torch.ones_like},
-    ),
-    (
-        "padding-counted",
-        "padding counts among the wrong labels, so that the share can exceed 1",
-        "only real tokens among the wrong labels",
-        {"above": torch.ones_like},
-    ),
-    (
-        "batchmean-over-sequences",
-        "the wrong labels are divided by the number of sequences",
-        "a share of tokens, never above 1",
-        {"below": lambda mask: torch.ones(len(mask), 1)},
-    ),
-    (
-        "sum-for-mean",
-        "the wrong labels are divided by the number of batches",
-        "a division by the number of tokens",
-        {"below": lambda mask: torch.ones(1, 1)},
-    ),
-    (
-        "sum-for-mean",
-        "the result is a number of tokens, not a share",
-        "something that does not grow with the data",
-        {"mean": lambda above, below: sum(x.sum() for x in above)},
-    ),
-    (
-        "sum-for-mean",
-        "the batches' shares are added up",
-        "one share for all batches together, never above 1",
-        {"mean": lambda above, below: _of_batches(above, below).sum()},
-    ),
-    (
-        "divided-twice",
-        "the batches' shares are added and divided by the number of tokens once more",
-        "one division, at the end",
-        {
-            "mean": lambda above, below: (
-                _of_batches(above, below).sum() / sum(y.sum() for y in below)
-            )
-        },
-    ),
-    (
-        "divided-twice",
-        "the share is divided by the number of tokens again",
-        "a share that does not shrink as data are added",
-        {"mean": lambda above, below: _over_all(above, below) / sum(y.sum() for y in below)},
-    ),
-    (
-        "divided-twice",
-        "the share of all tokens is divided by the number of batches",
-        "a share that does not depend on the cut into batches",
-        {"mean": lambda above, below: _over_all(above, below) / len(above)},
-    ),
-    (
-        "complement-for-rate",
-        "clean labels give 1: the share of right labels",
-        "0 for clean labels",
-        {"differ": torch.eq},
-    ),
-    (
-        "term-left-out",
-        "only the last batch is looked at",
-        "all batches",
-        {"batches_of": lambda batches: batches[-1:]},
-    ),
-    (
-        "term-left-out",
-        "only the first batch is looked at",
-        "every batch",
-        {"batches_of": lambda batches: batches[:1]},
-    ),
-)
+    noise_rate, _rate,
+    ("mean-of-means", "batches weigh the same, however many tokens they have",
+     "every token weighs the same, in whichever batch it is",
+     {"mean": lambda above, below: _of_batches(above, below).mean()}),
+    ("mean-of-means", "sequences weigh the same, however long they are",
+     "every token weighs the same, in whichever sequence it is",
+     {"mean": lambda above, below: torch.cat(_of_rows(above, below)).mean()}),
+    ("mean-of-means", "means are taken three times: of sequences, of batches, of all",
+     "one division, at the end",
+     {"mean": lambda above, below: sum(x.mean() for x in _of_rows(above, below)) / len(above)}),
+    ("padding-counted", "padding is counted like tokens, above and below the fraction bar",
+     "the mask applied to both counts", {"above": torch.ones_like, "below": torch.ones_like}),
+    ("padding-counted", "padding is left out of the wrong labels, and still divides them",
+     "a division by the number of real tokens", {"below": torch.ones_like}),
+    ("padding-counted", "padding counts among the wrong labels, so that the share can exceed 1",
+     "only real tokens among the wrong labels", {"above": torch.ones_like}),
+    ("batchmean-over-sequences", "the wrong labels are divided by the number of sequences",
+     "a share of tokens, never above 1", {"below": lambda mask: torch.ones(len(mask), 1)}),
+    ("sum-for-mean", "the wrong labels are divided by the number of batches",
+     "a division by the number of tokens", {"below": lambda mask: torch.ones(1, 1)}),
+    ("sum-for-mean", "the result is a number of tokens, not a share",
+     "something that does not grow with the data",
+     {"mean": lambda above, below: sum(x.sum() for x in above)}),
+    ("sum-for-mean", "the batches' shares are added up",
+     "one share for all batches together, never above 1",
+     {"mean": lambda above, below: _of_batches(above, below).sum()}),
+    ("divided-twice", "the batches' shares are added and divided by the number of tokens once more",
+     "one division, at the end",
+     {"mean": lambda above, below: _of_batches(above, below).sum() / sum(y.sum() for y in below)}),
+    ("divided-twice", "the share is divided by the number of tokens again",
+     "a share that does not shrink as data are added",
+     {"mean": lambda above, below: _over_all(above, below) / sum(y.sum() for y in below)}),
+    ("divided-twice", "the share of all tokens is divided by the number of batches",
+     "a share that does not depend on the cut into batches",
+     {"mean": lambda above, below: _over_all(above, below) / len(above)}),
+    ("complement-for-rate", "clean labels give 1: the share of right labels", "0 for clean labels",
+     {"differ": torch.eq}),
+    ("term-left-out", "only the last batch is looked at", "all batches",
+     {"batches_of": lambda batches: batches[-1:]}),
+    ("term-left-out", "only the first batch is looked at", "every batch",
+     {"batches_of": lambda batches: batches[:1]}),
+)  # fmt: skip

@@ -48,64 +48,36 @@ def noisy_labels_by_matrix(p, rate):
     return p @ noise
 
 
+def _top(p):
+    return F.one_hot(p.argmax(dim=-1), p.shape[-1]).float()
+
+
 noisy_labels.mistakes(
-    (
-        "noise-keeps-label",
-        "a replaced label can come out as the word it was: fewer labels are wrong than asked",
-        "a replacement that is always another word",
-        lambda p, rate: (1 - rate) * p + rate / p.shape[-1],
-    ),
-    (
-        "rest-not-renormalised",
-        "every word receives the same, also what it sent off itself: rows sum to more than 1",
-        "as much mass arrives as was sent off",
-        lambda p, rate: (1 - rate) * p + rate / (p.shape[-1] - 1),
-    ),
-    (
-        "rest-not-renormalised",
-        "each word receives all that the others send off, as if it were the only receiver",
-        "what is sent off is divided among the receivers",
-        lambda p, rate: (1 - rate) * p + rate * (1 - p),
-    ),
-    (
-        "complement-for-rate",
-        "without noise every label is wrong, and with full noise none",
-        "the rate is that of the wrong labels",
-        lambda p, rate: noisy_labels.reference(p, 1 - rate),
-    ),
-    (
-        "hard-for-soft",
-        "the likeliest word is taken for the label, and noise is added to that",
-        "noise in a distribution: other words may be the label too",
-        lambda p, rate: noisy_labels.reference(
-            F.one_hot(p.argmax(dim=-1), p.shape[-1]).float(), rate
-        ),
-    ),
-    (
-        "term-left-out",
-        "mass is sent off and arrives nowhere: rows sum to less than 1",
-        "a distribution: what leaves one word arrives at others",
-        lambda p, rate: (1 - rate) * p,
-    ),
-    (
-        "nothing-done",
-        "the distributions come back without noise",
-        "rows that depend on the rate",
-        lambda p, rate: p,
-    ),
-)
-
-
-@noisy_labels.wrong(
-    "top-entry-only",
-    seen="only the most likely word loses mass, as if every row were one-hot",
-    expected="every word loses the same share of its own mass",
-)
-def noisy_labels_of_one_hot(p, rate):
-    top = torch.zeros_like(p).scatter(-1, p.argmax(dim=-1, keepdim=True), 1.0)
-    return p - rate * top + rate * (1 - top) / (p.shape[-1] - 1)
-
-
+    ("noise-keeps-label",
+     "a replaced label can come out as the word it was: fewer labels are wrong than asked",
+     "a replacement that is always another word",
+     lambda p, rate: (1 - rate) * p + rate / p.shape[-1]),
+    ("rest-not-renormalised",
+     "every word receives the same, also what it sent off itself: rows sum to more than 1",
+     "as much mass arrives as was sent off",
+     lambda p, rate: (1 - rate) * p + rate / (p.shape[-1] - 1)),
+    ("rest-not-renormalised",
+     "each word receives all that the others send off, as if it were the only receiver",
+     "what is sent off is divided among the receivers",
+     lambda p, rate: (1 - rate) * p + rate * (1 - p)),
+    ("complement-for-rate", "without noise every label is wrong, and with full noise none",
+     "the rate is that of the wrong labels", lambda p, rate: noisy_labels.reference(p, 1 - rate)),
+    ("hard-for-soft", "the likeliest word is taken for the label, and noise is added to that",
+     "noise in a distribution: other words may be the label too",
+     lambda p, rate: noisy_labels.reference(_top(p), rate)),
+    ("top-entry-only", "only the most likely word loses mass, as if every row were one-hot",
+     "every word loses the same share of its own mass",
+     lambda p, rate: p - rate * _top(p) + rate * (1 - _top(p)) / (p.shape[-1] - 1)),
+    ("term-left-out", "mass is sent off and arrives nowhere: rows sum to less than 1",
+     "a distribution: what leaves one word arrives at others", lambda p, rate: (1 - rate) * p),
+    ("nothing-done", "the distributions come back without noise", "rows that depend on the rate",
+     lambda p, rate: p),
+)  # fmt: skip
 noisy_labels.symptom(
     "rest-not-renormalised",
     seen="there are rows that do not sum to 1",

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.next_words import NEXT_WORD_SWITCHES, next_losses
 from kdlib.exercises.authoring.switches import name_switches
@@ -17,8 +18,9 @@ from kdlib.exercises.kinds.functions import code
         "`ids` (B, S) are token ids, `mask` (B, S) is their attention mask: 1 for a real token, 0 "
         "for padding, which may stand on either side. Padding is filled with `eos`, the id of the "
         "stop token, for want of another. A pair of neighbours counts if both tokens, the one read "
-        "and the one predicted, are real. Write `bug_next_token_sum(logits, ids, mask, eos)`: the "
-        "sum of the next-token losses in nats, and how many there are. logits is (B, S, V)."
+        "and the one predicted, are real. Write `bug_next_token_sum(logits, ids, mask, eos)`: for "
+        "evaluation, the sum of the next-token losses in nats, and how many there are. logits is "
+        "(B, S, V)."
     ),
     hints=(
         "The logits at a position speak about the token after it; the last ones have no label.",
@@ -58,6 +60,28 @@ bug_next_token_sum.probe("much padding", *_texts([9, 2, 2, 3], "right", 703))
 bug_next_token_sum.probe("no padding", *_texts([5, 5], "right", 704))
 bug_next_token_sum.probe(
     "texts packed into rows", normal(2, 6, 9, seed=705), _PACKED, torch.ones_like(_PACKED), 8
+)
+_TWO_STOPS = torch.tensor([[8, 8, 3, 1, 8], [2, 8, 8, 0, 8]])  # and no padding
+bug_next_token_sum.probe(
+    "two stop tokens in a row",
+    *(normal(2, 5, 9, seed=707), _TWO_STOPS, torch.ones_like(_TWO_STOPS), 8),
+)
+_logits, _ids, _mask, _eos = _texts([4, 6, 1, 2], "right", 708)
+_mask[0] = 0
+bug_next_token_sum.probe("a row of padding alone", _logits, _ids, _mask, _eos)
+bug_next_token_sum.probe(
+    "a model that is nearly sure",
+    (
+        normal(2, 5, 9, seed=706)
+        + 9.0 * torch.eye(9)[torch.tensor([[1, 4, 2, 8, 0], [7, 7, 3, 5, 8]])]
+    ),
+    torch.tensor([[3, 1, 4, 2, 8], [0, 7, 7, 3, 5]]),
+    *(torch.ones(2, 5, dtype=torch.long), 8),
+)
+no_floor(
+    bug_next_token_sum,
+    *(torch.tensor([[[0.0, UNLIKELY, 1.0]] * 4]), torch.tensor([[0, 1, 0, 2]])),
+    *(torch.ones(1, 4, dtype=torch.long), 2),
 )
 
 
@@ -102,43 +126,21 @@ def _summed(result=lambda losses, real, mask: (losses.sum(), real.sum()), **opti
 
 
 name_switches(
-    bug_next_token_sum,
-    _summed,
+    bug_next_token_sum, _summed,
     *NEXT_WORD_SWITCHES,
-    (
-        "padding-counted",
-        "the sum leaves padding out, but the count does not",
-        "sum and count over the same pairs",
-        {"result": lambda losses, real, mask: (losses.sum(), real.numel())},
-    ),
-    (
-        "wrong-size-in-mean",
-        "the count is that of the real tokens; each row has one pair less",
-        "a count of what was summed",
-        {"result": lambda losses, real, mask: (losses.sum(), mask.sum())},
-    ),
-    (
-        "batchmean-over-sequences",
-        "the count is that of the texts",
-        "a count of pairs",
-        {"result": lambda losses, real, mask: (losses.sum(), len(mask))},
-    ),
-    (
-        "end-left-out",
-        "the last pair of every row is left out",
-        "all pairs of real tokens",
-        {"result": lambda losses, real, mask: (losses[:, :-1].sum(), real[:, :-1].sum())},
-    ),
-    (
-        "mean-for-sum",
-        "the first result is a mean already; it cannot be added up over batches",
-        "a sum that grows with the number of pairs",
-        {"result": lambda losses, real, mask: (losses.sum() / real.sum(), real.sum())},
-    ),
-    (
-        "mean-for-sum",
-        "the first result is divided by the number of all positions",
-        "a sum of token losses",
-        {"result": lambda losses, real, mask: (losses.mean(), real.sum())},
-    ),
-)
+    ("padding-counted", "the sum leaves padding out, but the count does not",
+     "sum and count over the same pairs",
+     {"result": lambda losses, real, mask: (losses.sum(), real.numel())}),
+    ("wrong-size-in-mean", "the count is that of the real tokens; each row has one pair less",
+     "a count of what was summed",
+     {"result": lambda losses, real, mask: (losses.sum(), mask.sum())}),
+    ("batchmean-over-sequences", "the count is that of the texts", "a count of pairs",
+     {"result": lambda losses, real, mask: (losses.sum(), len(mask))}),
+    ("end-left-out", "the last pair of every row is left out", "all pairs of real tokens",
+     {"result": lambda losses, real, mask: (losses[:, :-1].sum(), real[:, :-1].sum())}),
+    ("mean-for-sum", "the first result is a mean already; it cannot be added up over batches",
+     "a sum that grows with the number of pairs",
+     {"result": lambda losses, real, mask: (losses.sum() / real.sum(), real.sum())}),
+    ("mean-for-sum", "the first result is divided by the number of all positions",
+     "a sum of token losses", {"result": lambda losses, real, mask: (losses.mean(), real.sum())}),
+)  # fmt: skip

@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -21,7 +23,8 @@ from kdlib.exercises.kinds.functions import code
         "share a tokenizer with `words` tokens, whose ids come first; the slots after these belong "
         "to no token, and their logits mean nothing. Write "
         "`bug_padded_kl(teacher_logits, student_logits, words)`: the KL from teacher "
-        "to student at each position, over the tokens that exist."
+        "to student at each position, over the tokens that exist, as a tensor that the student can "
+        "learn from."
     ),
     hints=(
         "A token that does not exist must have probability 0 in both models.",
@@ -51,6 +54,21 @@ bug_padded_kl.probe(
     torch.cat([_logits(2, 4, seed=729), _logits(2, 1, seed=731)], dim=-1),
     4,
 )
+bug_padded_kl.probe(
+    "four dimensions", _logits(2, 1, 3, 7, seed=734), _logits(2, 1, 3, 9, seed=735), 6
+)
+bug_padded_kl.probe(
+    "slots without a token that have large logits",
+    torch.cat([_logits(2, 4, seed=736), torch.full((2, 2), 150.0)], dim=-1),
+    torch.cat([_logits(2, 4, seed=737), torch.full((2, 1), 200.0)], dim=-1),
+    4,
+)
+no_floor(
+    bug_padded_kl, torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[UNLIKELY, 0.0, 1.0, 3.0]]), 2
+)
+trains_the_student(
+    bug_padded_kl, *(_logits(3, 7, seed=732), _logits(3, 8, seed=733), 6), measure=gradient_in(1)
+)
 
 
 @bug_padded_kl.also
@@ -64,15 +82,10 @@ def padded_kl_masked(teacher_logits, student_logits, words):
 
 
 name_switches(
-    bug_padded_kl,
-    kl_of_slots,
+    bug_padded_kl, kl_of_slots,
     *PADDING_SWITCHES,
     *kl_switches(),
-    (
-        "batch-for-row",
-        "there is one mean for the whole batch",
-        "one value for each position",
-        {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()},
-    ),
-)
+    ("batch-for-row", "there is one mean for the whole batch", "one value for each position",
+     {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()}),
+)  # fmt: skip
 name_lookalikes(bug_padded_kl, lambda kl: kl_of_slots(kl=kl))

@@ -2,9 +2,9 @@
 
 import copy
 
-import torch
 from torch import nn
 
+from kdlib.exercises.authoring.left_behind import LOOKS, changed
 from kdlib.exercises.kinds.functions import code
 
 
@@ -14,10 +14,10 @@ from kdlib.exercises.kinds.functions import code
     minutes=10,
     prompt=(
         "Write `bug_ready_to_distil(teacher, student, teacher_ids, student_ids)`, a check before "
-        "training. It returns four booleans, each True where all is well: no part of the teacher "
-        "is in training mode; no parameter of the teacher asks for a gradient; the two models have "
-        "no parameter memory in common (a student that began as a copy is fine); both tokenizers, "
-        "given as dictionaries from token to id, agree."
+        "training, which changes nothing. It returns four booleans, each True where all is well: "
+        "no part of the teacher is in training mode; no parameter of the teacher asks for a "
+        "gradient; the two models have no parameter memory in common (a student that began as a "
+        "copy is fine); both tokenizers, given as dictionaries from token to id, agree."
     ),
     hints=(
         "Every question is about all parts: one layer, one parameter, one token can spoil it.",
@@ -47,11 +47,16 @@ _FAULTS = {  # and which of the four results is False for it
     "one parameter that asks for a gradient": 1,
     "one module for both": 2,
     "a layer in common": 2,
+    "a layer in common, at the same place": 2,
+    "a layer in common, at another place": 2,
     "a parameter made from the teacher's": 2,
     "a student that began as a copy": None,
     "the same tokens with other ids": 3,
     "the same ids for other tokens": 3,
     "one token more": 3,
+    "one token less": 3,
+    "the same tokens but for a space": 3,
+    "tokenizers of a single token": None,
 }
 
 
@@ -77,6 +82,10 @@ def _models_with(fault: str):
         student = teacher
     elif fault == "a layer in common":
         student[0] = teacher[0]
+    elif fault == "a layer in common, at the same place":
+        student[1] = inner[0]
+    elif fault == "a layer in common, at another place":
+        student[1] = teacher[2]
     elif fault == "a parameter made from the teacher's":
         last: nn.Linear = teacher[2]
         student[1].weight = nn.Parameter(last.weight.data)
@@ -88,38 +97,49 @@ def _models_with(fault: str):
         others = {"the": 0, "dog": 1, "sat": 2, "stop": 3}
     elif fault == "one token more":
         others = {**tokens, "mat": 4}
+    elif fault == "one token less":
+        del others["stop"]
+    elif fault == "the same tokens but for a space":
+        others = {"the": 0, " cat": 1, "sat": 2, "stop": 3}
+    elif fault == "tokenizers of a single token":
+        tokens = others = {"stop": 0}
     return teacher, student, tokens, others
 
 
 for _fault in _FAULTS:
     bug_ready_to_distil.probe(_fault, _fault, measure=lambda ready, f: ready(*_models_with(f)))
 
+
+def _changes(ready):
+    """How much of models and tokenizers has changed; a check leaves all as it is."""
+    teacher, student, *ids = _models_with("one token less")
+    student[1].requires_grad_(False)
+    before = copy.deepcopy(ids)
+    models = nn.ModuleList([teacher.train().requires_grad_(True), student])
+    for part in (teacher[1], student[0]):
+        part.eval()
+    if (count := changed(*LOOKS.values())(lambda both: ready(*both, *ids), models)) is None:
+        return None
+    return count + (ids != before)
+
+
+bug_ready_to_distil.probe(
+    "how many things the check has changed",
+    measure=_changes,
+    points_to="model-handed-back-changed",
+    expected="a check that looks and changes nothing",
+)
+
 for _part, _id, _seen, _expected in (
-    (
-        0,
-        "teacher-in-train-mode",
-        "the first result is wrong for some of the teachers",
-        "every layer has a mode of its own, and gradients have nothing to do with it",
-    ),
-    (
-        1,
-        "teacher-gets-gradient",
-        "the second result is wrong for some of the teachers",
-        "every parameter is asked, and eval mode has nothing to do with it",
-    ),
-    (
-        2,
-        "shared-module",
-        "the third result is wrong for some pairs of models",
-        "memory is what must not be shared; equal values may be",
-    ),
-    (
-        3,
-        "same-size-same-tokenizer",
-        "the fourth result is wrong for some pairs of tokenizers",
-        "each token has the same id on both sides, in whichever order they are listed",
-    ),
-):
+    (0, "teacher-in-train-mode", "the first result is wrong for some of the teachers",
+     "every layer has a mode of its own, and gradients have nothing to do with it"),
+    (1, "teacher-gets-gradient", "the second result is wrong for some of the teachers",
+     "every parameter is asked, and eval mode has nothing to do with it"),
+    (2, "shared-module", "the third result is wrong for some pairs of models",
+     "memory is what must not be shared; equal values may be"),
+    (3, "same-size-same-tokenizer", "the fourth result is wrong for some pairs of tokenizers",
+     "each token has the same id on both sides, in whichever order they are listed"),
+):  # fmt: skip
 
     @bug_ready_to_distil.symptom(_id, seen=_seen, expected=_expected)
     def _(results, part=_part):
@@ -142,98 +162,59 @@ def ready_in_loops(teacher, student, teacher_ids, student_ids):
     return results
 
 
-def _with(index, value, *models):
-    """The right results but for one of them."""
-    results = list(bug_ready_to_distil.reference(*models))
-    results[index] = value
-    return results
+def _but(place, result):
+    """The right results but for one of them, which is decided in another way."""
+
+    def ready(*everything):
+        results = list(bug_ready_to_distil.reference(*everything))
+        results[place] = result(*everything)
+        return results
+
+    return ready
 
 
-@bug_ready_to_distil.wrong(
-    "teacher-in-train-mode",
-    seen="only the outermost module's mode is read; a dropout layer inside goes unnoticed",
-    expected="layers keep their own modes, and each can differ",
-)
-def ready_outermost_mode(teacher, student, *ids):
-    return _with(0, not teacher.training, teacher, student, *ids)
+def _apart(memory):
+    """Whether nothing of what `memory` gives for one model's parameters is the other's too."""
+    return lambda t, s, *ids: {*map(memory, t.parameters())}.isdisjoint(map(memory, s.parameters()))
 
 
-@bug_ready_to_distil.wrong(
-    "teacher-gets-gradient",
-    seen="eval mode is taken for frozen: a teacher in eval mode may still ask for gradients",
-    expected="a question to the parameters, not to the mode",
-)
-def ready_eval_for_frozen(teacher, student, *ids):
-    return _with(1, not teacher.training, teacher, student, *ids)
+def _pairs(teacher, student):
+    return zip(teacher.parameters(), student.parameters())
 
 
-@bug_ready_to_distil.wrong(
-    "teacher-gets-gradient",
-    seen="only the first parameter is asked",
-    expected="all parameters are asked",
-)
-def ready_first_parameter(teacher, student, *ids):
-    return _with(1, not next(teacher.parameters()).requires_grad, teacher, student, *ids)
+def _equal_values(teacher, student, *ids):
+    values = [p.tolist() for p in teacher.parameters()]
+    return any(p.tolist() in values for p in student.parameters())
 
 
-@bug_ready_to_distil.wrong(
-    "shared-module",
-    seen="only the whole models are compared; a layer in common goes unnoticed",
-    expected="no single parameter in common",
-)
-def ready_not_same_model(teacher, student, *ids):
-    return _with(2, teacher is not student, teacher, student, *ids)
-
-
-@bug_ready_to_distil.wrong(
-    "shared-module",
-    seen="parameter objects are compared; a new object around the teacher's numbers goes unnoticed",
-    expected="the memory below the objects is compared",
-)
-def ready_not_same_objects(teacher, student, *ids):
-    known = {id(p) for p in teacher.parameters()}
-    apart = known.isdisjoint(id(p) for p in student.parameters())
-    return _with(2, apart, teacher, student, *ids)
-
-
-@bug_ready_to_distil.wrong(
-    "shared-module",
-    seen="values are compared; a student that began as a copy is refused",
-    expected="equal numbers in two places are no sharing",
-)
-def ready_not_same_values(teacher, student, *ids):
-    same = any(
-        p.shape == q.shape and torch.equal(p, q)
-        for p in teacher.parameters()
-        for q in student.parameters()
-    )
-    return _with(2, not same, teacher, student, *ids)
-
-
-@bug_ready_to_distil.wrong(
-    "same-size-same-tokenizer",
-    seen="vocabularies of equal size pass, whatever they contain",
-    expected="each token has the same id on both sides",
-)
-def ready_same_size(teacher, student, teacher_ids, student_ids):
-    same = len(teacher_ids) == len(student_ids)
-    return _with(3, same, teacher, student, teacher_ids, student_ids)
-
-
-@bug_ready_to_distil.wrong(
-    "same-size-same-tokenizer",
-    seen="the same tokens pass also where their ids are permuted",
-    expected="the ids are compared too",
-)
-def ready_same_tokens(teacher, student, teacher_ids, student_ids):
-    same = set(teacher_ids) == set(student_ids)
-    return _with(3, same, teacher, student, teacher_ids, student_ids)
-
-
-@bug_ready_to_distil.wrong(
-    "sign-flipped",
-    seen="all four results say the opposite: True where something is wrong",
-    expected="True where all is well",
-)
-def ready_inverted(*everything):
-    return [not fine for fine in bug_ready_to_distil.reference(*everything)]
+bug_ready_to_distil.mistakes(
+    ("teacher-in-train-mode",
+     "only the outermost module's mode is read; a dropout layer inside goes unnoticed",
+     "layers keep their own modes, and each can differ", _but(0, lambda t, *_: not t.training)),
+    ("teacher-gets-gradient",
+     "eval mode is taken for frozen: a teacher in eval mode may still ask for gradients",
+     "a question to the parameters, not to the mode", _but(1, lambda t, *_: not t.training)),
+    ("teacher-gets-gradient", "only the first parameter is asked", "all parameters are asked",
+     _but(1, lambda t, *_: not next(t.parameters()).requires_grad)),
+    ("shared-module", "only the whole models are compared; a layer in common goes unnoticed",
+     "no single parameter in common", _but(2, lambda t, s, *_: t is not s)),
+    ("shared-module",
+     "parameter objects are compared; a new object around the teacher's numbers goes unnoticed",
+     "the memory below the objects is compared", _but(2, _apart(id))),
+    ("shared-module",
+     "each parameter is compared with the one in its own place; a layer in common elsewhere passes",
+     "every parameter of one model against all of the other",
+     _but(2, lambda t, s, *_: all(p.data_ptr() != q.data_ptr() for p, q in _pairs(t, s)))),
+    ("shared-module", "only the first parameters are compared; a later layer in common passes",
+     "all parameters of both models",
+     _but(2, lambda t, s, *_: len({p.data_ptr() for p in next(_pairs(t, s))}) == 2)),
+    ("shared-module", "values are compared; a student that began as a copy is refused",
+     "equal numbers in two places are no sharing", _but(2, lambda *a: not _equal_values(*a))),
+    ("same-size-same-tokenizer", "vocabularies of equal size pass, whatever they contain",
+     "each token has the same id on both sides", _but(3, lambda t, s, a, b: len(a) == len(b))),
+    ("same-size-same-tokenizer", "the same tokens pass also where their ids are permuted",
+     "the ids are compared too", _but(3, lambda t, s, a, b: set(a) == set(b))),
+    ("sign-flipped", "all four results say the opposite: True where something is wrong",
+     "True where all is well",
+     lambda *everything: [not fine for fine in bug_ready_to_distil.reference(*everything)]),
+)  # fmt: skip

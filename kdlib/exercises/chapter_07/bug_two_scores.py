@@ -29,6 +29,8 @@ def bug_two_scores(nats, tokens, text):
 bug_two_scores.probe("plain English", 21.5, 7, "The cat sat on the mat.")
 bug_two_scores.probe("accented letters", 30.25, 9, "Käse für zwölf Brötchen, à part!")
 bug_two_scores.probe("three bytes a letter", 12.0, 5, "猫が座った")
+bug_two_scores.probe("four bytes a letter", 18.5, 6, "𝄞 😀, 🎻 and 🎺")
+bug_two_scores.probe("line ends and separate accents", 25.0, 8, "Cafe\u0301,\r\nou\u0300 ?\r\n\n")
 bug_two_scores.probe("a longer text", 88.8, 40, "je suis content, tu es content; " * 4)
 
 
@@ -51,78 +53,37 @@ def _scores(perplexity=None, bits_per_byte=None):
 
 
 name_switches(
-    bug_two_scores,
-    _scores,
-    (
-        "sum-for-mean",
-        "the perplexity explodes with the length of the text",
-        "a perplexity that belongs to one token",
-        {"perplexity": lambda n, t, b: math.exp(n)},
-    ),
-    (
-        "nats-for-bits",
-        "2 is raised to a power that is in nats",
-        "base and unit that belong together",
-        {"perplexity": lambda n, t, b: 2 ** (n / t)},
-    ),
-    (
-        "log-for-probability",
-        "the first result is the mean loss, the logarithm of what is asked",
-        "the number of equally likely tokens that would be as hard to guess among",
-        {"perplexity": lambda n, t, b: n / t},
-    ),
-    (
-        "sign-flipped",
-        "the perplexity is below 1: it is the typical probability of a token",
-        "a number of at least 1, larger for a worse model",
-        {"perplexity": lambda n, t, b: math.exp(-n / t)},
-    ),
-    (
-        "nats-for-bits",
-        "the second result is in nats",
-        "bits, of which there are more than nats",
-        {"bits_per_byte": lambda n, t, b, text: n / b},
-    ),
-    (
-        "nats-for-bits",
-        "the conversion to bits goes the wrong way: the number gets smaller",
-        "more bits than nats, since a bit is the smaller unit",
-        {"bits_per_byte": lambda n, t, b, text: n * math.log(2) / b},
-    ),
-    (
-        "characters-for-bytes",
-        "the second result is per character; it is right only where a letter is one byte",
-        "the text as UTF-8 stores it",
-        {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / len(text)},
-    ),
-    (
-        "wrong-size-in-mean",
-        "the second result is per token, so another tokenizer would change it",
-        "a length that no tokenizer decides",
-        {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / t},
-    ),
-    (
-        "sum-for-mean",
-        "the second result grows with the length of the text",
-        "bits for one byte",
-        {"bits_per_byte": lambda n, t, b, text: n / math.log(2)},
-    ),
-    (
-        "ratio-turned-round",
-        "the second result falls as the model gets worse: bytes per bit",
-        "bits for one byte, more of them for a worse model",
-        {"bits_per_byte": lambda n, t, b, text: b * math.log(2) / n},
-    ),
-    (
-        "characters-for-bytes",
-        "the second result is per word of the text",
-        "the text in the unit that it is stored in",
-        {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / len(text.split())},
-    ),
-    (
-        "wrong-size-in-mean",
-        "the perplexity belongs to a byte, not to a token",
-        "the mean over the tokens in the exponent",
-        {"perplexity": lambda n, t, b: math.exp(n / b)},
-    ),
-)
+    bug_two_scores, _scores,
+    ("sum-for-mean", "the perplexity explodes with the length of the text",
+     "a perplexity that belongs to one token", {"perplexity": lambda n, t, b: math.exp(n)}),
+    ("nats-for-bits", "2 is raised to a power that is in nats",
+     "base and unit that belong together", {"perplexity": lambda n, t, b: 2 ** (n / t)}),
+    ("log-for-probability", "the first result is the mean loss, the logarithm of what is asked",
+     "the number of equally likely tokens that would be as hard to guess among",
+     {"perplexity": lambda n, t, b: n / t}),
+    ("sign-flipped", "the perplexity is below 1: it is the typical probability of a token",
+     "a number of at least 1, larger for a worse model",
+     {"perplexity": lambda n, t, b: math.exp(-n / t)}),
+    ("nats-for-bits", "the second result is in nats", "bits, of which there are more than nats",
+     {"bits_per_byte": lambda n, t, b, text: n / b}),
+    ("nats-for-bits", "the conversion to bits goes the wrong way: the number gets smaller",
+     "more bits than nats, since a bit is the smaller unit",
+     {"bits_per_byte": lambda n, t, b, text: n * math.log(2) / b}),
+    ("characters-for-bytes",
+     "the second result is per character; it is right only where a letter is one byte",
+     "the text as UTF-8 stores it",
+     {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / len(text)}),
+    ("wrong-size-in-mean", "the second result is per token, so another tokenizer would change it",
+     "a length that no tokenizer decides",
+     {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / t}),
+    ("sum-for-mean", "the second result grows with the length of the text", "bits for one byte",
+     {"bits_per_byte": lambda n, t, b, text: n / math.log(2)}),
+    ("ratio-turned-round", "the second result falls as the model gets worse: bytes per bit",
+     "bits for one byte, more of them for a worse model",
+     {"bits_per_byte": lambda n, t, b, text: b * math.log(2) / n}),
+    ("characters-for-bytes", "the second result is per word of the text",
+     "the text in the unit that it is stored in",
+     {"bits_per_byte": lambda n, t, b, text: n / math.log(2) / len(text.split())}),
+    ("wrong-size-in-mean", "the perplexity belongs to a byte, not to a token",
+     "the mean over the tokens in the exponent", {"perplexity": lambda n, t, b: math.exp(n / b)}),
+)  # fmt: skip

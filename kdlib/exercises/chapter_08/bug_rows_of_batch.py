@@ -1,5 +1,6 @@
 """Cached rows, found by sample and not by place."""
 
+import numpy as np
 import torch
 
 from kdlib.exercises.authoring.inputs import distributions
@@ -29,16 +30,22 @@ def bug_rows_of_batch(cached_ids, rows, batch_ids):
     return rows[[place[int(sample)] for sample in batch_ids]]
 
 
-def _rows_or_refusal(answer, cached_ids, rows, batch_ids):
-    try:
-        return answer(cached_ids, rows, batch_ids)
-    except NotImplementedError:
-        raise
-    except (LookupError, ValueError, RuntimeError, AssertionError, StopIteration):
-        return "an error is raised"
+def _or_refusal(*refusals):
+    """The rows, or whether the answer raises such an error, which may be its way to refuse."""
+
+    def measure(answer, *args):
+        try:
+            return answer(*args)
+        except NotImplementedError:
+            raise
+        except refusals:
+            return "an error is raised"
+
+    return measure
 
 
 _MISSING = "a sample that is not in the cache"
+_NOT_FOUND = LookupError, ValueError, RuntimeError, AssertionError, StopIteration
 for _name, _cached, _batch in (
     ("three samples of five", [40, 7, 23, 11, 99], [11, 40, 23]),
     ("an epoch in another order", [5, 12, 8, 30], [30, 5, 8, 12]),
@@ -46,14 +53,14 @@ for _name, _cached, _batch in (
     ("a sample twice in a batch", [9, 4, 6], [6, 9, 6, 4]),
     ("one sample", [3, 1, 2], [2]),
     ("the order of the cache", [0, 1, 2, 3], [0, 1, 2]),
-    (_MISSING, [21, 17, 19, 23], [19, 18]),
+    (_MISSING, [21, 17, 19, 23], [19, 18, 21]),
 ):
     bug_rows_of_batch.probe(
         _name,
         torch.tensor(_cached),
         distributions(len(_cached), 3, seed=840 + len(_name)),
         torch.tensor(_batch),
-        measure=_rows_or_refusal,
+        measure=_or_refusal(Exception) if _name == _MISSING else _or_refusal(*_NOT_FOUND),
         points_to="rows-shuffled" if _name == _MISSING else None,
         expected="an error, as no row belongs to that sample" if _name == _MISSING else "",
     )
@@ -74,6 +81,17 @@ def _(results):
     return from_cache and not same_on_ordinary(bug_rows_of_batch, results, right)
 
 
+@bug_rows_of_batch.symptom(
+    "rows-shuffled",
+    seen="right, but for a sample that is not in the cache rows come back all the same",
+    expected="an error, as no row belongs to that sample",
+)
+def _(results):
+    right, _ = bug_rows_of_batch.known
+    refused = not isinstance(results[_MISSING], np.ndarray)
+    return not refused and same_on_ordinary(bug_rows_of_batch, results, right)
+
+
 @bug_rows_of_batch.also
 def rows_of_batch_sorted(cached_ids, rows, batch_ids):
     order = cached_ids.argsort()
@@ -83,74 +101,30 @@ def rows_of_batch_sorted(cached_ids, rows, batch_ids):
     return rows[order][at]
 
 
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="the first rows of the cache are taken, whatever samples the batch holds",
-    expected="rows found by sample id",
-)
-def rows_first(cached_ids, rows, batch_ids):
-    return rows[: len(batch_ids)]
-
-
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="a sample's id is taken for the number of its row",
-    expected="the place where that id stands among the cached ids",
-)
-def rows_by_number(cached_ids, rows, batch_ids):
-    return rows[batch_ids]
-
-
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="the right rows come in the order of the cache",
-    expected="the order of the batch",
-)
-def rows_in_cache_order(cached_ids, rows, batch_ids):
-    return rows[torch.isin(cached_ids, batch_ids)]
-
-
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="the right rows come sorted by sample id",
-    expected="the batch's own order",
-)
-def rows_in_sorted_order(cached_ids, rows, batch_ids):
-    return bug_rows_of_batch.reference(cached_ids, rows, batch_ids.sort().values)
-
-
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="ids are looked up among sorted ids, while the rows are still in the old order",
-    expected="ids and rows that are permuted alike",
-)
-def rows_sorted_ids_only(cached_ids, rows, batch_ids):
-    return rows[torch.searchsorted(cached_ids.sort().values, batch_ids)]
-
-
-@bug_rows_of_batch.wrong(
-    "rows-shuffled",
-    seen="a sample that is not in the cache silently gets a row of another one",
-    expected="an error for a sample that was never stored",
-)
-def rows_first_for_missing(cached_ids, rows, batch_ids):
-    return rows[(batch_ids[:, None] == cached_ids[None, :]).int().argmax(dim=-1)]
-
-
-@bug_rows_of_batch.wrong(
-    "term-left-out",
-    seen="a sample that is not in the cache is dropped; the rows after it belong to others",
-    expected="as many rows as samples, or an error",
-)
-def rows_dropped(cached_ids, rows, batch_ids):
+def _of_known(cached_ids, rows, batch_ids):
     known = [sample for sample in batch_ids if sample in cached_ids]
     return bug_rows_of_batch.reference(cached_ids, rows, known)
 
 
-@bug_rows_of_batch.wrong(
-    "whole-for-part",
-    seen="all rows of the cache come back",
-    expected="one row for each sample of the batch",
-)
-def rows_all(cached_ids, rows, batch_ids):
-    return rows
+bug_rows_of_batch.mistakes(
+    ("rows-shuffled", "the first rows of the cache are taken, whatever samples the batch holds",
+     "rows found by sample id", lambda cached_ids, rows, batch_ids: rows[: len(batch_ids)]),
+    ("rows-shuffled", "a sample's id is taken for the number of its row",
+     "the place where that id stands among the cached ids", lambda _, rows, batch: rows[batch]),
+    ("rows-shuffled", "the right rows come in the order of the cache", "the order of the batch",
+     lambda cached_ids, rows, batch_ids: rows[torch.isin(cached_ids, batch_ids)]),
+    ("rows-shuffled", "the right rows come sorted by sample id", "the batch's own order",
+     lambda ids, rows, batch: bug_rows_of_batch.reference(ids, rows, batch.sort().values)),
+    ("rows-shuffled",
+     "ids are looked up among sorted ids, while the rows are still in the old order",
+     "ids and rows that are permuted alike",
+     lambda ids, rows, batch: rows[torch.searchsorted(ids.sort().values, batch)]),
+    ("rows-shuffled", "a sample that is not in the cache silently gets a row of another one",
+     "an error for a sample that was never stored",
+     lambda ids, rows, batch: rows[(batch[:, None] == ids).int().argmax(dim=-1)]),
+    ("term-left-out",
+     "a sample that is not in the cache is dropped; the rows after it belong to others",
+     "as many rows as samples, or an error", _of_known),
+    ("whole-for-part", "all rows of the cache come back", "one row for each sample of the batch",
+     lambda cached_ids, rows, batch_ids: rows),
+)  # fmt: skip

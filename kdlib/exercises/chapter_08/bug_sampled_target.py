@@ -4,6 +4,7 @@ import torch
 
 from kdlib.exercises.authoring.inputs import distributions
 from kdlib.exercises.authoring.switches import name_switches
+from kdlib.exercises.judging.values import plain
 from kdlib.exercises.kinds.functions import code
 
 
@@ -36,8 +37,8 @@ def _average_target(answer, p, proposal, size):
     targets = [answer(p, proposal, d) for d in draws]
     if any(target is None for target in targets):
         return None
-    chances = proposal[draws].prod(dim=-1)
-    return sum(c * torch.as_tensor(target) for c, target in zip(chances, targets))
+    chances = proposal[draws].prod(dim=-1).tolist()
+    return sum(c * plain(target) for c, target in zip(chances, targets))
 
 
 _P, _UNIFORM = distributions(6, seed=831), torch.full((6,), 1 / 6)
@@ -87,83 +88,42 @@ def _target(
 
 
 bug_sampled_target.mistakes(
-    (
-        "top-k-unnormalised",
-        "the drawn words get their own probabilities, the others nothing: too little on average",
-        "drawn words stand for those that were not drawn too",
-        _target(lambda p, proposal: p, _assigned, size=lambda draws: 1),
-    ),
-    (
-        "top-k-renormalised",
-        "the drawn words get their own probabilities, renormalised; rare words get too much",
-        "an average that is p",
-        _target(lambda p, proposal: p, _assigned, end=lambda target: target / target.sum()),
-    ),
-    (
-        "nothing-done",
-        "the result is p itself, which the cache has no room for",
-        "zeros for words that were not drawn",
-        lambda p, proposal, draws: p,
-    ),
-)
+    ("top-k-unnormalised",
+     "the drawn words get their own probabilities, the others nothing: too little on average",
+     "drawn words stand for those that were not drawn too",
+     _target(lambda p, proposal: p, _assigned, size=lambda draws: 1)),
+    ("top-k-renormalised",
+     "the drawn words get their own probabilities, renormalised; rare words get too much",
+     "an average that is p",
+     _target(lambda p, proposal: p, _assigned, end=lambda target: target / target.sum())),
+    ("nothing-done", "the result is p itself, which the cache has no room for",
+     "zeros for words that were not drawn", lambda p, proposal, draws: p),
+)  # fmt: skip
 name_switches(
-    bug_sampled_target,
-    _target,
-    (
-        "weights-missing",
-        "the words are counted; the average is the proposal, not the teacher",
-        "weights that make up for what the proposal favours",
-        {"weight": lambda p, proposal: torch.ones_like(p)},
-    ),
-    (
-        "double-counting",
-        (
-            "the teacher's probabilities are averaged over the draws: likely words, drawn more "
-            "often anyway, count twice"
-        ),
-        "weights that know how often a word is drawn",
-        {"weight": lambda p, proposal: p},
-    ),
-    (
-        "ratio-turned-round",
-        "the weights are largest for words that were drawn too often",
-        "smaller weights for words that the proposal favours",
-        {"weight": lambda p, proposal: proposal / p},
-    ),
-    (
-        "term-left-out",
-        "the weights correct for the proposal and forget the teacher: the average is uniform",
-        "weights in which the teacher occurs",
-        {"weight": lambda p, proposal: 1 / proposal},
-    ),
-    (
-        "weighted-twice",
-        "the teacher's probability is applied twice",
-        "one factor p in each weight",
-        {"weight": lambda p, proposal: p * p / proposal},
-    ),
-    (
-        "repeated-index",
-        "a word drawn twice counts once: the second assignment replaces the first",
-        "every draw contributes",
-        {"put": _assigned},
-    ),
-    (
-        "top-k-renormalised",
-        "every target is divided by its sum; it looks complete, and its average is not p",
-        "targets that are right on average, whatever a single one sums to",
-        {"end": lambda target: target / target.sum()},
-    ),
-    (
-        "sum-for-mean",
-        "more draws give a larger target",
-        "an average over the draws",
-        {"size": lambda draws: 1},
-    ),
-    (
-        "wrong-size-in-mean",
-        "the sum is divided by the number of different words",
-        "a division by the number of draws",
-        {"size": lambda draws: len(draws.unique())},
-    ),
-)
+    bug_sampled_target, _target,
+    ("weights-missing", "the words are counted; the average is the proposal, not the teacher",
+     "weights that make up for what the proposal favours",
+     {"weight": lambda p, proposal: torch.ones_like(p)}),
+    ("double-counting",
+     "the teacher's probabilities are averaged over the draws: likely words, drawn more "
+     "often anyway, count twice",
+     "weights that know how often a word is drawn", {"weight": lambda p, proposal: p}),
+    ("ratio-turned-round", "the weights are largest for words that were drawn too often",
+     "smaller weights for words that the proposal favours",
+     {"weight": lambda p, proposal: proposal / p}),
+    ("term-left-out",
+     "the weights correct for the proposal and forget the teacher: the average is uniform",
+     "weights in which the teacher occurs", {"weight": lambda p, proposal: 1 / proposal}),
+    ("weighted-twice", "the teacher's probability is applied twice", "one factor p in each weight",
+     {"weight": lambda p, proposal: p * p / proposal}),
+    ("repeated-index", "a word drawn twice counts once: the second assignment replaces the first",
+     "every draw contributes", {"put": _assigned}),
+    ("top-k-renormalised",
+     "every target is divided by its sum; it looks complete, and its average is not p",
+     "targets that are right on average, whatever a single one sums to",
+     {"end": lambda target: target / target.sum()}),
+    ("sum-for-mean", "more draws give a larger target", "an average over the draws",
+     {"size": lambda draws: 1}),
+    ("wrong-size-in-mean", "the sum is divided by the number of different words",
+     "a division by the number of draws", {"size": lambda draws: len(draws.unique())}),
+)  # fmt: skip

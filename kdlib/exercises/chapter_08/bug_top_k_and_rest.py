@@ -2,6 +2,7 @@
 
 import torch
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import log_distributions, log_pair, normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -18,8 +19,9 @@ from kdlib.losses.divergences import cross_entropy, forward_kl
     prompt=(
         "A cache keeps the teacher's k most likely words. To compare honestly, all other words "
         "share one slot, whose probability is the sum of theirs, in teacher and student alike. "
-        "Write `bug_top_k_and_rest(log_p, log_q, k)`: for each row the KL from teacher to student "
-        "over these k + 1 slots. log_p and log_q are log-probabilities (..., V); k may be V."
+        "Write `bug_top_k_and_rest(log_p, log_q, k)`, for evaluation: for each row the KL from "
+        "teacher to student over these k + 1 slots. log_p and log_q are log-probabilities "
+        "(..., V); k may be V."
     ),
     hints=(
         "Merging words into one slot keeps both sides distributions, so the KL stays at least 0.",
@@ -78,6 +80,19 @@ bug_top_k_and_rest.probe(
     4,
     points_to="zero-log-zero",
     expected="a finite value where no word is left for the last slot",
+)
+no_floor(
+    bug_top_k_and_rest,
+    torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log(),
+    torch.tensor([[0.0, UNLIKELY, 1.0, 0.5]]).log_softmax(dim=-1),
+    2,
+)
+no_floor(
+    bug_top_k_and_rest,
+    torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log(),
+    torch.tensor([[0.0, 1.0, UNLIKELY, UNLIKELY]]).log_softmax(dim=-1),
+    2,
+    name="a rest of probability 1e-26",
 )
 
 
@@ -157,64 +172,38 @@ def _with_rest(kl=forward_kl, p_words=lambda p, q: p, q_words=lambda p, q: p):
 
 
 bug_top_k_and_rest.mistakes(
-    (
-        "top-k-renormalised",
-        "the kept words are renormalised on both sides; the mass of the rest does not matter",
-        "a student with too little mass on the rest is noticed",
-        lambda *a: kl_of_logs(*(x.log_softmax(dim=-1) for x in _kept(*a))),
-    ),
-    (
-        "top-k-renormalised",
-        "the teacher's kept words are renormalised, so the rest is taught to be impossible",
-        "the kept words keep their probabilities",
-        lambda *a: kl_of_logs(_kept(*a)[0].log_softmax(dim=-1), _kept(*a)[1]),
-    ),
-    (
-        "top-k-unnormalised",
-        "the kept terms alone are summed; a student surer than the teacher gets less than 0",
-        "terms for k + 1 slots",
-        lambda *a: kl_of_logs(*_kept(*a)),
-    ),
-    (
-        "top-k-unnormalised",
-        "the kept terms alone are summed, and a clamp at 0 hides that they can be negative",
-        "a sum that needs no clamp, as the rest is in it",
-        lambda *a: kl_of_logs(*_kept(*a)).clamp_min(0),
-    ),
-    (
-        "argument-ignored",
-        "every word has a slot of its own: this is the full KL, which no cache of k words allows",
-        "the words outside are told apart no more",
-        lambda log_p, log_q, k: kl_of_logs(log_p, log_q),
-    ),
-    (
-        "zero-log-zero",
-        "right for every k but V: there the last slot is 0 on both sides and gives NaN",
-        "a slot with probability 0 adds nothing",
-        _with_rest(kl_of_logs),
-    ),
-)
+    ("top-k-renormalised",
+     "the kept words are renormalised on both sides; the mass of the rest does not matter",
+     "a student with too little mass on the rest is noticed",
+     lambda *a: kl_of_logs(*(x.log_softmax(dim=-1) for x in _kept(*a)))),
+    ("top-k-renormalised",
+     "the teacher's kept words are renormalised, so the rest is taught to be impossible",
+     "the kept words keep their probabilities",
+     lambda *a: kl_of_logs(_kept(*a)[0].log_softmax(dim=-1), _kept(*a)[1])),
+    ("top-k-unnormalised",
+     "the kept terms alone are summed; a student surer than the teacher gets less than 0",
+     "terms for k + 1 slots", lambda *a: kl_of_logs(*_kept(*a))),
+    ("top-k-unnormalised",
+     "the kept terms alone are summed, and a clamp at 0 hides that they can be negative",
+     "a sum that needs no clamp, as the rest is in it",
+     lambda *a: kl_of_logs(*_kept(*a)).clamp_min(0)),
+    ("argument-ignored",
+     "every word has a slot of its own: this is the full KL, which no cache of k words allows",
+     "the words outside are told apart no more", lambda log_p, log_q, k: kl_of_logs(log_p, log_q)),
+    ("zero-log-zero",
+     "right for every k but V: there the last slot is 0 on both sides and gives NaN",
+     "a slot with probability 0 adds nothing", _with_rest(kl_of_logs)),
+)  # fmt: skip
 name_switches(
-    bug_top_k_and_rest,
-    _with_rest,
-    (
-        "weighed-by-student",
-        "the kept words are the student's favourites",
-        "the words that the teacher finds most likely",
-        {"p_words": lambda p, q: q, "q_words": lambda p, q: q},
-    ),
-    (
-        "weighed-by-student",
-        "each model keeps its own favourites, so different words are compared",
-        "the same word in the same slot on both sides",
-        {"q_words": lambda p, q: q},
-    ),
-    (
-        "sign-flipped",
-        "the kept words are the least likely ones",
-        "the likeliest words of the teacher",
-        {"p_words": lambda p, q: -p, "q_words": lambda p, q: -p},
-    ),
+    bug_top_k_and_rest, _with_rest,
+    ("weighed-by-student", "the kept words are the student's favourites",
+     "the words that the teacher finds most likely",
+     {"p_words": lambda p, q: q, "q_words": lambda p, q: q}),
+    ("weighed-by-student", "each model keeps its own favourites, so different words are compared",
+     "the same word in the same slot on both sides", {"q_words": lambda p, q: q}),
+    ("sign-flipped", "the kept words are the least likely ones",
+     "the likeliest words of the teacher",
+     {"p_words": lambda p, q: -p, "q_words": lambda p, q: -p}),
     *kl_switches(),
-)
+)  # fmt: skip
 name_lookalikes(bug_top_k_and_rest, lambda kl: _with_rest(kl=kl))

@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import logit_pair
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -22,7 +24,8 @@ from kdlib.exercises.kinds.functions import code
         "stands behind that is padding, with any ids. Logits (B, L, V) at a position speak about "
         "the next token. The sum runs over the tokens that the student drew, the stop token "
         "included, each with the KL from teacher to student at the loss's `temperature`, times "
-        "its square; the count is the number of these tokens."
+        "its square, as a tensor that the student can learn from; the count is the number of these "
+        "tokens."
     ),
     hints=(
         "How many tokens there are is known only after sampling: look for the stop token.",
@@ -72,6 +75,18 @@ for _number, (_about, _drawn) in enumerate(_ROLLOUTS.items()):
         _drawn,
         (2.0, 0.5, 3.0, 1.5)[_number],
     )
+no_floor(
+    on_policy_loss,
+    torch.zeros(1, 3, 3),
+    torch.tensor([[[0.0, 1.0, 2.0], [0.0, UNLIKELY, 1.0], [1.0, UNLIKELY, 0.0]]]),
+    *(_rollout([[1, 0, 2]], 1, 2, 0.7), 1.0),
+)
+trains_the_student(
+    on_policy_loss,
+    *logit_pair(3, 7, 6, seed=27),
+    *(_ROLLOUTS["stops at different places"], 2.0),
+    measure=gradient_in(1, loss=lambda result: result[0]),
+)
 
 
 @on_policy_loss.also
@@ -81,7 +96,7 @@ def on_policy_loss_in_loops(teacher_logits, student_logits, rollout, temperature
         for t in range(rollout["prompt_length"], len(tokens)):
             p = torch.softmax(teacher_logits[row, t - 1] / temperature, dim=-1)
             q = torch.softmax(student_logits[row, t - 1] / temperature, dim=-1)
-            total += temperature**2 * float((p * (p / q).log()).sum())
+            total += temperature**2 * (p * (p / q).log()).sum()
             count += 1
             if tokens[t] == rollout["stop"]:
                 break
@@ -155,98 +170,52 @@ def on_policy_own_tokens(teacher, student, rollout, temperature):
 
 
 name_switches(
-    on_policy_loss,
-    _on_policy,
-    (
-        "planned-count",
-        "the count is that of the places for new tokens; the sum is right",
-        "a count of the tokens that were drawn",
-        {"result": lambda total, _, rollout: (total, _places(rollout))},
-    ),
-    (
-        "padding-counted",
-        "what stands behind the stop token enters the sum and the count",
-        "a row ends with its stop token",
-        {"counted": lambda rollout: _own(rollout).expand_as(rollout["tokens"])},
-    ),
-    (
-        "padding-counted",
-        "only stop tokens are left out, and padding of other ids is kept",
-        "nothing behind the first drawn stop token counts, whatever its id is",
-        {"counted": lambda rollout: _own(rollout) & (rollout["tokens"] != rollout["stop"])},
-    ),
-    (
-        "stop-token-masked",
-        "the stop token itself is left out, so nobody teaches the student when to stop",
-        "the stop token was drawn too",
-        {"counted": lambda r: _drawn_by_student(r) & (r["tokens"] != r["stop"])},
-    ),
-    (
-        "whole-for-part",
-        "the prompt's tokens count as if the student had drawn them",
-        "only what was drawn",
-        {"counted": lambda r: (_drawn_by_student(r) | ~_own(r)) & _behind_first(r)},
-    ),
-    (
-        "whole-for-part",
-        "a stop token in the prompt ends its row before anything was drawn",
-        "only a stop token that was drawn ends a row",
-        {"counted": lambda r: _own(r) & _not_after(r["tokens"] == r["stop"])},
-    ),
-    (
-        "off-by-one",
-        "each token is compared at its own position, where the logits speak about the next one",
-        "the logits that the token was drawn from",
-        {"shift": 0},
-    ),
-    (
-        "sampling-temperature-in-loss",
-        "the models are compared at the temperature that the tokens were drawn at",
-        "the loss has a temperature of its own",
-        {"at": _sampled_at, "factor": lambda *temperatures: _sampled_at(*temperatures) ** 2},
-    ),
-    (
-        "sampling-temperature-in-loss",
-        "the models are softened as they were for drawing; only the factor is the loss's own",
-        "a loss whose temperature has nothing to do with that of sampling",
-        {"at": _sampled_at},
-    ),
-    (
-        "temperature-ignored",
-        "the models are compared at temperature 1, whatever the loss's temperature is",
-        "distributions that change with the temperature",
-        {"at": lambda *_: 1.0},
-    ),
-    (
-        "temperature-ignored",
-        "the loss's temperature has no effect at all",
-        "a loss at its own temperature",
-        {"at": lambda *_: 1.0, "factor": lambda *_: 1.0},
-    ),
-    (
-        "missing-t-squared",
-        "the sum lacks the square of the temperature; the count is right",
-        "a loss whose gradient does not fall like 1/T² at high temperatures",
-        {"factor": lambda *_: 1.0},
-    ),
-    (
-        "missing-t-squared",
-        "the sum is multiplied by the temperature once",
-        "one factor for each of the two softmaxes that temperature divides",
-        {"factor": lambda temperature, rollout: temperature},
-    ),
+    on_policy_loss, _on_policy,
+    ("planned-count", "the count is that of the places for new tokens; the sum is right",
+     "a count of the tokens that were drawn",
+     {"result": lambda total, _, rollout: (total, _places(rollout))}),
+    ("padding-counted", "what stands behind the stop token enters the sum and the count",
+     "a row ends with its stop token",
+     {"counted": lambda rollout: _own(rollout).expand_as(rollout["tokens"])}),
+    ("padding-counted", "only stop tokens are left out, and padding of other ids is kept",
+     "nothing behind the first drawn stop token counts, whatever its id is",
+     {"counted": lambda rollout: _own(rollout) & (rollout["tokens"] != rollout["stop"])}),
+    ("stop-token-masked",
+     "the stop token itself is left out, so nobody teaches the student when to stop",
+     "the stop token was drawn too",
+     {"counted": lambda r: _drawn_by_student(r) & (r["tokens"] != r["stop"])}),
+    ("whole-for-part", "the prompt's tokens count as if the student had drawn them",
+     "only what was drawn",
+     {"counted": lambda r: (_drawn_by_student(r) | ~_own(r)) & _behind_first(r)}),
+    ("whole-for-part", "a stop token in the prompt ends its row before anything was drawn",
+     "only a stop token that was drawn ends a row",
+     {"counted": lambda r: _own(r) & _not_after(r["tokens"] == r["stop"])}),
+    ("off-by-one",
+     "each token is compared at its own position, where the logits speak about the next one",
+     "the logits that the token was drawn from", {"shift": 0}),
+    ("sampling-temperature-in-loss",
+     "the models are compared at the temperature that the tokens were drawn at",
+     "the loss has a temperature of its own",
+     {"at": _sampled_at, "factor": lambda *temperatures: _sampled_at(*temperatures) ** 2}),
+    ("sampling-temperature-in-loss",
+     "the models are softened as they were for drawing; only the factor is the loss's own",
+     "a loss whose temperature has nothing to do with that of sampling", {"at": _sampled_at}),
+    ("temperature-ignored",
+     "the models are compared at temperature 1, whatever the loss's temperature is",
+     "distributions that change with the temperature", {"at": lambda *_: 1.0}),
+    ("temperature-ignored", "the loss's temperature has no effect at all",
+     "a loss at its own temperature", {"at": lambda *_: 1.0, "factor": lambda *_: 1.0}),
+    ("missing-t-squared", "the sum lacks the square of the temperature; the count is right",
+     "a loss whose gradient does not fall like 1/T² at high temperatures",
+     {"factor": lambda *_: 1.0}),
+    ("missing-t-squared", "the sum is multiplied by the temperature once",
+     "one factor for each of the two softmaxes that temperature divides",
+     {"factor": lambda temperature, rollout: temperature}),
     *kl_switches(),
-    (
-        "divided-twice",
-        "the first result is a mean already, and the caller will divide it by the count again",
-        "a sum and a count",
-        {"result": lambda total, count, _: (total / count, count)},
-    ),
-    (
-        "batchmean-over-sequences",
-        "the count is that of the rows",
-        "a count of tokens",
-        {"result": lambda total, _, rollout: (total, len(rollout["tokens"]))},
-    ),
-)
+    ("divided-twice",
+     "the first result is a mean already, and the caller will divide it by the count again",
+     "a sum and a count", {"result": lambda total, count, _: (total / count, count)}),
+    ("batchmean-over-sequences", "the count is that of the rows", "a count of tokens",
+     {"result": lambda total, _, rollout: (total, len(rollout["tokens"]))}),
+)  # fmt: skip
 name_lookalikes(on_policy_loss, lambda kl: _on_policy(kl=kl))

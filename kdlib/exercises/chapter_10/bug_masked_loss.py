@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import logit_pair
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -26,8 +28,8 @@ def broken_masked_loss(teacher_logits, student_logits, mask, temperature):
         "sequences have huge losses, and adding padding to a batch changes the value. Write "
         "`bug_masked_loss(teacher_logits, student_logits, mask, temperature)` without the three "
         "bugs: the mean over all real positions of the KL from teacher to student at the "
-        "temperature, with the factor that keeps its gradient's size. Logits (B, L, V); mask (B, "
-        "L), 1 where a position is real.",
+        "temperature, with the factor that keeps its gradient's size, as a tensor that the student "
+        "can learn from. Logits (B, L, V); mask (B, L), 1 where a position is real.",
         broken_masked_loss,
     ),
     hints=(
@@ -50,8 +52,8 @@ def bug_masked_loss(teacher_logits, student_logits, mask, temperature):
 
 _MASKS = (
     ("padding on the right", [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0]], 2.0),
-    ("padding on the left", [[0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 1, 1]], 3.0),
-    ("rows of very unequal length", [[1] * 7, [1] + [0] * 6, [1, 1] + [0] * 5, [1] * 7], 0.5),
+    ("padding on the left", [[0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 1, 1]], 2.5),
+    ("rows of very unequal length", [[1] * 7, [1] + [0] * 6, [1, 1] + [0] * 5, [1] * 7], 0.8),
     ("no padding", [[1, 1, 1, 1]] * 2, 4.0),
 )
 for _seed, (_about, _mask, _temperature) in enumerate(_MASKS, start=1):
@@ -62,6 +64,18 @@ for _seed, (_about, _mask, _temperature) in enumerate(_MASKS, start=1):
         torch.tensor(_mask),
         _temperature,
     )
+no_floor(
+    bug_masked_loss,
+    torch.tensor([[[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]]),
+    torch.tensor([[[0.0, UNLIKELY], [0.0, UNLIKELY], [1.0, 0.0]]]),
+    *(torch.tensor([[1, 1, 0]]), 1.0),
+)
+trains_the_student(
+    bug_masked_loss,
+    *logit_pair(2, 4, 6, seed=9),
+    *(torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]]), 2.0),
+    measure=gradient_in(1),
+)
 
 
 @bug_masked_loss.also
@@ -93,91 +107,39 @@ bug_masked_loss.wrong(
     expected="a mean over positions, without padding, whose gradient keeps its size",
 )(broken_masked_loss)
 name_switches(
-    bug_masked_loss,
-    _masked,
-    (
-        "missing-t-squared",
-        "the loss, and with it its gradient, shrinks as the temperature grows",
-        "the factor that temperature takes away from a gradient",
-        {"power": 0},
-    ),
-    (
-        "missing-t-squared",
-        "the loss is multiplied by the temperature only once",
-        "one factor for each of the two softmaxes that temperature divides",
-        {"power": 1},
-    ),
+    bug_masked_loss, _masked,
+    ("missing-t-squared", "the loss, and with it its gradient, shrinks as the temperature grows",
+     "the factor that temperature takes away from a gradient", {"power": 0}),
+    ("missing-t-squared", "the loss is multiplied by the temperature only once",
+     "one factor for each of the two softmaxes that temperature divides", {"power": 1}),
     *kl_switches(),
-    (
-        "temperature-one-side",
-        "only the teacher is softened; equal logits do not give 0",
-        "one temperature for both models",
-        {"student": 0.0},
-    ),
-    (
-        "temperature-one-side",
-        "only the student is softened; equal logits do not give 0",
-        "the same temperature for both models",
-        {"teacher": 0.0},
-    ),
-    (
-        "temperature-ignored",
-        "neither model is softened",
-        "distributions that change with the temperature",
-        {"teacher": 0.0, "student": 0.0},
-    ),
-    (
-        "temperature-inverted",
-        "a higher temperature makes both distributions sharper",
-        "a higher temperature makes them flatter",
-        {"teacher": -1.0, "student": -1.0},
-    ),
-    (
-        "hard-for-soft",
-        "the ordinary loss on labels, with the teacher's first choices as labels",
-        "targets that say how likely every word is, softened",
-        {
-            "kl": lambda p, q: F.nll_loss(q.mT, p.argmax(dim=-1), reduction="none"),
-            "power": 0,
-            "teacher": 0.0,
-            "student": 0.0,
-        },
-    ),
-    (
-        "batchmean-over-sequences",
-        "the sum is divided by the number of sequences, so that long ones have large losses",
-        "a division by the number of positions",
-        {"reduce": lambda kl, mask: (kl * mask).sum() / len(mask)},
-    ),
-    (
-        "padding-counted",
-        "padding enters the sum and the count",
-        "the mask is applied to both",
-        {"reduce": lambda kl, mask: kl.mean()},
-    ),
-    (
-        "padding-counted",
-        "padding is left out of the sum and still counted: more padding, smaller loss",
-        "a count of the real positions",
-        {"reduce": lambda kl, mask: (kl * mask).mean()},
-    ),
-    (
-        "padding-counted",
-        "padding enters the sum and not the count: more padding, larger loss",
-        "a sum over the real positions",
-        {"reduce": lambda kl, mask: kl.sum() / mask.sum()},
-    ),
-    (
-        "mean-of-means",
-        "each sequence weighs the same, so a position in a short one weighs more",
-        "every real position weighs the same",
-        {"reduce": lambda kl, mask: ((kl * mask).sum(dim=1) / mask.sum(dim=1)).mean()},
-    ),
-    (
-        "sum-for-mean",
-        "the loss grows with every position that is added to the batch",
-        "a mean over the real positions",
-        {"reduce": lambda kl, mask: (kl * mask).sum()},
-    ),
-)
+    ("temperature-one-side", "only the teacher is softened; equal logits do not give 0",
+     "one temperature for both models", {"student": 0.0}),
+    ("temperature-one-side", "only the student is softened; equal logits do not give 0",
+     "the same temperature for both models", {"teacher": 0.0}),
+    ("temperature-ignored", "neither model is softened",
+     "distributions that change with the temperature", {"teacher": 0.0, "student": 0.0}),
+    ("temperature-inverted", "a higher temperature makes both distributions sharper",
+     "a higher temperature makes them flatter", {"teacher": -1.0, "student": -1.0}),
+    ("hard-for-soft", "the ordinary loss on labels, with the teacher's first choices as labels",
+     "targets that say how likely every word is, softened",
+     {"kl": lambda p, q: F.nll_loss(q.mT, p.argmax(dim=-1), reduction="none"),
+      "power": 0, "teacher": 0.0, "student": 0.0}),
+    ("batchmean-over-sequences",
+     "the sum is divided by the number of sequences, so that long ones have large losses",
+     "a division by the number of positions",
+     {"reduce": lambda kl, mask: (kl * mask).sum() / len(mask)}),
+    ("padding-counted", "padding enters the sum and the count", "the mask is applied to both",
+     {"reduce": lambda kl, mask: kl.mean()}),
+    ("padding-counted",
+     "padding is left out of the sum and still counted: more padding, smaller loss",
+     "a count of the real positions", {"reduce": lambda kl, mask: (kl * mask).mean()}),
+    ("padding-counted", "padding enters the sum and not the count: more padding, larger loss",
+     "a sum over the real positions", {"reduce": lambda kl, mask: kl.sum() / mask.sum()}),
+    ("mean-of-means", "each sequence weighs the same, so a position in a short one weighs more",
+     "every real position weighs the same",
+     {"reduce": lambda kl, mask: ((kl * mask).sum(dim=1) / mask.sum(dim=1)).mean()}),
+    ("sum-for-mean", "the loss grows with every position that is added to the batch",
+     "a mean over the real positions", {"reduce": lambda kl, mask: (kl * mask).sum()}),
+)  # fmt: skip
 name_lookalikes(bug_masked_loss, lambda kl: _masked(kl=kl))

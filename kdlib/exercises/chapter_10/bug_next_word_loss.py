@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.next_words import NEXT_WORD_SWITCHES, next_losses
 from kdlib.exercises.authoring.switches import name_switches
@@ -22,10 +24,10 @@ def broken_next_word_loss(logits, tokens, mask, stop):
     prompt=with_code(
         "With this loss a model reaches almost 0, writes nonsense, and does not stop. Write "
         "`bug_next_word_loss(logits, tokens, mask, stop)` without the two bugs: the mean over all "
-        "next words. Logits (B, L, V) at a position speak about the next one. A position counts "
-        "only if it and the next one are real; mask (B, L) says which are. Padding may stand on "
-        "either side and is written with the id `stop`, which is also the last real token of "
-        "every text.",
+        "next words, as a tensor that the model can learn from. Logits (B, L, V) at a position "
+        "speak about the next one. A position counts only if it and the next one are real; mask "
+        "(B, L) says which are. Padding may stand on either side and is written with the id "
+        "`stop`, which is also the last real token of every text.",
         broken_next_word_loss,
     ),
     hints=(
@@ -67,6 +69,17 @@ for _seed, (_about, _tokens, _mask, _stop) in enumerate(
 ):
     _logits = normal(*_tokens.shape, 8, seed=_seed, scale=2.0)
     bug_next_word_loss.probe(_about, _logits, _tokens, _mask, _stop)
+no_floor(
+    bug_next_word_loss,
+    torch.tensor([[[0.0, UNLIKELY, 1.0, UNLIKELY]] * 3]),
+    *(torch.tensor([[0, 1, 3]]), torch.ones(1, 3, dtype=torch.long), 3),
+)
+trains_the_student(
+    bug_next_word_loss,
+    normal(*_RIGHT.shape, 8, seed=24),
+    *(_RIGHT, _RIGHT_MASK, 5),
+    measure=gradient_in(0),
+)
 
 
 @bug_next_word_loss.also
@@ -102,31 +115,17 @@ bug_next_word_loss.wrong(
     expected="each position is compared with the word behind it, also where that is the stop",
 )(broken_next_word_loss)
 name_switches(
-    bug_next_word_loss,
-    _next,
+    bug_next_word_loss, _next,
     *NEXT_WORD_SWITCHES,
-    (
-        "padding-counted",
-        "the sum is right and divided by all positions, padding included",
-        "a division by the number of words that were predicted",
-        {"reduce": lambda losses, real: losses.mean()},
-    ),
-    (
-        "mean-of-means",
-        "a word in a short text weighs more: texts weigh the same",
-        "every word weighs the same",
-        {"reduce": lambda losses, real: (losses.sum(1) / real.sum(1)).mean()},
-    ),
-    (
-        "sum-for-mean",
-        "the loss grows with the number of words",
-        "a mean over the words that were predicted",
-        {"reduce": lambda losses, real: losses.sum()},
-    ),
-    (
-        "batchmean-over-sequences",
-        "the sum is divided by the number of texts",
-        "a division by the number of words",
-        {"reduce": lambda losses, real: losses.sum() / len(losses)},
-    ),
-)
+    ("padding-counted", "the sum is right and divided by all positions, padding included",
+     "a division by the number of words that were predicted",
+     {"reduce": lambda losses, real: losses.mean()}),
+    ("mean-of-means", "a word in a short text weighs more: texts weigh the same",
+     "every word weighs the same",
+     {"reduce": lambda losses, real: (losses.sum(1) / real.sum(1)).mean()}),
+    ("sum-for-mean", "the loss grows with the number of words",
+     "a mean over the words that were predicted", {"reduce": lambda losses, real: losses.sum()}),
+    ("batchmean-over-sequences", "the sum is divided by the number of texts",
+     "a division by the number of words",
+     {"reduce": lambda losses, real: losses.sum() / len(losses)}),
+)  # fmt: skip

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -27,8 +28,8 @@ def broken_small_kl(teacher_logits, student_logits):
     prompt=with_code(
         "A student that is nearly as good as its teacher still shows a large KL here, in every "
         "precision; in bfloat16 it is worse. Write `bug_small_kl(teacher_logits, student_logits)` "
-        "without the two bugs: the KL from teacher to student of each row. Logits (N, V), in "
-        "float32 or in bfloat16.",
+        "without the two bugs, for evaluation: the KL from teacher to student of each row. Logits "
+        "(N, V), in float32 or in bfloat16.",
         broken_small_kl,
     ),
     hints=(
@@ -63,6 +64,11 @@ for _rows, _words in ((2, 4000), (3, 500)):
         points_to="half-precision-softmax",
         expected="the divergence that belongs to these logits, to three digits",
     )
+no_floor(
+    bug_small_kl,
+    torch.tensor([[0.0, 1.0], [1.0, 0.0]]),
+    torch.tensor([[0.0, UNLIKELY], [1.0, 2.0]]),
+)
 
 
 @bug_small_kl.also
@@ -88,38 +94,20 @@ bug_small_kl.wrong(
     expected="a sum of all terms, in full precision",
 )(broken_small_kl)
 name_switches(
-    bug_small_kl,
-    _kl,
-    (
-        "half-precision-softmax",
-        "the log-softmax runs in bfloat16: converting its result brings no digit back",
-        "a conversion of the logits themselves",
-        {"early": _as_it_is},
-    ),
-    (
-        "half-precision-softmax",
-        "everything runs in the precision that the logits come in",
-        "float32, whatever the logits come in",
-        {"early": _as_it_is, "late": _as_it_is},
-    ),
-    (
-        "terms-clamped",
-        "the precision is mended; the negative terms are still cut off, so the sum is too large",
-        "a sum in which terms of both signs cancel",
-        {"kl": lambda p, q: (p.exp() * (p - q)).clamp(min=0).sum(dim=-1)},
-    ),
-    (
-        "terms-clamped",
-        "the negative terms are counted as positive",
-        "terms that keep their signs",
-        {"kl": lambda p, q: (p.exp() * (p - q)).abs().sum(dim=-1)},
-    ),
+    bug_small_kl, _kl,
+    ("half-precision-softmax",
+     "the log-softmax runs in bfloat16: converting its result brings no digit back",
+     "a conversion of the logits themselves", {"early": _as_it_is}),
+    ("half-precision-softmax", "everything runs in the precision that the logits come in",
+     "float32, whatever the logits come in", {"early": _as_it_is, "late": _as_it_is}),
+    ("terms-clamped",
+     "the precision is mended; the negative terms are still cut off, so the sum is too large",
+     "a sum in which terms of both signs cancel",
+     {"kl": lambda p, q: (p.exp() * (p - q)).clamp(min=0).sum(dim=-1)}),
+    ("terms-clamped", "the negative terms are counted as positive", "terms that keep their signs",
+     {"kl": lambda p, q: (p.exp() * (p - q)).abs().sum(dim=-1)}),
     *kl_switches(),
-    (
-        "batch-for-row",
-        "there is one value for the whole batch",
-        "one value for each row",
-        {"kl": lambda p, q: kl_of_logs(p, q).mean()},
-    ),
-)
+    ("batch-for-row", "there is one value for the whole batch", "one value for each row",
+     {"kl": lambda p, q: kl_of_logs(p, q).mean()}),
+)  # fmt: skip
 name_lookalikes(bug_small_kl, lambda kl: _kl(kl=kl))

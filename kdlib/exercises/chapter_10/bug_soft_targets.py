@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
+from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import logit_pair, normal
 from kdlib.exercises.authoring.kl import kl_of_logits, kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -25,8 +27,8 @@ def broken_soft_targets(teacher_logits, student_logits):
     prompt=with_code(
         "This loss is tiny, the larger the vocabulary the tinier, and it is not 0 for a student "
         "that equals its teacher. Write `bug_soft_targets(teacher_logits, student_logits)` "
-        "without the two bugs: the mean over the rows of the KL from teacher to student. Logits "
-        "(N, V).",
+        "without the two bugs: the mean over the rows of the KL from teacher to student, as a "
+        "tensor that the student can learn from. Logits (N, V).",
         broken_soft_targets,
     ),
     hints=(
@@ -53,6 +55,12 @@ for _rows, _words in ((4, 3), (2, 9), (5, 30)):
     )
 _equal = normal(3, 5, seed=35)
 bug_soft_targets.probe("a student equal to its teacher", _equal, _equal)
+no_floor(
+    bug_soft_targets,
+    torch.tensor([[0.0, 1.0, 0.5], [1.0, 0.0, 0.0]]),
+    torch.tensor([[1.0, UNLIKELY, 0.0], [0.0, 1.0, UNLIKELY]]),
+)
+trains_the_student(bug_soft_targets, *logit_pair(3, 7, seed=36), measure=gradient_in(1))
 
 
 @bug_soft_targets.also
@@ -65,34 +73,19 @@ def _soft(kl=kl_of_logs, reduce=torch.mean):
 
 
 bug_soft_targets.mistakes(
-    (
-        "hard-for-soft",
-        "the shown code is unchanged: its targets are one-hot, its mean runs over the vocabulary",
-        "targets with mass on other words than the first choice",
-        broken_soft_targets,
-    ),
-    (
-        "logits-for-probabilities",
-        "the logits themselves are compared, by their squared distance",
-        "a divergence of distributions",
-        lambda t, s: F.mse_loss(s, t),
-    ),
-)
+    ("hard-for-soft",
+     "the shown code is unchanged: its targets are one-hot, its mean runs over the vocabulary",
+     "targets with mass on other words than the first choice", broken_soft_targets),
+    ("logits-for-probabilities", "the logits themselves are compared, by their squared distance",
+     "a divergence of distributions", lambda t, s: F.mse_loss(s, t)),
+)  # fmt: skip
 name_switches(
-    bug_soft_targets,
-    _soft,
+    bug_soft_targets, _soft,
     *kl_switches(),
-    (
-        "softmax-twice",
-        "the student's probabilities go through a second softmax",
-        "one softmax for each model",
-        {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q.exp().log_softmax(dim=-1))},
-    ),
-    (
-        "sum-for-mean",
-        "the loss grows with the number of rows",
-        "a mean over the rows",
-        {"reduce": torch.sum},
-    ),
-)
+    ("softmax-twice", "the student's probabilities go through a second softmax",
+     "one softmax for each model",
+     {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q.exp().log_softmax(dim=-1))}),
+    ("sum-for-mean", "the loss grows with the number of rows", "a mean over the rows",
+     {"reduce": torch.sum}),
+)  # fmt: skip
 name_lookalikes(bug_soft_targets, lambda kl: _soft(kl=kl))

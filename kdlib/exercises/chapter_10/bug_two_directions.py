@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import logit_pair
 from kdlib.exercises.authoring.kl import kl_of_logits, kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
@@ -25,8 +26,8 @@ def broken_two_directions(teacher_logits, student_logits):
     minutes=8,
     prompt=with_code(
         "Both results are negative for most rows. Write `bug_two_directions(teacher_logits, "
-        "student_logits)` without the bugs: the pair (KL(P || Q), KL(Q || P)) of each row, P the "
-        "teacher's distribution and Q the student's. Logits (N, V) of any size.",
+        "student_logits)` without the bugs, for evaluation: the pair (KL(P || Q), KL(Q || P)) of "
+        "each row, P the teacher's distribution and Q the student's. Logits (N, V) of any size.",
         broken_two_directions,
     ),
     hints=(
@@ -56,6 +57,11 @@ bug_two_directions.probe(
     torch.tensor([[300.0, 0.0, 299.0], [1.0, -500.0, 0.0]]),
     points_to="zero-log-zero",
     expected="finite values, as all logits are finite",
+)
+no_floor(
+    bug_two_directions,
+    torch.tensor([[0.0, 1.0, 2.0], [UNLIKELY, 1.0, 0.0]]),
+    torch.tensor([[1.0, UNLIKELY, 0.0], [0.0, 1.0, UNLIKELY]]),
 )
 
 
@@ -91,63 +97,34 @@ bug_two_directions.wrong(
     expected="divergences: never negative, and 0 only for equal distributions",
 )(broken_two_directions)
 name_switches(
-    bug_two_directions,
-    _directions,
-    (
-        "kl-reversed",
-        "the logarithms are in place, and the two directions are exchanged",
-        "the weights of the first result come from the teacher",
-        {
-            "first": lambda kl, log_p, log_q: kl(log_q, log_p),
-            "second": lambda kl, log_p, log_q: kl(log_p, log_q),
-        },
-    ),
-    (
-        "kl-reversed",
-        "both results are the first direction",
-        "two directions, which differ unless the models agree",
-        {"second": lambda kl, log_p, log_q: kl(log_p, log_q)},
-    ),
-    (
-        "kl-reversed",
-        "both results are the second direction",
-        "two directions, and the first is weighed by the teacher",
-        {"first": lambda kl, log_p, log_q: kl(log_q, log_p)},
-    ),
+    bug_two_directions, _directions,
+    ("kl-reversed", "the logarithms are in place, and the two directions are exchanged",
+     "the weights of the first result come from the teacher",
+     {"first": lambda kl, log_p, log_q: kl(log_q, log_p),
+      "second": lambda kl, log_p, log_q: kl(log_p, log_q)}),
+    ("kl-reversed", "both results are the first direction",
+     "two directions, which differ unless the models agree",
+     {"second": lambda kl, log_p, log_q: kl(log_p, log_q)}),
+    ("kl-reversed", "both results are the second direction",
+     "two directions, and the first is weighed by the teacher",
+     {"first": lambda kl, log_p, log_q: kl(log_q, log_p)}),
     *kl_switches("kl-reversed"),
-    (
-        "log-for-probability",
-        "both arguments are logarithms now, also the one that weighs",
-        "weights that are probabilities",
-        {"kl": lambda log_p, log_q: F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)},
-    ),
-    (
-        "zero-log-zero",
-        "right for moderate logits, NaN or infinite for logits far apart",
-        "logarithms that are not taken of probabilities which have vanished",
-        {"kl": lambda log_p, log_q: _of_ratios(log_p.exp(), log_q.exp())},
-    ),
-    (
-        "batch-for-row",
-        "there is one pair for the whole batch",
-        "one pair for each row",
-        {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()},
-    ),
-    (
-        "logits-for-probabilities",
-        "logits stand where log-probabilities are expected: their normaliser is missing",
-        "inputs that are normalised",
-        {
-            "kl": lambda t, s: F.kl_div(s, t.softmax(-1), reduction="none").sum(dim=-1),
-            "log_softmax": lambda logits: logits,
-        },
-    ),
-    (
-        "softmax-wrong-axis",
-        "the softmaxes run over the rows",
-        "a distribution over the words in each row",
-        {"log_softmax": lambda logits: logits.log_softmax(dim=0)},
-    ),
-)
+    ("log-for-probability", "both arguments are logarithms now, also the one that weighs",
+     "weights that are probabilities",
+     {"kl": lambda log_p, log_q: F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)}),
+    ("zero-log-zero", "right for moderate logits, NaN or infinite for logits far apart",
+     "logarithms that are not taken of probabilities which have vanished",
+     {"kl": lambda log_p, log_q: _of_ratios(log_p.exp(), log_q.exp())}),
+    ("batch-for-row", "there is one pair for the whole batch", "one pair for each row",
+     {"kl": lambda log_p, log_q: kl_of_logs(log_p, log_q).mean()}),
+    ("logits-for-probabilities",
+     "logits stand where log-probabilities are expected: their normaliser is missing",
+     "inputs that are normalised",
+     {"kl": lambda t, s: F.kl_div(s, t.softmax(-1), reduction="none").sum(dim=-1),
+      "log_softmax": lambda logits: logits}),
+    ("softmax-wrong-axis", "the softmaxes run over the rows",
+     "a distribution over the words in each row",
+     {"log_softmax": lambda logits: logits.log_softmax(dim=0)}),
+)  # fmt: skip
 
 name_lookalikes(bug_two_directions, lambda kl: _directions(kl=kl))

@@ -95,17 +95,27 @@ def scaled(case: Case) -> Wrong | Finding | None:
     factor = common_factor(case.seen, case.right, case.rtol)
     if factor is None:
         return None
-    size = f"{factor:.3g} times what it should be, by the same factor on all of them"
+    size = f"{times(factor)} what it should be, by the same factor on all of them"
     unnamed = Finding(f"on every probe the result is {size}", "no constant factor")
     return named_factor(factor) or unnamed
 
 
+def times(factor: float) -> str:
+    """How often: "3 times", and never "1 times"."""
+    rounded = f"{factor:.3g}"
+    return f"{factor:.6g} times" if rounded in ("1", "-1") else f"{rounded} times"
+
+
 def scaled_mistake(case: Case) -> Wrong | None:
-    """The named wrong answer whose results these are times a constant."""
+    """The named wrong answer whose results these are times a constant.
+
+    What is seen of that one need not be true of this one: only the factor is told.
+    """
     for wrong, outcomes in case.wrongs:
-        only_a_scale = common_factor(outcomes, case.right, case.rtol) is not None
-        if not only_a_scale and common_factor(case.seen, outcomes, case.rtol) is not None:
-            return wrong
+        if common_factor(outcomes, case.right, case.rtol) is not None:
+            continue
+        if (factor := common_factor(case.seen, outcomes, case.rtol)) is not None:
+            return replace(wrong, seen=f"every result is {times(factor)} what this mistake gives")
     return None
 
 

@@ -5,8 +5,8 @@ are, in this order:
 
 1. Does the answer behave like a named wrong answer, on every probe?
 2. ... or like the reference times a constant (a sign, another base)?
-3. Does a symptom hold that the author wrote down as a rule? Or is it a named wrong answer times a
-   constant?
+3. Does a symptom hold that the author wrote down as a rule? Are all parts right, in another order?
+   Or is it a named wrong answer times a constant?
 4. Does the result say it by itself: by its shape, or as an argument that comes back?
 5. Do the failing probes all point to one mistake?
 6. ... or like two named wrong answers at once, if what each does to the result is multiplied?
@@ -16,17 +16,22 @@ are, in this order:
 9. Does one named wrong answer account for more of the failing probes than any other, and for at
    least half of them?
 10. Otherwise: name the first failing probe, and what is observed there.
+
+The `seen` of a named wrong answer is told only where this answer does the same on every probe that
+is compared. From a likeness (a constant factor, one part, most of the failing probes) it takes the
+name alone, with what is true of this answer.
 """
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kdlib.exercises.judging.case import Case, Finding, by_itself, exact, scaled, scaled_mistake
-from kdlib.exercises.judging.parts import in_part
+from kdlib.exercises.judging.parts import in_part, reordered
 from kdlib.exercises.judging.values import difference
 from kdlib.exercises.judging.wrong import Wrong
 
@@ -100,7 +105,10 @@ def _without_pointing(case: Case) -> Wrong | Finding | None:
 
 
 def _majority(case: Case) -> Wrong | None:
-    """A deviation that several named wrong answers share says nothing: it counts for none."""
+    """A deviation that several named wrong answers share says nothing: it counts for none.
+
+    What is seen of the one that is named need not be true of this answer, and is not told.
+    """
     counts = [
         sum(case.alike(case.seen, outcomes, name) for name in case.failing)
         for _, outcomes in case.wrongs
@@ -108,7 +116,10 @@ def _majority(case: Case) -> Wrong | None:
     best = max(counts, default=0)
     if best == 0 or 2 * best < len(case.failing) or counts.count(best) > 1:
         return None
-    return case.wrongs[counts.index(best)][0]
+    seen = f"on {best} of the {len(case.failing)} probes that fail it is what this mistake gives"
+    return replace(
+        case.wrongs[counts.index(best)][0], seen=f"{_seen_at(case, case.failing[0])}; {seen}"
+    )
 
 
 def _unnamed(case: Case) -> Finding:
@@ -127,6 +138,7 @@ QUESTIONS = (
     exact,
     scaled,
     _symptom,
+    reordered,
     scaled_mistake,
     by_itself,
     _pointed,

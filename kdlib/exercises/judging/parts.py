@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kdlib.exercises.judging.case import Case, Outcomes, by_itself, exact, scaled, scaled_mistake
+from kdlib.exercises.judging.case import (
+    Case,
+    Finding,
+    Outcomes,
+    by_itself,
+    exact,
+    scaled,
+    scaled_mistake,
+)
 from kdlib.exercises.judging.values import part_of
 from kdlib.exercises.judging.wrong import Wrong
+
+MOST_PARTS = 4  # whose order is looked at
 
 
 def in_part(case: Case) -> Wrong | None:
     """The named wrong answer that explains the first wrong part.
 
     One that is right where this answer is goes first. Of the others a match must be no accident: a
-    count may be wrong in the same way for many reasons.
+    count may be wrong in the same way for many reasons. What is seen of the known one may be in its
+    other parts, so that only the part is told.
     """
     case = case.only(case.ordinary())
     wrong_parts = _wrong_parts(case, case.seen)
@@ -30,9 +42,24 @@ def in_part(case: Case) -> Wrong | None:
     far = [(w, _only(first, o)) for w, o, there in known if set(there) - set(wrong_parts)]
     for wrongs in (near, far if _has_fractions(alone.seen) else []):
         alone = replace(alone, wrongs=wrongs)
-        for question in (exact, scaled, scaled_mistake, by_itself):
-            if isinstance(found := question(alone), Wrong):
-                return found
+        if (found := exact(alone)) is not None:
+            seen = f"part number {first + 1} of the result is what this mistake gives"
+            return replace(found, seen=seen)
+        for question in (scaled, scaled_mistake, by_itself):
+            if isinstance(like := question(alone), Wrong):
+                return replace(like, seen=f"in part number {first + 1}, {like.seen}")
+    return None
+
+
+def reordered(case: Case) -> Finding | None:
+    """Every part is right, and they stand in another order."""
+    count = _part_count(case, case.right)
+    if count is None or count > MOST_PARTS or _part_count(case, case.seen) != count:
+        return None
+    for order in itertools.permutations(range(count)):
+        moved = {name: tuple(part_of(case.seen[name], i) for i in order) for name in case.right}
+        if case.alike(moved, case.right, *case.right):
+            return Finding("the parts of the result are right, in another order", case.purpose)
     return None
 
 

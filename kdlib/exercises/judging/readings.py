@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,10 @@ def named_factor(factor: float) -> Wrong | None:
 
     if near(-1):
         seen = "every result has the right size and the wrong sign"
-        return Wrong("sign-flipped", seen, "a sign that makes smaller values better for a loss")
+        return Wrong("sign-flipped", seen, "the other sign")
     if any(near(base) for base in (1 / math.log(2), math.log(2), 1 / math.log(10))):
-        seen = f"every result is {factor:.3f} times what it should be: a logarithm of another base"
+        seen = f"every result is {factor:.3f} times what it should be"
+        seen = f"{seen}, as with a logarithm of another base"
         return Wrong("nats-for-bits", seen, "natural logarithms, so that the result is in nats")
     return None
 
@@ -80,13 +81,20 @@ def _along_the_rows(probes: list[Any], seen: dict[str, Any], right: dict[str, An
 
 def _shapes(
     probes: list[Any], seen: dict[str, Any], right: dict[str, Any]
-) -> Iterator[tuple[Shape | None, Shape]]:
-    """Shapes of a result and of an argument, where the right result has a number for each row."""
+) -> list[tuple[Shape | None, Shape]]:
+    """Shapes of a result and of an argument, where the right result has a number for each row.
+
+    None at all if some right result has no such argument: then sizes agree by chance elsewhere.
+    """
+    found: list[tuple[Shape | None, Shape]] = []
     for probe in probes:
         shapes = [tuple(x.shape) for x in probe.args if isinstance(x, torch.Tensor) and x.ndim > 1]
         rows = [shape for shape in shapes if shape[:-1] == _shape(right[probe.name])]
         if rows:
-            yield _shape(seen[probe.name]), rows[0]
+            found.append((_shape(seen[probe.name]), rows[0]))
+        elif _shape(right[probe.name]):
+            return []
+    return found
 
 
 def _shape(result: Any) -> Shape | None:

@@ -8,13 +8,10 @@ never taken for one that says it; where nothing is found, the reader is asked to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from kdlib.exercises.catalogue import misconception
-
-Found = str | float | Callable[[str], bool]
 
 ENOUGH = 3  # digits of a number; with fewer it may be any number
 DENIES = re.compile(
@@ -36,11 +33,21 @@ NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a rubric. What each part is, `point` says."""
+    """One point that a written answer should make.
+
+    text: what a good answer says, as a sentence: "Says that the teacher does not learn."
+    misconception: id in misconceptions.toml of what an answer without this point shows.
+    found: how a program finds the point. A regular expression is looked for in each sentence,
+        whatever the case of its letters; one that asks, or that has a "not" or the like before or
+        behind it in the same clause, does not count. To look for a denial, put the "not" into the
+        expression. A number counts however it is rounded, to three digits at least or to all that
+        it has. Left out: the reader decides alone.
+    without: an answer as a reader might give it that lacks this point, for the tests.
+    """
 
     text: str
     misconception: str
-    found: Found | None = None
+    found: str | float | None = None
     without: str = ""
 
     def __post_init__(self) -> None:
@@ -50,31 +57,11 @@ class Point:
 
     def is_in(self, answer: str) -> bool:
         """Whether the program finds the point. False may only mean that it cannot see it."""
-        text = in_one_line(answer)
-        if self.found is None:
-            return False
-        if callable(self.found):
-            return bool(self.found(text))
         found = self.found
-        sentences = SENTENCE_ENDS.split(text)
+        if found is None:
+            return False
+        sentences = SENTENCE_ENDS.split(in_one_line(answer))
         return any(_says(s, found) for s in sentences if not s.endswith("?"))
-
-
-def point(text: str, *, misconception: str, found: Found | None = None, without: str = "") -> Point:
-    """One point that a written answer should make.
-
-    Args:
-        text: what a good answer says, as a sentence: "Says that the teacher does not learn."
-        misconception: id in misconceptions.toml of what an answer without this point shows.
-        found: how a program finds the point. A regular expression is looked for in each sentence,
-            whatever the case of its letters; one that asks, or that has a "not" or the like before
-            or behind it in the same clause, does not count. To look for a denial, put the "not" into the
-            expression. A number counts however it is rounded, to three digits at least or to all
-            that it has. A function gets the whole answer, in one line. Left out: the reader
-            decides alone.
-        without: an answer as a reader might give it that lacks this point, for the tests.
-    """
-    return Point(text, misconception, found, without)
 
 
 def in_one_line(text: str) -> str:

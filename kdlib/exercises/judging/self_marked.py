@@ -6,11 +6,11 @@ point that is missing, and calls nothing correct.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from kdlib.exercises import progress
 from kdlib.exercises.catalogue import misconception
+from kdlib.exercises.judging.looks import beside, reading, table
 from kdlib.exercises.judging.rubric import Point
 from kdlib.exercises.judging.verdict import SELF_MARKED, TO_MARK, Verdict
 
@@ -88,21 +88,14 @@ class SelfMarked(Verdict):
                 (f"Point {mark.number}", f"not yet: {entry.name}"),
                 ("Seen", unseen(mark.number)),
                 ("Expected", mark.point.text),
-                ("Read", f'{", ".join(entry.read)}, or misconception("{entry.id}")'),
+                ("Read", reading(entry)),
             ]
         return rows
 
     def _repr_html_(self) -> str:
         """As the text, with the two answers beside each other where there is room."""
-        rows = dict(self._rows()[:3])
-        answers = "".join(
-            f"<div style='flex:1 1 18em;white-space:pre-wrap'><b>{label}:</b>\n"
-            f"{html.escape(rows[label])}</div>"
-            for label in ("Your answer", "Model answer")
-        )
-        beside = f"<div style='display:flex;flex-wrap:wrap;gap:.5em 2em'>{answers}</div>"
-        others = "".join(self._row_html(*row) for row in self._rows()[2:])
-        return self._box_html(beside + others)
+        yours, models, *others = self._rows()
+        return self._box_html(beside(yours, models) + table(others))
 
 
 def self_marked(

@@ -23,11 +23,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, torch.Tensor):
-        value = (
-            value.detach().to("cpu").numpy(force=True)
-            if value.dtype != torch.bfloat16
-            else (value.detach().float().cpu().numpy())
-        )
+        has_no_twin = value.dtype == torch.bfloat16  # in numpy
+        value = (value.float() if has_no_twin else value).numpy(force=True)
     if isinstance(value, (np.ndarray, *SCALARS)):
         return _real_array(value)
     if isinstance(value, (list, tuple)):
@@ -51,6 +48,17 @@ def _plain_sequence(value: list[Any] | tuple[Any, ...]) -> Any:
     if items and arrays and len({item.shape for item in items}) == 1:
         return np.stack(items)
     return items
+
+
+def stacked(value: Any) -> Any:
+    """A list of rows as one tensor, with its gradient; anything else as it is."""
+    if not isinstance(value, list) or not value:
+        return value
+    rows = [stacked(row) for row in value]
+    tensors = all(isinstance(row, torch.Tensor) and row.ndim for row in rows)
+    if not tensors or len({(row.shape, row.dtype) for row in rows}) > 1:
+        return value
+    return torch.stack(rows)
 
 
 def same(a: Any, b: Any, rtol: float, atol: float) -> bool:
@@ -95,17 +103,38 @@ def ratio(a: Any, b: Any, rtol: float) -> float | None:
 
 def difference(seen: Any, wanted: Any) -> str:
     """In words, as a property: how `seen` differs from `wanted`. The wanted value is not told."""
+    place: list[str] = []
+    while (parts := _parts_of_both(seen, wanted)) is not None:
+        different = [name for name, (x, y) in parts.items() if not same(x, y, 1e-4, 1e-6)]
+        if not different:
+            return "differs"
+        place.append(different[0])
+        seen, wanted = parts[different[0]]
+    how = _whole_difference(seen, wanted)
+    if not place:
+        return how
+    *outer, last = place
+    return "has " + "".join(f"in {name} " for name in outer) + f"{_article(last)} that {how}"
+
+
+def _article(part: str) -> str:
+    return f"an {part}" if part.startswith("entry") else f"a {part}"
+
+
+def _parts_of_both(seen: Any, wanted: Any) -> dict[str, tuple[Any, Any]] | None:
+    """What to call each part of two collections that have the same parts; None for others."""
     if isinstance(wanted, dict) and isinstance(seen, dict) and seen.keys() == wanted.keys():
-        return _first_difference(seen, wanted, "has an entry {!r} that ")
-    if (
-        isinstance(wanted, tuple)
-        and isinstance(seen, (tuple, np.ndarray))
-        and len(seen) == len(wanted)
-    ):
-        parts, numbered = tuple(_as_tuple(seen)), dict(enumerate(wanted, start=1))
-        return _first_difference(
-            dict(enumerate(parts, start=1)), numbered, "has a part number {} that "
-        )
+        return {f"entry {key!r}": (seen[key], wanted[key]) for key in wanted}
+    is_one = isinstance(seen, np.ndarray) and not seen.ndim
+    if not isinstance(wanted, tuple) or not isinstance(seen, (tuple, np.ndarray)) or is_one:
+        return None
+    if len(seen) != len(wanted):
+        return None
+    pairs = zip(_as_tuple(seen), wanted)
+    return {f"part number {place}": pair for place, pair in enumerate(pairs, start=1)}
+
+
+def _whole_difference(seen: Any, wanted: Any) -> str:
     if not (isinstance(seen, np.ndarray) and isinstance(wanted, np.ndarray)):
         if isinstance(seen, str) and isinstance(wanted, str):
             return _textual_difference(seen, wanted)
@@ -115,13 +144,6 @@ def difference(seen: Any, wanted: Any) -> str:
     if seen.shape != wanted.shape and not seen.size == wanted.size == 1:
         return f"has shape {seen.shape}, where {wanted.shape} is expected"
     return _numeric_difference(seen.ravel(), wanted.ravel())
-
-
-def _first_difference(seen: dict[Any, Any], wanted: dict[Any, Any], label: str) -> str:
-    for key, value in wanted.items():
-        if not same(seen[key], value, 1e-4, 1e-6):
-            return label.format(key) + difference(seen[key], value)
-    return "differs"
 
 
 def _textual_difference(seen: str, wanted: str) -> str:
@@ -160,6 +182,7 @@ def _factor_in_words(factor: float) -> str:
     sign = "has the wrong sign" if factor < 0 else ""
     if math.isclose(abs(factor), 1, rel_tol=2e-3):
         return sign or "is slightly off"
-    times, how = (factor, "large") if abs(factor) > 1 else (1 / factor, "small")
-    size = f"is {abs(times):.3g} times too {how}"
-    return f"{sign} and {size}" if sign else size
+    how = "large" if abs(factor) > 1 else "small"
+    times = max(abs(factor), 1 / abs(factor))
+    size = f"{times:.3g} times" if times > 1.1 else f"{100 * abs(abs(factor) - 1):.2g} %"
+    return f"{sign} and is {size} too {how}" if sign else f"is {size} too {how}"

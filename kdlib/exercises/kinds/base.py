@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kdlib.exercises import progress
+from kdlib.exercises.judging.handed_in import handed_in
 from kdlib.exercises.judging.sandbox import within
 from kdlib.exercises.judging.verdict import CORRECT, ERROR, NOT_ATTEMPTED, WRONG, Text, Verdict
 from kdlib.exercises.judging.wrong import Wrong
+from kdlib.exercises.kinds import card
 
 SECONDS = 5.0  # a check may take; a right answer needs far less than one
 VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line to that file
@@ -20,7 +22,7 @@ VERDICT_FILE = "KDLIB_VERDICT_FILE"  # set while grading: each check adds a line
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class Exercise:
-    """One exercise. `code`, `number`, `choice`, `ordering`, `derivation`, `written` make them.
+    """One exercise. Each kind has a function that makes them, such as `code` and `number`.
 
     Each kind adds: `judge(answer)` -> Verdict, `right_answers()` for the tests, `answer_stub` and
     `answer_solved` (the text of the exercise's cell before and after), `wrong` and `explanation`.
@@ -37,6 +39,7 @@ class Exercise:
 
     kind = "exercise"
     done = CORRECT  # the outcome of a right answer
+    failed = "your answer cannot be read"  # what an error is called
     wrong: ClassVar[Callable[..., Any]]  # names a wrong answer; what it takes, each kind says
 
     def __post_init__(self) -> None:
@@ -77,18 +80,17 @@ class Exercise:
         one = answer[0] if len(answer) == 1 else list(answer)
         if not answer:
             return recorded(self.untouched())
-        return recorded(self._judged(lambda: self.judge(one), seconds))
+        return recorded(self._judged(lambda: self.judge(one), seconds), one)
 
     def hint(self, number: int = 1) -> Text:
         """The hint of that number: 1 gives the idea, the last is nearly the answer."""
         if number not in range(1, len(self.hints) + 1):
             raise ValueError(f"{self.id} has hints 1 to {len(self.hints)}, no hint {number}")
-        more = f"\nMore: hint({number + 1})" if number < len(self.hints) else ""
-        return Text(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}{more}")
+        return card.hint(self, number)
 
     def solution(self) -> Text:
         """The reference answer, with what there is to say about it."""
-        return Text("\n\n".join(filter(None, (self.answer_solved, self.explanation))))
+        return card.solution(self.answer_solved, self.explanation)
 
     def cell(self, solved: bool = False) -> str:
         """The exercise's notebook cell: its marker line, the stub or the solution, the check."""
@@ -98,6 +100,12 @@ class Exercise:
 
     def untouched(self, note: str = "") -> Verdict:
         return Verdict(self.id, NOT_ATTEMPTED, note=note)
+
+    def correct(self) -> Verdict:
+        return Verdict(self.id, CORRECT, note=self.explanation)
+
+    def error(self, note: str) -> Verdict:
+        return Verdict(self.id, ERROR, note=note, headline=self.failed)
 
     def verdict_of(self, wrong: Wrong) -> Verdict:
         return Verdict(self.id, WRONG, wrong.misconception, wrong.seen, wrong.expected)
@@ -111,29 +119,28 @@ class Exercise:
             verdict: Verdict = within(seconds, judge)
             return verdict
         except TimeoutError as late:
-            note = f"It was stopped after {seconds:g} seconds: is there a loop that never ends?"
+            note = f"It was stopped after {seconds:g} seconds of work: is there a loop that never ends?"
             if str(late) == "still running":
                 note += "\nIt could not be stopped and still runs: restart the kernel."
-            return Verdict(self.id, ERROR, note=note)
+            return self.error(note)
 
     def __repr__(self) -> str:
-        return f"{self.id} ({self._effort()})\n{self.prompt}"
+        return card.plain(self)
 
     def _repr_markdown_(self) -> str:
-        return f"**Exercise** `{self.id}` ({self._effort()})\n\n{self.prompt}"
-
-    def _effort(self) -> str:
-        stars = "●" * self.difficulty + "○" * (5 - self.difficulty)
-        return f"{self.kind}, difficulty {stars}, about {self.minutes} min"
+        return card.card(self)
 
 
-def recorded(verdict: Verdict) -> Verdict:
-    """Progress is a convenience: where it cannot be written, the verdict says so and stands."""
+def recorded(verdict: Verdict, answer: Any = None) -> Verdict:
+    """Progress is a convenience: where it cannot be written, the verdict says so and stands.
+
+    While a notebook is graded, the answer goes with the verdict, so that it can be judged again.
+    """
     if path := os.environ.get(VERDICT_FILE):
-        _append_line(Path(path), verdict.data)
+        _append_line(Path(path), {**verdict.data, **handed_in(answer)})
         return verdict
     try:
-        said = progress.record(verdict.exercise, verdict.progress)
+        said = progress.record(verdict.exercise, verdict.progress, verdict.points)
     except OSError as error:
         said = f"Your progress could not be saved: {error.strerror or error}"
     return verdict.with_note(said) if said else verdict
@@ -142,8 +149,3 @@ def recorded(verdict: Verdict) -> Verdict:
 def _append_line(path: Path, entry: dict[str, Any]) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-
-
-def id_of(function: Callable[..., Any]) -> str:
-    """The id of an exercise that is written as a function: its name, with dashes."""
-    return function.__name__.replace("_", "-")

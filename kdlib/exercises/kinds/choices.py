@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kdlib.exercises.judging.verdict import CORRECT, ERROR, Verdict
+from kdlib.exercises.judging.verdict import Verdict
 from kdlib.exercises.judging.wrong import Wrong
 from kdlib.exercises.kinds.base import Exercise
-
-LETTERS = "abcdefgh"
+from kdlib.exercises.kinds.spellings import LETTERS, letter_of, lettered, shown
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,9 @@ def choice(id: str, *, options: tuple[Option, ...], **about: Any) -> ChoiceExerc
     """Make an exercise of several options, of which exactly one is right."""
     if sum(option.wrong is None for option in options) != 1:
         raise ValueError(f"{id}: exactly one option must be right")
-    exercise = ChoiceExercise(id=id, options=options, **about)
-    for letter, option in zip(LETTERS, options):
-        if option.wrong is not None:
-            w = option.wrong
-            exercise.wrongs.append(Wrong(w.misconception, w.seen, w.expected, letter))
-    return exercise
+    pairs = zip(LETTERS, options)
+    wrongs = [replace(o.wrong, example=letter) for letter, o in pairs if o.wrong is not None]
+    return ChoiceExercise(id=id, options=options, wrongs=wrongs, **about)
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -49,45 +45,30 @@ class ChoiceExercise(Exercise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        lines = [f"- ({letter}) {option.text}" for letter, option in zip(LETTERS, self.options)]
-        self.prompt = f"{self.prompt}\n\n" + "\n".join(lines)
-        right = next(option for option in self.options if option.wrong is None)
-        self.explanation = right.comment
+        self.texts = [option.text for option in self.options]
+        self.letters = LETTERS[: len(self.options)]
+        self.prompt = lettered(self.prompt, self.texts)
+        place = [option.wrong for option in self.options].index(None)
+        self.letter, self.explanation = LETTERS[place], self.options[place].comment
 
     def judge(self, answer: Any) -> Verdict:
         if answer is None or answer is ...:
             return self.untouched()
-        letters = LETTERS[: len(self.options)]
-        letter = self._letter(answer)
+        letter = letter_of(answer, self.texts)
         if letter is None:
-            note = f"{answer!r} is no option; give one letter of {', '.join(letters)}."
-            return Verdict(self.id, ERROR, note=note)
+            letters = ", ".join(self.letters)
+            return self.error(f"{shown(answer)} is no option; give one letter of {letters}.")
         if letter == self.letter:
-            return Verdict(self.id, CORRECT, note=self.explanation)
+            return self.correct()
         return self.verdict_of(next(w for w in self.wrongs if w.example == letter))
 
-    def _letter(self, answer: Any) -> str | None:
-        if not isinstance(answer, str):
-            return None
-        letter = answer.strip().strip("().").lower()
-        texts = {option.text: known for known, option in zip(LETTERS, self.options)}
-        letter = texts.get(answer.strip(), letter)
-        return letter if len(letter) == 1 and letter in LETTERS[: len(self.options)] else None
-
-    @property
-    def letter(self) -> str:
-        return LETTERS[[option.wrong is None for option in self.options].index(True)]
-
     def right_answers(self) -> list[str]:
-        return [
-            self.letter,
-            f"({self.letter.upper()})",
-            self.options[LETTERS.index(self.letter)].text,
-        ]
+        text = self.texts[self.letters.index(self.letter)]
+        return [self.letter, f"({self.letter.upper()})", text]
 
     @property
     def answer_stub(self) -> str:
-        return f"answer = ...  # one letter of {', '.join(LETTERS[: len(self.options)])}"
+        return f"answer = ...  # one letter of {', '.join(self.letters)}"
 
     @property
     def answer_solved(self) -> str:

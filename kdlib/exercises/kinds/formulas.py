@@ -1,78 +1,69 @@
-"""Read a formula as a reader writes it, and tell whether two formulas are the same function."""
+"""The value of a formula as a reader writes it, and whether two formulas are the same function."""
 
 from __future__ import annotations
 
-import ast
 import math
-import operator
 import random
-import re
-from collections.abc import Callable
 
-OPERATORS: dict[type[ast.operator | ast.unaryop], Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-}
-FUNCTIONS = {"log": math.log, "ln": math.log, "exp": math.exp, "sqrt": math.sqrt}
-CONSTANTS = {"e": math.e}
-SPELLINGS = {
-    "^": "**",
-    "·": "*",
-    "×": "*",
-    "−": "-",
-    "²": "**2",
-    "³": "**3",
-    "λ": "lambda_",
-    "θ": "theta",
-}
+from kdlib.exercises.kinds.formula_reader import Formula, readings
+
 POINTS = 4  # random places at which two formulas are compared
+TRIES = 100  # places that are looked at to find these
+
+
+class Undefined(ValueError):
+    """The formula can be read and has no value, such as the logarithm of a negative number."""
 
 
 def evaluate(text: str, values: dict[str, float]) -> float:
-    """The value of a formula. ValueError where it cannot be read."""
-    for spelling, python in SPELLINGS.items():
-        text = text.replace(spelling, python)
-    text = re.sub(r"\blambda\b", "lambda_", text)
+    """The value of a formula. ValueError where it cannot be read, or has no value."""
+    return _value(readings(text, tuple(values))[0], values)
+
+
+def _value(formula: Formula, values: dict[str, float]) -> float:
     try:
-        return float(_value(ast.parse(text.strip(), mode="eval").body, values))
-    except (SyntaxError, TypeError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{text!r} cannot be read as a formula") from error
+        value = float(formula(values))
+    except (ArithmeticError, ValueError, TypeError, RecursionError) as error:
+        raise Undefined("it has no value") from error
+    if not math.isfinite(value):
+        raise Undefined("it has no value")
+    return value
 
 
-def _value(node: ast.expr, values: dict[str, float]) -> float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return float(node.value)
-    if isinstance(node, ast.Name) and (node.id in values or node.id in CONSTANTS):
-        return values[node.id] if node.id in values else CONSTANTS[node.id]
-    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        return OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
-    if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
-        return OPERATORS[type(node.op)](_value(node.operand, values))
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in FUNCTIONS
-        and len(node.args) == 1
-    ):
-        return FUNCTIONS[node.func.id](_value(node.args[0], values))
-    raise ValueError(
-        "it uses something other than the given symbols, numbers, + - * / **, log and exp"
-    )
+def is_formula(text: str, symbols: tuple[str, ...]) -> bool:
+    """Whether it can be read, with a value or without one."""
+    try:
+        readings(text, symbols)
+    except ValueError:
+        return False
+    return True
 
 
 def same_formula(a: str, b: str, symbols: tuple[str, ...]) -> bool:
     """Whether two formulas agree at seeded random places. ValueError where one cannot be read.
 
-    Symbols stand for numbers between 0.2 and 0.9, so that they may be probabilities.
+    Symbols stand for numbers between 0.2 and 0.9, so that they may be probabilities. Places at which
+    one of the formulas has no value are left out; Undefined where that leaves none.
     """
-    places = random.Random(0)
-    for _ in range(POINTS):
+    first, second = readings(a, symbols), readings(b, symbols)
+    results = [_agree(x, second[0], symbols) for x in first]
+    if all(result is None for result in results):
+        raise Undefined("the formulas have no value at the same place")
+    return any(results)
+
+
+def _agree(a: Formula, b: Formula, symbols: tuple[str, ...]) -> bool | None:
+    """None where there is no place for a comparison."""
+    places, compared = random.Random(0), 0
+    for _ in range(TRIES):
         values = {symbol: places.uniform(0.2, 0.9) for symbol in symbols}
-        if not math.isclose(evaluate(a, values), evaluate(b, values), rel_tol=1e-6, abs_tol=1e-9):
+        try:
+            x, y = _value(a, values), _value(b, values)
+        except Undefined:
+            continue
+        if not math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9):
             return False
-    return True
+        compared += 1
+        if compared == POINTS:
+            return True
+    return True if compared else None

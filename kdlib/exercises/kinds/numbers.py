@@ -1,134 +1,124 @@
-"""Exercises whose answer is a number, to a stated precision, however it is written."""
+"""Exercises whose answer is a number, to a stated precision, however it is written.
+
+The number is a formula over named quantities, as it is written down in data.
+"""
 
 from __future__ import annotations
 
-import functools
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
-from kdlib.exercises.judging.values import WrongType, plain
-from kdlib.exercises.judging.verdict import CORRECT, ERROR, Text, Verdict
+from kdlib.exercises.judging.verdict import Text, Verdict
 from kdlib.exercises.judging.wrong import Wrong
-from kdlib.exercises.kinds.base import Exercise, id_of
-from kdlib.exercises.kinds.stubs import definition
+from kdlib.exercises.kinds import card
+from kdlib.exercises.kinds.base import Exercise
+from kdlib.exercises.kinds.formulas import evaluate
+from kdlib.exercises.kinds.number_reader import is_in_bits, read_number
 
 BITS = 1 / math.log(2)  # a value in nats times this is in bits
+LIKE_IT = "what this mistake gives"
+NEAR = 0.01  # how far off a value may be that was rounded coarsely
 
 
-def read_number(answer: Any, whole: bool = False) -> float:
-    """A number from a number, a tensor of one element, or text: "0.5", "0,5", "1/3", "26.8e-3".
-
-    A single comma is a decimal comma, unless a whole number is wanted: then "1,200" is 1200.
-    ValueError says what cannot be read.
-    """
-    if isinstance(answer, str):
-        return _from_text(answer, whole)
-    if isinstance(answer, Fraction):
-        return float(answer)
-    if isinstance(answer, (bool, np.bool_)):
-        raise ValueError(f"{answer} is no number")
-    try:
-        array = plain(answer)
-    except WrongType as error:
-        raise ValueError(f"a number is expected, this is {error}") from error
-    if not isinstance(array, np.ndarray) or array.size != 1:
-        raise ValueError("one number is expected, this is something else")
-    return float(array.ravel()[0])
-
-
-def _from_text(text: str, whole: bool) -> float:
-    cleaned = text.strip().replace("−", "-").removesuffix("nats").strip()
-    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cleaned) and (whole or cleaned.count(",") > 1):
-        cleaned = cleaned.replace(",", "")
-    if "," in cleaned and "." in cleaned:
-        raise ValueError(f"{text!r} has a comma and a point; write only one of them")
-    percent = cleaned.endswith("%")
-    top, *bottom = cleaned.removesuffix("%").replace(",", ".").split("/")
-    try:
-        value = float(top)
-        for part in bottom[:1]:
-            value /= float(part)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"{text!r} is no number that can be read; write for example 0.25"
-        ) from None
-    if len(bottom) > 1:
-        raise ValueError(f"{text!r} has two fraction bars")
-    return value / 100 if percent else value
+Formula = str | float
 
 
 def number(
+    id: str,
     *,
-    source: tuple[str, ...],
-    difficulty: int,
-    minutes: int,
-    decimals: int,
-    prompt: str,
-    hints: tuple[str, ...],
+    value: Formula,
+    given: dict[str, Formula] | None = None,
     unit: str = "",
-    explanation: str = "",
-) -> Callable[[Callable[[], float]], NumberExercise]:
-    """Make the decorated function, which computes the number, an exercise."""
+    **about: Any,
+) -> NumberExercise:
+    """Make an exercise that asks for a number.
 
-    def make(reference: Callable[[], float]) -> NumberExercise:
-        return NumberExercise(
-            id=id_of(reference),
-            reference=reference,
-            decimals=decimals,
-            unit=unit,
-            source=source,
-            difficulty=difficulty,
-            minutes=minutes,
-            prompt=prompt,
-            hints=hints,
-            explanation=explanation,
-        )
-
-    return make
+    Args:
+        value: how the number is computed, as in "(a - b) / a" or "-log(0.1)".
+        given: the quantities that occur in it, each a number or a formula of those before it.
+        unit: shown in the stub, such as "nats".
+        about: what every exercise has, and decimals.
+    """
+    known: dict[str, float] = {}
+    for name, formula in (given or {}).items():
+        known[name] = _computed(formula, known)
+    known["value"] = _computed(value, known)
+    lines = [f"{name} = {formula}" for name, formula in (given or {}).items()]
+    working = "\n".join([*lines, f"answer = {value}"])
+    return NumberExercise(id=id, known=known, working=working, unit=unit, **about)
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class NumberExercise(Exercise):
-    reference: Callable[[], float]
+    """working: the computation, as it is shown.
+
+    known: what a wrong value may be computed from, the right `value` included.
+    """
+
+    known: dict[str, float]
+    working: str
     decimals: int
     unit: str
 
     kind = "number"
 
-    def wrong(self, misconception: str, value: float, *, seen: str, expected: str) -> None:
-        """Add a named wrong value."""
-        self.wrongs.append(Wrong(misconception, seen, expected, float(value)))
+    def wrong(self, misconception: str, value: Formula, *, seen: str, expected: str) -> None:
+        """Add a named wrong value: a number, or a formula of the given quantities and `value`."""
+        self.wrongs.append(Wrong(misconception, seen, expected, _computed(value, self.known)))
 
     def judge(self, answer: Any) -> Verdict:
         if answer is None or answer is ...:
             return self.untouched()
         try:
-            given = read_number(answer, whole=self.decimals == 0)
+            given = read_number(answer, whole=self.decimals == 0, about=self.prompt)
         except ValueError as error:
-            return Verdict(self.id, ERROR, note=f"{error}.")
+            return self.error(f"{error}.")
+        if self.unit == "nats" and isinstance(answer, str) and is_in_bits(answer):
+            return self.verdict_of(Wrong("nats-for-bits", "the value is in bits", "nats"))
         if self.close(given, self.value):
-            return Verdict(self.id, CORRECT, note=self.explanation)
-        if (wrong := self._nearest(given)) is not None:
-            return self.verdict_of(wrong)
+            if not self.decimals and self.value.is_integer() and not given.is_integer():
+                return self.unknown("the value is no whole number", "a whole number")
+            return self.correct()
+        for recognise in (self._named, self._slip, self._second_slip, self._coarse):
+            if (wrong := recognise(given)) is not None:
+                return self.verdict_of(wrong)
         return self._unnamed(given)
 
-    def _nearest(self, given: float) -> Wrong | None:
-        """The named wrong value that was meant, rounded in its own way, or with a second slip."""
-        for value in (given, -given, given / BITS):
-            meant = [
-                w
-                for w in self.wrongs
-                if self.close(value, w.example) or math.isclose(value, w.example, rel_tol=0.01)
-            ]
-            if meant:
-                return min(meant, key=lambda w: abs(value - w.example))
+    def _named(self, given: float) -> Wrong | None:
+        """The named wrong value that it is, to the stated decimals."""
+        meant = [w for w in self.wrongs if self.close(given, w.example)]
+        return min(meant, key=lambda w: abs(given - w.example), default=None)
+
+    def _slip(self, given: float) -> Wrong | None:
+        """The right value with another sign, or in bits."""
+        if self.close(given, -self.value):
+            return Wrong("sign-flipped", "the sign is wrong", "the other sign")
+        if self.unit == "nats" and self.close(given, self.value * BITS):
+            return Wrong("nats-for-bits", "the value is in bits", "a value in nats")
         return None
+
+    def _second_slip(self, given: float) -> Wrong | None:
+        """A named wrong value with such a slip. What is seen of that one need not be seen here."""
+        slips = [(-1.0, "minus"), (BITS if self.unit == "nats" else 100.0, "in another unit,")]
+        for factor, words in slips:
+            for wrong in self.wrongs:
+                is_share = factor != 100 or 0 < wrong.example <= 1
+                if wrong.example and is_share and self.close(given, factor * wrong.example):
+                    return replace(wrong, seen=f"the value looks like {words} {LIKE_IT}")
+        return None
+
+    def _coarse(self, given: float) -> Wrong | None:
+        """The one named wrong value that was rounded to fewer decimals than are asked for."""
+        rounded = [
+            w
+            for w in self.wrongs
+            if math.isclose(given, w.example, rel_tol=NEAR) and _is_rounding(given, w.example)
+        ]
+        if len(rounded) != 1 or _is_rounding(given, self.value):
+            return None
+        return replace(rounded[0], seen=f"the value looks like {LIKE_IT}")
 
     def close(self, given: float, target: float) -> bool:
         """Equal once rounded to the stated decimals; a half may be rounded either way."""
@@ -139,13 +129,8 @@ class NumberExercise(Exercise):
     def _unnamed(self, given: float) -> Verdict:
         if math.isnan(given):
             return self.unknown("the value is not a number (NaN)", "a finite value")
-        if self.close(given, -self.value):
-            return self.verdict_of(Wrong("sign-flipped", "the sign is wrong", "the other sign"))
-        if self.unit == "nats" and self.close(given, self.value * BITS):
-            wrong = Wrong("nats-for-bits", "the value is in bits", "a value in nats")
-            return self.verdict_of(wrong)
-        if self.close(given, 100 * self.value):
-            return self.unknown("the value is a percentage", "a plain number")
+        if 0 < self.value <= 1 and _is_rounding(given, 100 * self.value):
+            return self.unknown("the value looks like a percentage", "a plain number")
         if abs(given - self.value) <= 0.5 * 10 ** (1 - self.decimals):
             return self.unknown(
                 "the value is close, but too far off to be rounding", f"{self.decimals} decimals"
@@ -157,9 +142,9 @@ class NumberExercise(Exercise):
         rounded = f"{self.value:.{self.decimals}f}"
         return [self.value, rounded, rounded.replace(".", ",")]
 
-    @functools.cached_property
+    @property
     def value(self) -> float:
-        return float(self.reference())
+        return self.known["value"]
 
     @property
     def answer_stub(self) -> str:
@@ -172,5 +157,20 @@ class NumberExercise(Exercise):
 
     def solution(self) -> Text:
         """The value and the computation that gives it."""
-        text = super().solution()
-        return type(text)(f"{text}\n\n{definition(self.reference)}")
+        return card.solution(self.answer_solved, self.explanation, self.working)
+
+
+def _computed(formula: Formula, known: dict[str, float]) -> float:
+    try:
+        return evaluate(formula, known) if isinstance(formula, str) else float(formula)
+    except ValueError as error:
+        names = ", ".join(known) or "numbers alone"
+        raise ValueError(f"{formula!r} cannot be computed from {names}: {error}") from error
+
+
+def _is_rounding(given: float, value: float) -> bool:
+    """Whether `given` is what `value` rounds to, at the decimals that `given` is written with."""
+    if not (math.isfinite(given) and math.isfinite(value)):
+        return False
+    exponent = Decimal(repr(given)).normalize().as_tuple().exponent
+    return abs(given - value) <= 0.5 * 10.0 ** min(int(exponent), 0) * (1 + 1e-6)

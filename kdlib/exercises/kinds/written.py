@@ -12,13 +12,11 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from kdlib.exercises.judging.rubric import Point, point
+from kdlib.exercises.judging.rubric import Point
 from kdlib.exercises.judging.self_marked import PROGRAM, READER, Mark, self_marked, unseen
-from kdlib.exercises.judging.verdict import ERROR, SELF_MARKED, Text, Verdict
+from kdlib.exercises.judging.verdict import SELF_MARKED, Text, Verdict
 from kdlib.exercises.judging.wrong import Wrong
 from kdlib.exercises.kinds.base import SECONDS, Exercise, recorded
-
-__all__ = ["Point", "WrittenExercise", "point", "written"]
 
 FEW = 8  # words; fewer are a heading, not an answer
 WIDTH = 79
@@ -67,15 +65,14 @@ class WrittenExercise(Exercise):
     def judge(self, answer: Any, ticked: Any = ...) -> Verdict:
         text = _text(answer)
         if text is None:
-            note = f"Write a few sentences as a text; this is {type(answer).__name__}."
-            return Verdict(self.id, ERROR, note=note)
+            return self.error(f"Write a few sentences as a text; this is {type(answer).__name__}.")
         words = re.findall(r"\w+", text)
         if len(words) < FEW:
             return self.untouched(f"Write a few sentences: {FEW} words at least." if words else "")
         numbers = _numbers(ticked)
         if numbers is None or not numbers <= set(range(1, len(self.rubric) + 1)):
             note = f"ticked is {ticked!r}; give numbers of points, 1 to {len(self.rubric)}."
-            return Verdict(self.id, ERROR, note=note)
+            return self.error(note)
         is_marked = ticked is not ... and ticked is not None
         return self_marked(self.id, text, self.model, self._marks(text, numbers), is_marked)
 

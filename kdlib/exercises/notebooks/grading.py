@@ -1,176 +1,193 @@
-"""Grade a reader's notebook: run it in a fresh kernel and collect the verdict of every check.
+"""Grade readers' notebooks: run what their answers need, and collect the verdict of every check.
 
-This RUNS the notebook's code, with the rights of whoever grades. A verdict is evidence, no proof:
-code that wants to forge one can.
+This RUNS the notebooks' code, with the rights of whoever grades. What counts is the chapter's list
+of exercises, not the notebook's. A verdict is evidence, no proof: code that wants to forge one can.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdlib.errors import UserError, first_line
-from kdlib.exercises.judging.verdict import CORRECT, NOT_ATTEMPTED, SELF_MARKED
-from kdlib.exercises.kinds.base import VERDICT_FILE
-from kdlib.exercises.notebooks.solved import MARKER
-from kdlib.exercises.registry import exercises
+from kdlib.errors import UserError
+from kdlib.exercises.judging.verdict import CORRECT, ERROR, NOT_ATTEMPTED, SELF_MARKED
+from kdlib.exercises.notebooks.judgements import Lines, judgement, read_lines
+from kdlib.exercises.notebooks.needs import Plan, needed
+from kdlib.exercises.notebooks.running import Run, run_all
+from kdlib.exercises.notebooks.statements import syntax_error
+from kdlib.exercises.notebooks.submissions import (
+    Cell,
+    Submission,
+    chapter_of,
+    read_submission,
+)
+from kdlib.exercises.notebooks.suspicions import suspicions
+from kdlib.exercises.registry import chapters, exercises
 
 WARNING = (
     "Grading runs the notebook's code on this machine. Grade only what you would run yourself."
 )
+TIMEOUT = 300.0
+MOST_KERNELS = 8  # at once; each holds some hundred megabytes
+GRADED, INCOMPLETE, NOT_GRADED = "graded", "incomplete", "not graded"
 
 
 @dataclass(frozen=True)
 class Grade:
     """What came of one notebook.
 
-    verdicts: one dictionary an exercise, the last check counts. problem: why the run fell short.
-    refused: whether there was no run, because the file is no notebook.
+    status: "graded"; "incomplete", where the run fell short and what there is stands;
+    "not graded", where there is nothing. problem: why, as it follows the notebook's name.
+    chapter: whose exercises count. verdicts: one dictionary an exercise of it, in its order, all
+    with the same keys. flags: what a grader may want to look at.
     """
 
     notebook: str
-    verdicts: tuple[dict[str, Any], ...]
+    status: str
     problem: str = ""
-    refused: bool = False
+    chapter: int | None = None
+    verdicts: tuple[dict[str, Any], ...] = ()
+    flags: tuple[str, ...] = ()
 
     @property
     def correct(self) -> int:
         """How many answers the program found correct. Written ones are never among them."""
-        return sum(verdict["outcome"] == CORRECT for verdict in self.verdicts)
+        return sum(verdict["outcome"] == CORRECT for verdict in self.judged)
+
+    @property
+    def judged(self) -> tuple[dict[str, Any], ...]:
+        """The verdicts that are the program's."""
+        return tuple(v for v in self.verdicts if v["kind"] != "written")
 
     @property
     def written(self) -> tuple[dict[str, Any], ...]:
         """The verdicts of exercises that the reader answers in sentences, and marks."""
-        known = exercises()
-        kinds = {id: known[id].kind for v in self.verdicts if (id := v["exercise"]) in known}
-        return tuple(v for v in self.verdicts if kinds.get(v["exercise"]) == "written")
+        return tuple(v for v in self.verdicts if v["kind"] == "written")
 
     @property
     def self_marked(self) -> int:
-        return sum(verdict["outcome"] == SELF_MARKED for verdict in self.verdicts)
+        return sum(verdict["outcome"] == SELF_MARKED for verdict in self.written)
 
 
-def grade(notebook: Path | str, timeout: float = 300.0) -> Grade:
-    """Run a notebook (.ipynb, or a percent .py) for at most `timeout` seconds and judge it.
+def grade(notebook: Path | str, timeout: float = TIMEOUT) -> Grade:
+    """Run what the answers of a notebook (.ipynb, or a percent .py) need, and judge them.
 
-    A cell that fails does not stop the cells after it. An exercise that the notebook marks or
-    checks appears once; one that was never checked is "not attempted".
-    ValueError for a file that is missing or no notebook.
+    A cell that fails does not stop the cells after it. Each exercise of the notebook's chapter
+    appears once, its last check counts. A file that is no notebook is a grade with a problem.
     """
-    path = Path(notebook)
-    document = _read(path)
-    with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "verdicts.jsonl"
-        with _environment(VERDICT_FILE, str(lines)):
-            problem = _run(document, path.parent, timeout)
-        verdicts = _last_verdicts(lines)
-    asked = dict.fromkeys(
-        match[1] for cell in document.cells for match in MARKER.finditer(cell.source)
-    )
-    for id in asked:
-        if id in exercises():
-            verdicts.setdefault(id, {"exercise": id, "outcome": NOT_ATTEMPTED})
-    return Grade(str(path), tuple(verdicts[id] for id in sorted(verdicts, key=_place)), problem)
+    return grade_all([Path(notebook)], timeout, kernels=1)[0]
 
 
-def refused(notebook: Path, error: UserError) -> Grade:
-    """What came of a file that is not a notebook: no verdict, and why."""
-    return Grade(str(notebook), (), str(error), refused=True)
+def grade_all(
+    notebooks: Sequence[Path],
+    timeout: float = TIMEOUT,
+    kernels: int | None = None,
+    done: Callable[[], None] = lambda: None,
+) -> list[Grade]:
+    """Grade several notebooks; whatever is wrong with one costs no other anything.
 
-
-def _read(path: Path) -> Any:
-    """The notebook in a file, which may hold anything."""
-    import jupytext
-    import nbformat
-
-    if not path.exists():
-        raise UserError(f"{path} does not exist")
-    if not path.is_file():
-        raise UserError(f"{path} is not a notebook: it is not a regular file")
-    try:
-        document = jupytext.read(path)
-        nbformat.validate(document)
-    except Exception as error:  # jupytext raises many kinds
-        raise UserError(f"{path} is not a notebook: {first_line(error)}") from error
-    return document
-
-
-def as_json(grades: list[Grade]) -> str:
-    """The grades as a JSON text. A written answer is there as it was written, with its marks."""
-    content = [
-        {
-            "notebook": g.notebook,
-            "correct": g.correct,
-            "self_marked": g.self_marked,
-            "problem": g.problem,
-            "verdicts": g.verdicts,
-        }
-        for g in grades
+    Args:
+        notebooks: their files.
+        timeout: seconds for each.
+        kernels: how many run at once; by default one for each processor, eight at most.
+        done: is called whenever one is settled.
+    """
+    # All are read before the first runs: code in one could change another.
+    read = [_read(path) for path in notebooks]
+    runs = {i: (s, needed(s.cells)) for i, s in enumerate(read) if isinstance(s, Submission)}
+    for _ in range(len(read) - len(runs)):
+        done()
+    jobs = [(plan.cells, submission.path.parent) for submission, plan in runs.values()]
+    ended = run_all(jobs, timeout, kernels or _kernels(), lambda number: done())
+    results = dict(zip(runs, ended))
+    return [
+        found if isinstance(found, Grade) else _grade(found, runs[i][1], results[i])
+        for i, found in enumerate(read)
     ]
-    return json.dumps(content, indent=1)
 
 
-def _run(document: Any, folder: Path, timeout: float) -> str:
-    """Execute all cells; returns what went wrong with the run as a whole."""
-    from nbclient import NotebookClient
-    from nbclient.exceptions import DeadKernelError
+def _kernels() -> int:
+    return min(MOST_KERNELS, os.cpu_count() or 1)
 
-    metadata = {"metadata": {"path": str(folder.resolve())}}
-    client = NotebookClient(
-        document,
-        kernel_name="python3",
-        allow_errors=True,
-        timeout=None,
-        resources=metadata,
-        # The kernel's own log goes to our standard error: one that is stopped would end it with a
-        # traceback. What the notebook's code prints does not go there.
-        extra_arguments=["--log-level=CRITICAL"],
+
+def _read(path: Path) -> Submission | Grade:
+    try:
+        found = read_submission(path)
+    except UserError as error:
+        return Grade(str(path), NOT_GRADED, str(error).removeprefix(f"{path} "))
+    if found.chapter is None:
+        return Grade(str(path), NOT_GRADED, "is of no chapter: it names no exercise of the book")
+    if found.chapter not in chapters():
+        return Grade(str(path), NOT_GRADED, f"is chapter {found.chapter}, which has no exercises")
+    return found
+
+
+def _grade(submission: Submission, plan: Plan, run: Run) -> Grade:
+    assert submission.chapter is not None
+    lines = read_lines(run.lines)
+    flags = [*submission.doubts]
+    verdicts = []
+    for exercise in chapters()[submission.chapter]:
+        verdict, odd = judgement(exercise.id, lines.by_exercise.get(exercise.id, []))
+        cells = [cell for cell in submission.cells if cell.answers(exercise.id)]
+        _add_errors(verdict, cells, run.errors)
+        flags += odd + _odd_cells(verdict, cells, exercise.cell())
+        verdicts.append(verdict)
+    flags += _odd_lines(submission.chapter, lines)
+    flags += suspicions(submission.cells)
+    if plan.whole:
+        flags.append(f"{plan.whole}, so the whole notebook was run")
+    status = INCOMPLETE if run.problem else GRADED
+    return Grade(
+        str(submission.path), status, run.problem, submission.chapter, tuple(verdicts), tuple(flags)
     )
 
-    async def execute() -> None:
-        await asyncio.wait_for(client.async_execute(), timeout)
 
-    started = time.monotonic()
-    try:
-        asyncio.run(execute())
-    except (
-        TimeoutError,
-        DeadKernelError,
-    ):  # being stopped may look like dying, so the clock decides
-        if time.monotonic() - started >= timeout:
-            return f"the notebook was stopped after {timeout:g} seconds"
-        return "the notebook's code ended its kernel"
-    return ""
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+def _add_errors(verdict: dict[str, Any], cells: list[Cell], errors: dict[int, str]) -> None:
+    """Say beside an exercise how its cell failed; without a verdict, that is its outcome."""
+    said = [
+        f"cell {cell.number}: {syntax_error(cell.source) or errors[cell.number]}"
+        for cell in cells
+        if cell.number in errors
+    ]
+    verdict["error"] = "; ".join(said)
+    if verdict["outcome"] != NOT_ATTEMPTED or verdict["checks"]:
+        return
+    if said:
+        verdict["outcome"] = ERROR
+    elif not cells:
+        verdict["note"] = "its cell is missing"
 
 
-def _last_verdicts(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return {entry["exercise"]: entry for entry in entries}
+def _odd_cells(verdict: dict[str, Any], cells: list[Cell], untouched: str) -> list[str]:
+    """What an answer's cells say against its verdict."""
+    id = verdict["exercise"]
+    if verdict["outcome"] == NOT_ATTEMPTED or not verdict["checks"]:
+        return []
+    if not cells:
+        return [f"{id}: it was checked, and no cell names it"]
+    if all(cell.source.strip() == untouched for cell in cells):
+        return [f"{id}: its cell is untouched, and yet it was checked"]
+    return []
 
 
-def _place(id: str) -> tuple[int, str]:
-    order = list(exercises())
-    return (order.index(id) if id in order else len(order), id)
+def _odd_lines(chapter: int, lines: Lines) -> list[str]:
+    """What the checks wrote besides: other exercises, and lines that are none."""
+    flags = []
+    for id in lines.by_exercise:
+        if id not in exercises():
+            flags.append(f"{_shown(id)}: there is no such exercise; it does not count")
+        elif chapter_of(id) != chapter:
+            flags.append(f"{id}: an exercise of chapter {chapter_of(id)}; it does not count")
+    if lines.unreadable:
+        lines_are = "line is" if lines.unreadable == 1 else "lines are"
+        flags.append(f"{lines.unreadable} {lines_are} no verdict")
+    return flags
+
+
+def _shown(id: str) -> str:
+    """A made-up name, which may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in id[:40])

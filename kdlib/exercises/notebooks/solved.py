@@ -23,13 +23,13 @@ CHAPTERS = IN_WHEEL if IN_WHEEL.is_dir() else Path(kdlib.__file__).parent.parent
 
 def marked_cells(source: str) -> dict[str, str]:
     """The marked cells of a percent file, as {exercise id: text of the cell}."""
-    bodies = [body for _, body in _cells(source)]
+    bodies = [body for _, body in split_cells(source)]
     return {match[1]: body.strip() for body in bodies if (match := MARKER.match(body.strip()))}
 
 
 def solve(source: str) -> str:
     """The same percent file with every exercise's cell solved. ValueError for an unknown id."""
-    return "".join(head + _solved(body) for head, body in _cells(source))
+    return "".join(head + _solved(body) for head, body in split_cells(source))
 
 
 def start(
@@ -58,11 +58,12 @@ def start(
     for target, source in targets.items():
         text = source.read_text("utf-8")
         notebook = jupytext.reads(solve(text) if solved else text, fmt="py:percent")
+        notebook.metadata["kdlib"] = {"chapter": int(source.stem[:2])}  # for who grades it
         write_atomically(target, jupytext.writes(notebook, fmt="ipynb"))
     return list(targets)
 
 
-def _cells(source: str) -> list[tuple[str, str]]:
+def split_cells(source: str) -> list[tuple[str, str]]:
     """The file as pairs (cell's head line, body); the first pair is what stands before any cell."""
     starts = [0, *(match.start() for match in CELL.finditer(source))]
     pieces = [source[a:b] for a, b in zip(starts, [*starts[1:], len(source)])]

@@ -1,4 +1,4 @@
-"""What `kdlib exercises` and `kdlib grade` print: plain tables, and JSON."""
+"""What `kdlib exercises` prints: plain tables, and JSON."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kdlib.errors import UserError
 from kdlib.exercises import progress
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import ChoiceExercise
 from kdlib.exercises.kinds.written import WrittenExercise
-from kdlib.exercises.notebooks.grading import Grade
 from kdlib.exercises.registry import chapters, coverage, exercises
 
-WIDTH = 96  # columns of a written answer
+NOTEBOOK = 79  # columns of a line in a notebook
 COUNTED = (progress.SOLVED, progress.SELF_MARKED, progress.TRIED, progress.OPEN)
 
 
@@ -34,42 +34,48 @@ def _progress_row(name: str, found: Iterable[Exercise], entries: dict[str, Any])
     return (name, *map(str, counts), str(left))
 
 
+def chapter_progress(number: int) -> str:
+    """How far the reader is in one chapter: what is done, what was tried, what is open.
+
+    Without progress, as where the chapters are built, it says what there is to do.
+    """
+    if number not in chapters():
+        there = ", ".join(map(str, chapters()))
+        raise UserError(f"chapter: {number} has no exercises; the chapters {there} have")
+    found = chapters()[number]
+    if progress.folder() is None:
+        minutes = sum(e.minutes for e in found)
+        return (
+            f"Chapter {number} has {len(found)} exercises, about {minutes} minutes.\n"
+            "Where progress is kept, this says which of them are done."
+        )
+    entries, said = progress.read()
+    states = {e: entries.get(e.id, {}).get("state", progress.OPEN) for e in found}
+    done = sum(state in progress.DONE for state in states.values())
+    left = sum(e.minutes for e, state in states.items() if state not in progress.DONE)
+    rest = f"; about {left} minutes left" if left else ""
+    lines = [f"{done} of {len(found)} exercises of chapter {number} done{rest}"]
+    for state in COUNTED:
+        if ids := [e.id for e in found if states[e] == state]:
+            lines.append(_wrapped(f"{progress.SIGNS[state]} {state}:", ids))
+    return "\n".join(filter(None, (said, *lines)))
+
+
+def _wrapped(label: str, ids: Sequence[str]) -> str:
+    """Ids behind a label, in lines that end before an id and not within one."""
+    return textwrap.fill(
+        f"{label:<15}{', '.join(ids)}",
+        NOTEBOOK,
+        initial_indent="  ",
+        subsequent_indent=" " * 17,
+        break_on_hyphens=False,
+    )
+
+
 def coverage_table() -> str:
     """Which exercises ask each source question."""
     rows = [(question, ", ".join(ids) or "-") for question, ids in coverage().items()]
     return _table(("question", "exercises"), rows)
-
-
-def grade_table(grades: Iterable[Grade]) -> str:
-    """One block a notebook: exercise, outcome, misconception; then what was written, as it stands."""
-    return "\n\n".join(map(_grade_block, grades))
-
-
-def _grade_block(grade: Grade) -> str:
-    written = grade.written
-    head = f"{grade.notebook}: {grade.correct} of {len(grade.verdicts) - len(written)} correct"
-    if written:
-        head += f"; {grade.self_marked} of {len(written)} written answers self-marked"
-    rows = [(v["exercise"], _outcome(v), v.get("misconception") or "") for v in grade.verdicts]
-    problem = f"Note: {grade.problem}" if grade.problem else ""
-    table = _table(("exercise", "outcome", "misconception"), rows)
-    answers = [_answer(v) for v in written if v.get("answer")]
-    return "\n".join(filter(None, (head, problem, table, *answers)))
-
-
-def _outcome(verdict: dict[str, Any]) -> str:
-    """With the points of a written answer, which are the reader's word."""
-    points = verdict.get("points")
-    counted = f", {points['made']} of {points['of']} points" if points else ""
-    return f"{verdict['outcome']}{counted}"
-
-
-def _answer(verdict: dict[str, Any]) -> str:
-    """A written answer under its exercise's id, without what might steer a terminal."""
-    paragraphs = verdict["answer"].splitlines()
-    plain = ("".join(c if c.isprintable() else " " for c in each) for each in paragraphs)
-    lines = [line for each in plain for line in textwrap.wrap(each, WIDTH)]
-    return "\n".join((f"\n{verdict['exercise']}, as it was written:", *(f"  {x}" for x in lines)))
 
 
 def export_json() -> str:
@@ -87,8 +93,9 @@ def export_json() -> str:
     return json.dumps(content, indent=1)
 
 
-def print_progress() -> None:
-    print(progress_table())
+def print_progress(chapter: int | None = None) -> None:
+    """All chapters in a table, or one chapter with the names of its exercises."""
+    print(progress_table() if chapter is None else chapter_progress(chapter))
 
 
 def print_coverage() -> None:
