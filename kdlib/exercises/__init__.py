@@ -12,9 +12,9 @@ For a reader, all there is::
 
 **For an author: how to write exercises.**
 
-``chapter_NN/exercises.toml`` has a chapter's exercises: `order` names them, as the book has them, and
-each has a table under its id. Only what is answered with code is a module, ``chapter_NN/its_name.py``:
-its reference function, decorated::
+``chapter_NN/exercises.toml`` has a chapter's exercises: `order` names them, as the book has them,
+and each has a table under its id. Only what is answered with code is a module,
+``chapter_NN/its_name.py``: its reference function, decorated::
 
     @code(
         source=("Q03",), difficulty=2, minutes=5,
@@ -42,11 +42,12 @@ its reference function, decorated::
             lambda logits, temperature: torch.softmax(logits, dim=-1)),
     )
 
-The id is the function's name with dashes. Its head and docstring are the stub that the reader starts
-from, so they have types and shapes and no solution; the first line says what a right answer does, and
-verdicts quote it. The solution must run in the chapter's notebook: use torch, math and F, or import
-inside the function. Where a mistake is one part of an answer, write the answer once, as a function of
-its parts. Then a row says which part is done wrongly, and two at once are recognised as well::
+The id is the function's name with dashes. Its head and docstring are the stub that the reader
+starts from, so they have types and shapes and no solution; the first line says what a right answer
+does, and verdicts quote it. The solution must run in the chapter's notebook: use torch, math and F,
+or import inside the function. Where a mistake is one part of an answer, write the answer once, as a
+function of its parts. Then a row says which part is done wrongly, and two at once are recognised as
+well::
 
     def _loss(kl=kl_of_logs, power=2): ...        # returns an answer; _loss() is right
     name_switches(distil, _loss, ("missing-t-squared", "...", "...", {"power": 0}), *kl_switches())
@@ -65,20 +66,20 @@ prompt, hints, an explanation if there is one (of a choice it is the right optio
 - "ordering": `items` in a right order, pairs of item numbers in `before` if other orders are right
   too (the first of a pair is needed before the second), and `mistakes`: [early, late,
   misconception, seen, expected], for item number `late` put before item number `early`;
-- "written" (*explain*, *critique*, *diagnose*, *justify*): a `model` answer of two to five sentences
-  that makes every point of the `rubric`, tables with `point`, `misconception` (what an answer
-  without it shows), `found` and `without`.
+- "written" (*explain*, *critique*, *diagnose*, *justify*): a `model` answer of two to five
+  sentences that makes every point of the `rubric`, tables with `point`, `misconception` (what an
+  answer without it shows), `found` and `without`.
 
 A choice must not be answerable with a ruler or by leafing back: the right option is no longer than
 the others, and its words do not occur in the chapter above it. A test measures both.
 
-A point of a rubric is something to look for, not a matter of taste: two readers would tick it alike.
-`found`, a number, a regular expression or a list of them, lets the program tick it, and must claim
-too little rather than too much: it passes by sentences that ask, and those with a "not", "never" or
-"rather" around what it looks for. A word alone shows a name ("Names the size"); a statement ("Says
-that ...") takes two words that belong together: ``'forward[^.]*?covers'``, not ``'covers'``. Where
-no pattern can be trusted, leave `found` out. One point at least has `without`, an answer as somebody
-would give it who does not see the point.
+A point of a rubric is something to look for, not a matter of taste: two readers would tick it
+alike. `found`, a number, a regular expression or a list of them, lets the program tick it, and must
+claim too little rather than too much: it passes by sentences that ask, and those with a "not",
+"never" or "rather" around what it looks for. A word alone shows a name ("Names the size"); a
+statement ("Says that ...") takes two words that belong together: ``'forward[^.]*?covers'``, not
+``'covers'``. Where no pattern can be trusted, leave `found` out. One point at least has `without`,
+an answer as somebody would give it who does not see the point.
 
 Rules of thumb:
 
@@ -87,17 +88,17 @@ Rules of thumb:
   one probe, and two named mistakes must differ on one. The tests check that.
 - A probe that tests care only (zeros, huge numbers, ties) gets `points_to`: code that fails there
   and nowhere else is named, whatever it looks like, and such a slip does not hide another mistake.
-- ``measure=f`` makes a probe call ``f(answer, *args)`` instead of the answer: for gradients, for two
-  calls that should agree, for a property that several right answers share.
+- ``measure=f`` makes a probe call ``f(answer, *args)`` instead of the answer: for gradients, for
+  two calls that should agree, for a property that several right answers share.
 - Write down every mistake you can think of, also dull ones: naming works by likeness of behaviour.
-  A mistake that takes many forms gets a rule: ``@name.symptom(id, seen=..., expected=...)`` over the
-  dictionary {probe name: result}; results are numpy arrays, tuples of them, or text.
+  A mistake that takes many forms gets a rule: ``@name.symptom(id, seen=..., expected=...)`` over
+  the dictionary {probe name: result}; results are numpy arrays, tuples of them, or text.
 - Recognised without your help: a sign, another base of the logarithm, a constant factor, one number
   for all rows, an argument that comes back, two kept mistakes that multiply. Of a pair of results
   each is looked at by itself.
-- Ask a loss for the student's gradient (`authoring.gradients.trains_the_student`) and for a logarithm
-  without a floor (`authoring.floors.no_floor`); ask what a call does to the models that it is given
-  (`authoring.left_behind.changed`).
+- Ask a loss for the student's gradient (`authoring.gradients.trains_the_student`) and for a
+  logarithm without a floor (`authoring.floors.no_floor`); ask what a call does to the models that
+  it is given (`authoring.left_behind.changed`).
 - `seen` is true of every answer that makes the mistake, `expected` does not give the answer away.
 - A new mistake is a new entry in misconceptions.toml, with an id in kebab-case.
 - Try answers that you have not kept: ``tests/exercises/test_unseen_*.py``.

@@ -1,4 +1,4 @@
-"""All exercises of the book: it has those that a chapter's `exercises.toml` names, in that order."""
+"""All exercises of the book: those that a chapter's `exercises.toml` names, in that order."""
 
 from __future__ import annotations
 

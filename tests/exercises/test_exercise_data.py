@@ -260,3 +260,15 @@ def test_numbers_that_stand_for_a_formula_are_its_value():
     e = exercise("bug-bytes-on-paper")
     assert "V = 131072, b = 2, i = 4 and k = 64" in e.explanation
     assert f"is {131072 * 2 / (64 * (4 + 2)):.0f} times smaller" in e.explanation
+
+
+def test_its_source_fits_into_a_hundred_columns():
+    """But for a pattern, which cannot be cut."""
+    folder = Path(kdlib.exercises.__file__).parent
+    wide = [
+        f"{path.name}:{number}"
+        for path in (*folder.rglob("*.py"), *folder.rglob("*.toml"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > 100 and not line.startswith("found = ")
+    ]
+    assert wide == []

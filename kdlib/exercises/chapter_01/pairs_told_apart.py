@@ -56,7 +56,8 @@ def _gaps(p):
 
 
 pairs_told_apart.mistakes(
-    ("double-counting", "every pair is counted twice", "the pair (sofa, moon) is the pair (moon, sofa)",
+    ("double-counting", "every pair is counted twice",
+     "the pair (sofa, moon) is the pair (moon, sofa)",
      lambda p, tolerance: (_gaps(p).abs() > tolerance).sum(dim=(-2, -1))),
     ("top-entry-only", "only pairs with the most likely word are counted",
      "pairs among the alternatives count as well",

@@ -100,7 +100,8 @@ push.mistakes(
      lambda p, student_logits: torch.softmax(student_logits, dim=-1) - p),
     ("hard-for-soft", "only the teacher's first choice is pushed up",
      "a push for every word, by its own probability",
-     lambda p, student_logits: push.reference(F.one_hot(p.argmax(-1), p.shape[-1]), student_logits)),
+     lambda p, student_logits: push.reference(
+         F.one_hot(p.argmax(-1), p.shape[-1]), student_logits)),
     ("copies-instead-of-compares", "a student that agrees with its teacher is still pushed",
      "no push where the two agree", lambda p, student_logits: p),
     ("logits-for-probabilities", "adding a constant to all logits changes the push",

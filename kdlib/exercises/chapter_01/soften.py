@@ -90,7 +90,7 @@ soften.mistakes(
      lambda logits, temperature: torch.softmax(logits, dim=-1) / temperature),
     ("temperature-after-softmax", "every row is nearly uniform, already at temperature 1",
      "at temperature 1 the ordinary probabilities",
-     lambda logits, temperature: torch.softmax(torch.softmax(logits, dim=-1) / temperature, dim=-1)),
+     lambda logits, temperature: torch.softmax(torch.softmax(logits, -1) / temperature, dim=-1)),
     ("temperature-ignored", "all temperatures give the same rows",
      "rows that change with the temperature",
      lambda logits, temperature: torch.softmax(logits, dim=-1)),

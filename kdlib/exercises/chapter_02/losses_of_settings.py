@@ -19,8 +19,8 @@ from kdlib.exercises.kinds.functions import code
     prompt=(
         "Write `losses_of_settings(log_p, settings)`: `settings` is a list of students, each "
         "given by its log-probabilities (N, V) on the same N inputs. Return the objective's "
-        "value for each (the sum over inputs of KL(P||Q)) and the position of the best, counted from "
-        "0, as a pair (losses, best)."
+        "value for each (the sum over inputs of KL(P||Q)) and the position of the best, counted "
+        "from 0, as a pair (losses, best)."
     ),
     hints=(
         "One number for each student: the sum over inputs of the divergence from the teacher.",

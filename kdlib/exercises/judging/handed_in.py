@@ -17,7 +17,7 @@ LONGEST = 20_000  # characters; no answer that is judged again is as long
 
 
 def handed_in(answer: Any) -> dict[str, Any]:
-    """What a line of verdicts holds of an answer: {"given": ...}, or nothing where it is no JSON."""
+    """What a line of verdicts holds of an answer: {"given": ...}, or nothing if it is no JSON."""
     try:
         given = _as_json(answer)
         if given is None or len(json.dumps(given)) > LONGEST:

@@ -1,10 +1,11 @@
 """Run a reader's code so that neither a mistake nor an endless loop harms the notebook.
 
 The code runs in a thread of its own, in any program, and the caller waits until the processor has
-worked for so many seconds: a busy machine makes no answer slow. That works in a Jupyter kernel, in pytest and where signals do not. A thread that is late gets an
-exception thrown into it, which ends ordinary loops; one that will not end is left behind as a
-daemon, and the reader is told to restart the kernel. This is no prison: code that wants to do harm
-(os._exit, deleting files) can, as it can in any cell.
+worked for so many seconds: a busy machine makes no answer slow. That works in a Jupyter kernel, in
+pytest and where signals do not. A thread that is late gets an exception thrown into it, which ends
+ordinary loops; one that will not end is left behind as a daemon, and the reader is told to restart
+the kernel. This is no prison: code that wants to do harm (os._exit, deleting files) can, as it can
+in any cell.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _changed(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
 
 
 def within(seconds: float, work: Callable[[], Any]) -> Any:
-    """work(), or TimeoutError after so many seconds of it. What all code shares is put back afterwards.
+    """work(), or TimeoutError after so many seconds of it. What all code shares is put back.
 
     What `work` raises is raised here.
     """

@@ -124,5 +124,5 @@ def self_marked(
 
 
 def unseen(number: int) -> str:
-    """What is seen of a point that the answer does not make, and nothing that may be false of it."""
+    """What is seen of a point that the answer does not make; nothing that may be false of it."""
     return f"point {number} was neither ticked nor found in your answer"

@@ -1,4 +1,4 @@
-"""A wrong answer that is known by name: which mistake it shows, and how that is told to the reader."""
+"""A wrong answer that is known by name: which mistake it shows, and how the reader is told."""
 
 from __future__ import annotations
 

@@ -119,7 +119,8 @@ class Exercise:
             verdict: Verdict = within(seconds, judge)
             return verdict
         except TimeoutError as late:
-            note = f"It was stopped after {seconds:g} seconds of work: is there a loop that never ends?"
+            after = f"It was stopped after {seconds:g} seconds of work"
+            note = f"{after}: is there a loop that never ends?"
             if str(late) == "still running":
                 note += "\nIt could not be stopped and still runs: restart the kernel."
             return self.error(note)

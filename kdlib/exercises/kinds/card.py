@@ -71,7 +71,7 @@ def hint(exercise: Exercise, number: int) -> Text:
 
 
 def solution(answer: str, explanation: str, computation: str = "") -> Text:
-    """The answer's code, the code that computes it where the answer is a number, and what to say."""
+    """The answer's code, how it is computed where the answer is a number, and what to say."""
     code = [f"```python\n{each}\n```" for each in (answer, computation) if each]
     return Text(
         "\n\n".join(filter(None, (answer, explanation, computation))),

@@ -42,8 +42,8 @@ def is_formula(text: str, symbols: tuple[str, ...]) -> bool:
 def same_formula(a: str, b: str, symbols: tuple[str, ...]) -> bool:
     """Whether two formulas agree at seeded random places. ValueError where one cannot be read.
 
-    Symbols stand for numbers between 0.2 and 0.9, so that they may be probabilities. Places at which
-    one of the formulas has no value are left out; Undefined where that leaves none.
+    Symbols stand for numbers between 0.2 and 0.9, so that they may be probabilities. Places at
+    which one of the formulas has no value are left out; Undefined where that leaves none.
     """
     first, second = readings(a, symbols), readings(b, symbols)
     results = [_agree(x, second[0], symbols) for x in first]

@@ -20,7 +20,8 @@ from kdlib.exercises.kinds.stubs import definition, stub
 RTOL, ATOL = 1e-4, 1e-6
 OUTSIDE = (
     "Something outside of your answer has changed, such as a function of torch that was replaced: "
-    "the book's own answer does not give what it should. If you did not mean to, restart the kernel."
+    "the book's own answer does not give what it should. If you did not mean to, restart the"
+    " kernel."
 )
 
 

@@ -19,7 +19,7 @@ COUNTED = (progress.SOLVED, progress.SELF_MARKED, progress.TRIED, progress.OPEN)
 
 
 def progress_table() -> str:
-    """By chapter: solved, marked by the reader, tried, open, and the minutes that the rest takes."""
+    """By chapter: solved, marked by the reader, tried, open, and the minutes that are left."""
     entries, said = progress.read()
     rows = [_progress_row(f"{n:02}", found, entries) for n, found in chapters().items()]
     rows.append(_progress_row("all", tuple(exercises().values()), entries))
