@@ -19,7 +19,7 @@ from kdlib.exercises.judging.looks import prose
 from kdlib.exercises.judging.verdict import SIGNS, Verdict
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import LETTERS, ChoiceExercise
-from kdlib.exercises.kinds.numbers import BITS, NumberExercise
+from kdlib.exercises.kinds.numbers import BITS, LIKE_IT, NumberExercise
 from kdlib.exercises.kinds.written import FEW, WrittenExercise
 
 Quiz = ChoiceExercise | NumberExercise | WrittenExercise
@@ -133,6 +133,7 @@ def _number_data(exercise: NumberExercise) -> dict:
         "decimals": exercise.decimals,
         "nats": exercise.unit == "nats",
         "bits": BITS,
+        "likeIt": LIKE_IT,
         "correct": as_data(exercise.judge(exercise.value)),
         "wrongs": [
             {"value": _finite(w.example), "verdict": as_data(exercise.verdict_of(w))}

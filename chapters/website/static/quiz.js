@@ -5,8 +5,10 @@
 const UNREADABLE = "a number is expected, for example 0.25, 1/3 or 25 %";
 
 function readNumber(text, whole) {
-  // As `read_number` in kdlib/exercises/numbers.py; undefined for what cannot be read.
-  let cleaned = text.trim().replaceAll("−", "-").replace(/nats$/, "").trim();
+  // As `read_number` in kdlib/exercises/kinds/number_reader.py, but for formulas and the prompt's own
+  // words; undefined for what cannot be read.
+  let cleaned = text.trim().replaceAll("−", "-");
+  cleaned = cleaned.replace(/(?<=[\d.)])\s*(nats?|bits?|times|x|×)$/i, "").trim();
   const commas = cleaned.split(",").length - 1;
   if (/^[+-]?[1-9]\d{0,2}(,\d{3})+$/.test(cleaned) && (whole || commas > 1)) {
     cleaned = cleaned.replaceAll(",", "");
@@ -32,6 +34,14 @@ function close(given, target, decimals) {
   return Math.abs(given - target) <= 0.5 * 10 ** -decimals * (1 + 1e-6);
 }
 
+function isRounding(given, value) {
+  // As `_is_rounding` in kdlib/exercises/kinds/numbers.py: rounded to the decimals that it has.
+  if (!Number.isFinite(given) || !Number.isFinite(value)) return false;
+  const [digits, power] = String(given).split("e");
+  const decimals = Math.max((digits.split(".")[1] ?? "").length - Number(power ?? 0), 0);
+  return Math.abs(given - value) <= 0.5 * 10 ** -decimals * (1 + 1e-6);
+}
+
 function nearlyEqual(a, b) {
   // As math.isclose with rel_tol=0.01.
   if (!Number.isFinite(a) || !Number.isFinite(b)) return a === b;
@@ -42,43 +52,75 @@ function judgeNumber(text, data) {
   if (text.trim() === "") return { outcome: "not attempted", sign: "○" };
   const given = readNumber(text, data.decimals === 0);
   if (given === undefined) return { outcome: "error", sign: "!", note: UNREADABLE };
-  if (close(given, data.value, data.decimals)) return data.correct;
-  return namedMistake(given, data) ?? unnamed(given, data);
+  if (data.nats && /\bbits?\b/i.test(text)) {
+    return slip(data, "the value is in bits", "nats", "nats-for-bits");
+  }
+  if (close(given, data.value, data.decimals)) {
+    const whole = data.decimals === 0 && Number.isInteger(data.value);
+    if (!whole || Number.isInteger(given)) return data.correct;
+    return slip(data, "the value is no whole number", "a whole number");
+  }
+  return (
+    named(given, data) ?? firstSlip(given, data) ?? secondSlip(given, data) ??
+    coarse(given, data) ?? unnamed(given, data)
+  );
 }
 
-function namedMistake(given, data) {
-  for (const value of [given, -given, given / data.bits]) {
-    const meant = data.wrongs.filter(
-      ({ value: wrong }) =>
-        close(value, Number(wrong), data.decimals) || nearlyEqual(value, Number(wrong)),
-    );
-    const distance = (wrong) => Math.abs(value - Number(wrong.value)) || 0;
-    if (meant.length) return meant.reduce((a, b) => (distance(b) < distance(a) ? b : a)).verdict;
+function slip(data, seen, expected, misconception) {
+  const name = misconception ? data.names[misconception] : "";
+  return { outcome: "wrong", sign: "✗", seen, expected, misconception, name };
+}
+
+function named(given, data) {
+  const meant = data.wrongs.filter(({ value }) => close(given, Number(value), data.decimals));
+  const distance = (wrong) => Math.abs(given - Number(wrong.value)) || 0;
+  if (!meant.length) return undefined;
+  return meant.reduce((a, b) => (distance(b) < distance(a) ? b : a)).verdict;
+}
+
+function firstSlip(given, data) {
+  if (close(given, -data.value, data.decimals)) {
+    return slip(data, "the sign is wrong", "the other sign", "sign-flipped");
+  }
+  if (data.nats && close(given, data.value * data.bits, data.decimals)) {
+    return slip(data, "the value is in bits", "a value in nats", "nats-for-bits");
   }
   return undefined;
 }
 
+function secondSlip(given, data) {
+  // A named mistake and such a slip: what is seen of the one need not be seen here.
+  for (const [factor, words] of [[-1, "minus"], [data.nats ? data.bits : 100, "in another unit,"]]) {
+    for (const { value, verdict } of data.wrongs) {
+      const wrong = Number(value);
+      const isShare = factor !== 100 || (wrong > 0 && wrong <= 1);
+      if (wrong && isShare && close(given, factor * wrong, data.decimals)) {
+        return { ...verdict, seen: `the value looks like ${words} ${data.likeIt}` };
+      }
+    }
+  }
+  return undefined;
+}
+
+function coarse(given, data) {
+  const rounded = data.wrongs.filter(
+    ({ value }) => nearlyEqual(given, Number(value)) && isRounding(given, Number(value)),
+  );
+  if (rounded.length !== 1 || isRounding(given, data.value)) return undefined;
+  return { ...rounded[0].verdict, seen: `the value looks like ${data.likeIt}` };
+}
+
 function unnamed(given, data) {
   const { value, decimals } = data;
-  const wrong = (seen, expected, misconception) => ({
-    outcome: "wrong", sign: "✗", seen, expected, misconception,
-    name: misconception ? data.names[misconception] : "",
-  });
-  if (Number.isNaN(given)) return wrong("the value is not a number (NaN)", "a finite value");
-  if (close(given, -value, decimals)) {
-    return wrong("the sign is wrong", "the other sign", "sign-flipped");
-  }
-  if (data.nats && close(given, value * data.bits, decimals)) {
-    return wrong("the value is in bits", "a value in nats", "nats-for-bits");
-  }
-  if (close(given, 100 * value, decimals)) {
-    return wrong("the value is a percentage", "a plain number");
+  if (Number.isNaN(given)) return slip(data, "the value is not a number (NaN)", "a finite value");
+  if (value > 0 && value <= 1 && isRounding(given, 100 * value)) {
+    return slip(data, "the value looks like a percentage", "a plain number");
   }
   if (Math.abs(given - value) <= 0.5 * 10 ** (1 - decimals)) {
-    return wrong("the value is close, but too far off to be rounding", `${decimals} decimals`);
+    return slip(data, "the value is close, but too far off to be rounding", `${decimals} decimals`);
   }
   const direction = given > value ? "large" : "small";
-  return wrong(`the value is too ${direction}`, `a value to ${decimals} decimals`);
+  return slip(data, `the value is too ${direction}`, `a value to ${decimals} decimals`);
 }
 
 function judge(form, data) {
