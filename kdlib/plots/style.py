@@ -52,7 +52,7 @@ LOOKS = {
     "student": Look("student", "#0072b2", "o", "solid"),
     "off_policy_equal_tokens": Look("off-policy, equal tokens", "#2c8fc9", "X", (0, (2, 2))),
     "off_policy_equal_compute": Look(
-        "off-policy, equal compute", "#56b4e9", "h", (0, (4, 2, 1, 2))
+        "off-policy, equal compute", "#7a6fd0", "h", (0, (4, 2, 1, 2))
     ),
     "control_equal_steps": Look("control, equal steps", "#d55e00", "s", (0, (5, 1.5))),
     "control_equal_compute": Look("control, equal compute", "#cc79a7", "^", (0, (5, 1.5, 1, 1.5))),
