@@ -5,34 +5,19 @@ from functools import cache
 
 import torch
 from rivals.headlines import headline
+from rivals.peaks import CENTRES, PEAKS, SYMMETRIC, WIDTHS, best_centre, random_logs
 
 from kdlib.losses.divergences import (
     DIVERGENCES,
     forward_kl,
     generalized_jsd,
     get_divergence,
-    hellinger_squared,
     jensen_shannon,
     reverse_kl,
     skew_kl,
-    symmetric_kl,
 )
 from kdlib.toys.students import fit, one_peak, two_peaks
 from kdlib.toys.worlds import story_world
-
-CENTRES, WIDTHS = torch.arange(0, 39.01, 0.5), torch.arange(0.5, 16.01, 0.5)
-PEAKS = one_peak(40, *torch.meshgrid(CENTRES, WIDTHS, indexing="ij"))
-SYMMETRIC = {"jeffreys": symmetric_kl, "hellinger": hellinger_squared, "js": jensen_shannon}
-
-
-def random_logs(*shape, seed=0, spread=1.0):
-    draw = torch.Generator().manual_seed(seed)
-    return (spread * torch.randn(*shape, generator=draw, dtype=torch.float64)).log_softmax(-1)
-
-
-def best_centre(divergence, log_p, peaks=PEAKS):
-    return CENTRES[divergence(log_p, peaks).flatten().argmin().item() // len(WIDTHS)].item()
-
 
 # ---------------------------------------------------------------- students that are too small
 
