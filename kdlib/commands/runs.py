@@ -182,15 +182,15 @@ class GenerateOptions:
     """Folder of the run."""
     prompt: tyro.conf.Positional[str]
     """The text to go on from."""
-    tokens: int = 60
-    """How many tokens to add."""
+    tokens: int | None = None
+    """How many tokens to add; 60 if left out, or fewer where a model reads less at once."""
     seed: int = 0
     """The same seed, the same texts."""
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
             raise UserError("prompt: it is empty; give some words to go on from")
-        if self.tokens < 1:
+        if self.tokens is not None and self.tokens < 1:
             raise UserError(f"tokens: {self.tokens} is too few; use 1 or more")
         refuse_impossible(self)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch import nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.data.document import characters
+from kdlib.data.sources import EMBEDDED
 from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.compute import operations_of
 from kdlib.jobs.context import RunContext, RunText
@@ -69,7 +71,8 @@ def preview(context: RunContext, classroom: Classroom | None) -> list[str]:
     Returns:
         Lines to print.
     """
-    lines, cautions = _text(context.text), _of_overlap(context.text)
+    lines = _text(context.text)
+    cautions = [*_of_name(context.recipe.data.text), *_of_overlap(context.text)]
     if classroom is not None:
         student = student_shape(context, classroom.teacher, classroom.tokenizer)
         compared = compare_with_counts(classroom)
@@ -89,6 +92,13 @@ def _text(text: RunText) -> list[str]:
         f"{text.overlap.share:.1%} of the test's passages of eight words also occur in the training text",
     ]
     return [f"{'Text' if number == 0 else '':10}{line}" for number, line in enumerate(lines)]
+
+
+def _of_name(text: str) -> list[str]:
+    """A text that comes with the package is read, and not a file or folder of the same name."""
+    if text not in EMBEDDED or not Path(text).exists():
+        return []
+    return [f"'{text}' is read from the package. For the {text} in this folder say ./{text}"]
 
 
 def _of_overlap(text: RunText) -> list[str]:

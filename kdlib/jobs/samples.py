@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 PROMPT_TOKENS, NEW_TOKENS, SAMPLES = 24, 48, 3
+AS_A_RULE = 60  # new tokens, where nobody says how many
 
 
-def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str, str]:
+def continuations(folder: Path, prompt: str, tokens: int | None, seed: int) -> dict[str, str]:
     """Let each of a run's finished models continue a prompt.
 
     Args:
         folder: the run's folder; the run's text need not be there any more.
         prompt: the text to continue.
-        tokens: how many to add, at most.
+        tokens: how many to add, at most; None for as many as a model reads behind the whole prompt,
+            and no more than ``AS_A_RULE``.
         seed: of the draws; the same seed gives the same texts.
 
     Returns:
@@ -47,15 +49,16 @@ def continuations(folder: Path, prompt: str, tokens: int, seed: int) -> dict[str
     models = RunModels(recipe_of_run(folder), folder)
     for name, model_folder in models.of_first_seed.items():
         tokenizer, model = load_tokenizer(model_folder), load_model(model_folder)
-        longest = context_length(model)
-        if longest is not None and tokens >= longest:
+        longest = context_length(model) or sys.maxsize
+        if tokens is not None and tokens >= longest:
             raise UserError(
                 f"tokens: {tokens} is too many; the {name} reads {longest} at once, so"
                 f" use {longest - 1} or fewer"
             )
         separator = _separator(models, name)
         ids = prompt_ids(tokenizer, prompt, separator)
-        texts[name] = generate(model, tokenizer, ids, tokens, seed, separator=separator)
+        new = min(AS_A_RULE, max(1, longest - ids.shape[1])) if tokens is None else tokens
+        texts[name] = generate(model, tokenizer, ids, new, seed, separator=separator)
     return texts
 
 

@@ -12,6 +12,7 @@ from kdlib.data.sums import is_right, question
 from kdlib.jobs.answers import check_answers
 from kdlib.jobs.context import RunModels, read_text
 from kdlib.jobs.recipe import Data
+from kdlib.jobs.samples import continuations
 from kdlib.models.folders import load_model, load_tokenizer
 
 
@@ -61,3 +62,10 @@ def test_of_other_texts_no_program_knows_the_answers(finished):
     recipe, folder, _ = finished
     other = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, text="sotu"))
     assert check_answers(RunModels(other, folder), [], Accelerator(cpu=True)) == {}
+
+
+def test_its_models_go_on_from_a_question_without_being_told_how_far(finished):
+    """They read 23 tokens at once, fewer than a text is continued by as a rule."""
+    _, folder, _ = finished
+    said = continuations(folder, "127+458=", None, seed=0)
+    assert said == continuations(folder, "127+458=", 23 - 9, seed=0)

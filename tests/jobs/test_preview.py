@@ -13,7 +13,7 @@ from kdlib.jobs.context import open_context
 from kdlib.jobs.expectations import expected_bytes, expected_operations
 from kdlib.jobs.pipeline import distill
 from kdlib.jobs.preview import compare_with_counts, preview
-from kdlib.jobs.recipe import Controls, StudentSettings, TargetSettings, TeacherSettings
+from kdlib.jobs.recipe import Controls, Data, StudentSettings, TargetSettings, TeacherSettings
 from kdlib.jobs.students import student_shape
 from kdlib.models.folders import load_model, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
@@ -156,3 +156,21 @@ def test_a_teacher_that_is_yet_to_be_trained_is_not_looked_at(made, tmp_path, ca
     assert distill(asked, tmp_path / "run", dry_run=True) is None
     printed = capsys.readouterr().out
     assert "of which the student reads" in printed and "Teacher" not in printed
+
+
+@pytest.mark.door("folders of texts")
+def test_a_folder_of_an_embedded_texts_name_is_not_read_in_silence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = little("sums", data=Data(text="sums", fraction=0.01, block=22, vocabulary=257))
+
+    def cautions():
+        return [
+            line
+            for line in preview(open_context(asked, tmp_path / "run"), None)
+            if "CAUTION" in line
+        ]
+
+    assert cautions() == []
+    (tmp_path / "sums").mkdir()
+    (line,) = cautions()
+    assert "'sums' is read from the package" in line and "./sums" in line
