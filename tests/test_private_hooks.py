@@ -93,6 +93,23 @@ def torch_amx():
     assert isinstance(torch.cpu._is_amx_tile_supported(), bool)
 
 
+def torch_dispatch():
+    """kdlib/exercises/chapter_08/bug_chunked_kl.py: every tensor that an answer makes is seen."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Seen(TorchDispatchMode):
+        shapes = ()
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **(kwargs or {}))
+            self.shapes += (tuple(made.shape),)
+            return made
+
+    with Seen() as seen:
+        torch.zeros(2, 3) @ torch.zeros(3, 5)
+    assert seen.shapes == ((2, 3), (3, 5), (2, 5))
+
+
 HOOKS = (
     tyro_errors,
     transformers_masking,
@@ -100,6 +117,7 @@ HOOKS = (
     accelerate_fsdp2,
     accelerate_state,
     torch_amx,
+    torch_dispatch,
 )
 
 
@@ -110,7 +128,7 @@ def test_the_private_hook_is_still_there(hook):
 
 def test_no_other_private_name_of_a_library_is_used():
     """A new one gets its test above, and its pattern here."""
-    known = {"_errors", "_is_amx_tile_supported", "_no_split_modules"}
+    known = {"_errors", "_is_amx_tile_supported", "_no_split_modules", "_python_dispatch"}
     private = re.compile(
         r"\b(?:torch|tyro|transformers|accelerate)[\w.]*\.(_[a-z]\w*)|\"(_no_\w+)\""
     )

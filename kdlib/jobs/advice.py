@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdlib.data.sources import EMBEDDED
 from kdlib.jobs.recipe import Recipe
 
 
@@ -18,9 +19,9 @@ def advice(recipe: Recipe) -> list[str]:
 
 
 def _shares(recipe: Recipe) -> list[str]:
-    """The default shares of the data suit the embedded corpus, not a text of the user's own."""
+    """The default shares of the data suit the embedded texts, not a text of the user's own."""
     data = recipe.data
-    if data.text == "sotu" or data.fraction == data.test_fraction == 1:
+    if data.text in EMBEDDED or data.fraction == data.test_fraction == 1:
         return []
     return [
         f"Of {data.text} the student reads {100 * data.fraction:.3g} % of the training documents,"

@@ -219,7 +219,7 @@ def test_no_room_on_the_disk(size, text, finished, tmp_path, survived):
 
 
 def test_a_text_too_short_to_test_on_is_refused_before_any_training(text, tmp_path, survived):
-    done = distil(tmp_path / "run", text, "--data.test-fraction", "0.02")
+    done = distil(tmp_path / "run", text, "--data.test-fraction", "0.02", "--data.block", "256")
     assert done.code == 2 and "less than two blocks" in done.err
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
     survived("a test text of no length", "refused before the training")

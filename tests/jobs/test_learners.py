@@ -1,8 +1,11 @@
 """Who learns in a run, in which order, and under which name."""
 
+from dataclasses import replace
+
 import pytest
 
-from kdlib.jobs.learners import learner, learners, seeds, wanted_controls
+from kdlib.jobs.learners import learner, learners, seeds, wanted_twins
+from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.jobs.recipe import Controls, Recipe
 
 ALL = Controls(equal_steps=True, equal_compute=True, patient=True)
@@ -33,8 +36,19 @@ def test_the_student_comes_first_and_the_controls_in_the_order_of_their_strength
     ],
 )
 def test_only_the_wanted_controls_learn(controls, wanted):
-    assert wanted_controls(Recipe(controls=controls)) == wanted
+    assert wanted_twins(Recipe(controls=controls)) == wanted
     assert names(controls=controls) == ["student", *wanted]
+
+
+def test_a_student_that_writes_has_itself_off_policy_as_its_first_twins():
+    """They stand before the controls, and are trained only where there is a difference."""
+    writes = OnPolicy(share=0.5)
+    both = ["student", "off_policy_equal_tokens", "off_policy_equal_compute"]
+    assert names(on_policy=writes, controls=ALL)[:4] == [*both, "control_equal_steps"]
+    alone = replace(NONE, off_policy=True)
+    assert names(on_policy=writes, controls=alone) == both
+    assert names(on_policy=writes, controls=replace(NONE, off_policy=False)) == ["student"]
+    assert names(controls=alone) == ["student"]
 
 
 def test_seed_by_seed_and_the_first_by_its_role_alone():

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from kdlib.exercises.authoring.floors import UNLIKELY, no_floor
 from kdlib.exercises.authoring.inputs import normal
@@ -61,7 +60,8 @@ class _Room(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        made = [x for x in tree_leaves(result) if isinstance(x, Tensor)]
+        results = result if isinstance(result, tuple | list) else (result,)
+        made = [x for x in results if isinstance(x, Tensor)]
         if function.overloadpacket in _PRODUCTS:
             self.logits = max(self.logits, *(x.numel() for x in made))
         self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}

@@ -2,10 +2,10 @@
 
 The code runs in a thread of its own, in any program, and the caller waits until the processor has
 worked for so many seconds, or four times as many have passed: a busy machine stops no ordinary
-answer. That works in a Jupyter kernel, in pytest and where signals do not. A thread that is late gets an exception thrown into it, which ends
-ordinary loops; one that will not end is left behind as a daemon, and the reader is told to restart
-the kernel. This is no prison: code that wants to do harm (os._exit, deleting files) can, as it can
-in any cell.
+answer. That works in a Jupyter kernel, in pytest and where signals do not. A thread that is late
+gets an exception thrown into it, which ends ordinary loops; one that will not end is left behind as
+a daemon, and the reader is told to restart the kernel. This is no prison: code that wants to do
+harm (os._exit, deleting files) can, as it can in any cell.
 """
 
 from __future__ import annotations
