@@ -4,7 +4,6 @@
 # make pdf        print it as a PDF, with Chromium
 # make test       run all tests, every notebook included
 # make test-fast  run those that need no notebook, no browser and no whole run
-# make thorough   the long forms of tests: every mutant of the exercises
 # make lint       check style, types and spelling
 # make tidy       mend what ruff can mend
 # make pairs      check that each notebook is its source's
@@ -16,7 +15,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup distill lab book pdf test test-fast thorough lint tidy pairs
+.PHONY: help setup distill lab book pdf test test-fast lint tidy pairs
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -66,10 +65,6 @@ test: $(ALL)
 
 test-fast: $(ALL)
 	$(BIN)/python -m pytest -m "not slow"
-
-# What takes too long for every change: every mutant of the exercises.
-thorough: $(ALL)
-	$(BIN)/python -m pytest -m thorough
 
 lint: $(ALL)
 	$(BIN)/ruff check --quiet

@@ -200,7 +200,7 @@ def test_the_container_is_set_up_by_make_with_a_supported_python():
 
 
 SCHEMAS = {
-    "vendor.github-workflows": [WORKFLOW, ".github/workflows/thorough.yml"],
+    "vendor.github-workflows": [WORKFLOW],
     "vendor.github-issue-forms": [form for form in FORMS if form != CONFIG],
     "vendor.github-issue-config": [CONFIG],
     "vendor.citation-file-format": ["CITATION.cff"],

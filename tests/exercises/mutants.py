@@ -61,16 +61,15 @@ def _kind(value):
     return "a model" if isinstance(value, nn.Module) else type(value).__name__
 
 
-def survivors(e, every=1):
-    """The names of the mutants that are judged correct, and of those that were tried: all of them,
-    or every second, and so on."""
-    found, tried = [], []
-    for name, function in list(mutants(e))[::every]:
-        tried.append(name)
+def survivors(e):
+    """The names of the mutants that are judged correct, and the number of mutants."""
+    found, number = [], 0
+    for name, function in mutants(e):
+        number += 1
         verdict = e.check(function, seconds=SECONDS)
         if verdict and "changes its arguments in place" not in verdict.note:
             found.append(name)
-    return found, tried
+    return found, number
 
 
 def shown_to_be_right(e):
@@ -91,12 +90,12 @@ def _is_meant(pattern, name):
 
 
 def _row(e):
-    found, tried = survivors(e)
+    found, number = survivors(e)
     right = shown_to_be_right(e)
     unexplained = [name for name in found if name not in right]
     stale = sorted(right - set(found))
     print(
-        f"{e.id:26}{len(tried):8}{len(tried) - len(found):8}{len(found) - len(unexplained):8}"
+        f"{e.id:26}{number:8}{number - len(found):8}{len(found) - len(unexplained):8}"
         f"{len(unexplained):12}{len(stale):7}",
         flush=True,
     )
