@@ -24,9 +24,11 @@
 #   and measure what each wrong pairing costs;
 # - say when more data raise the loss, and why that may be good;
 # - score a sequence by a sum, a mean or a part of it (F8), and know which
-#   comparisons each of them allows.
+#   comparisons each of them allows;
+# - compress a context into a few vectors, and say what they are worth in
+#   words.
 #
-# **Time**: about 3 h 40 min with the exercises. **Assumes**: chapter 1:
+# **Time**: about 4 h 20 min with the exercises. **Assumes**: chapter 1:
 # teacher and student, temperature, KL.
 
 # %%
@@ -43,9 +45,11 @@ from kdlib.exercises import exercise
 from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.plots import curves, intervals, table, words
 from kdlib.plots.chapter_02 import story_graph, who_reads_what
-from kdlib.sequences.exact import enumerate_sequences, token_log_probs
+from kdlib.sequences.exact import enumerate_sequences, position_log_probs
+from kdlib.sequences.exact import sample_sequences, token_log_probs
 from kdlib.sequences.sums import sequence_mean, sequence_sum, subsequence_sum
 from kdlib.toys.students import LowRankStudent, TabularStudent
+from kdlib.toys.students import TinyTransformer
 from kdlib.toys.worlds import World, story_world
 
 # %% [markdown]
@@ -1472,6 +1476,280 @@ def distillation_loss(teacher_logits, student_logits, temperature):
 
 exercise("distillation-loss").check(distillation_loss)
 
+# %% [markdown]
+# ## 2.11 A context becomes two vectors
+#
+# An instruction that stands before every input is read again with every input.
+# Section 2.1 moved it into the parameters, and section 2.4 showed the price:
+# the model loses what it did without it. Here the parameters stay as they are,
+# and the instruction becomes a **soft prompt**: k vectors of real numbers in
+# the place of its words, found by distillation.
+#
+# - The teacher is the model with the full context, $x = (c, z)$.
+# - The student is *the same model*, frozen, with the soft prompt in place of
+#   $c$.
+#
+# First we need a model that understands instructions: a transformer with one
+# layer. It learns from the world's stories, with up to eight instruction words
+# before the hero, and from the world's own distribution at each word.
+
+# %%
+INSTRUCTIONS = ["plain", "ornate", "sea", "forest"]
+MOST = 8  # instruction words
+DEPTH = 16  # words of a story that are looked at
+
+
+def random_contexts(number, dice):
+    """Some instruction words, then a hero; no context twice."""
+    contexts = []
+    for _ in range(number):
+        many = int(torch.randint(0, MOST + 1, (), generator=dice))
+        said = torch.randint(0, 4, (many,), generator=dice).tolist()
+        hero = HEROES[torch.randint(0, 4, (), generator=dice)]
+        contexts.append(" ".join([*(INSTRUCTIONS[i] for i in said), hero]))
+    return list(dict.fromkeys(contexts))
+
+# %%
+@torch.no_grad()
+def told_by(author, contexts, number, seed):
+    """{context: (the author's stories, its distributions at each word)}"""
+    dice = torch.Generator().manual_seed(seed)
+    told = {}
+    for x in contexts:
+        stories = sample_sequences(author, DEPTH, number, dice, x)
+        told[x] = stories, position_log_probs(author, stories.tokens, x)
+    return told
+
+
+def kl_to(told, model, context):
+    """KL per story from the author; the model reads `context`."""
+    stories, log_p = told
+    log_q = position_log_probs(model, stories.tokens, context)
+    return sequence_sum(forward_kl(log_p, log_q), stories.mask).mean()
+
+# %%
+def descend(parameters, losses, rate):
+    """One step of Adam for each loss, ever shorter."""
+    optimizer = torch.optim.Adam(parameters, rate)
+    for i, loss in enumerate(losses):
+        optimizer.param_groups[0]["lr"] = rate * (1 - i / len(losses))
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+
+dice = torch.Generator().manual_seed(0)
+book = told_by(teacher, random_contexts(150, dice), 16, seed=0)
+reader = TinyTransformer(teacher, width=32, max_words=DEPTH + 1)
+pages = random.Random(0).choices(list(book), k=400)
+descend(
+    reader.parameters(),
+    [lambda x=x: kl_to(book[x], reader, x) for x in pages], rate=4e-3,
+)
+reader.requires_grad_(False)
+print(len(book), "contexts,", 16, "stories each")
+
+# %% [markdown]
+# And the instruction that we want to be rid of: eight words.
+
+# %%
+C = "forest sea ornate forest sea forest plain forest"
+FULL = {hero: f"{C} {hero}" for hero in HEROES}
+by_world = told_by(teacher, FULL.values(), 100, seed=7)
+read = {"instruction and hero": FULL, "hero alone": dict(zip(HEROES, HEROES))}
+understood = {
+    name: {hero: kl_to(by_world[x], reader, texts[hero])
+           for hero, x in FULL.items()}
+    for name, texts in read.items()
+}
+table(understood, ".1f", corner="KL from the world; the model reads")
+
+# %% [markdown]
+# It is not a perfect model, and need not be. It follows the instruction, and
+# from now on *its own* answers with the instruction are the standard. That is
+# what distilling a context means: no labels, no world, the model against
+# itself.
+#
+# The baselines come first: no instruction, and the best instructions of one,
+# two and three *words*. **Predict:** how much of the eight words can three
+# words say? And what if the eight are there, in another order?
+
+# %%
+exam = told_by(reader, FULL.values(), 50, seed=8)
+
+
+@torch.no_grad()
+def far(before):
+    """KL from the model with all of C; before(hero) is read instead."""
+    row = {h: kl_to(exam[x], reader, before(h)).item()
+           for h, x in FULL.items()}
+    return {**row, "mean": sum(row.values()) / len(row)}
+
+
+def in_words(said):
+    return far(lambda hero: f"{said} {hero}")
+
+# %%
+hard = {"no instruction": in_words("")}
+for number in (1, 2, 3):
+    choices = itertools.combinations_with_replacement(INSTRUCTIONS, number)
+    tried = {said: in_words(said) for said in map(" ".join, choices)}
+    said = min(tried, key=lambda said: tried[said]["mean"])
+    hard[f"best {number}: {said}"] = tried[said]
+ordered = " ".join(sorted(C.split()))
+hard[f"all {MOST}, in alphabetical order"] = in_words(ordered)
+table(hard, ".2f", corner="KL per story from the model with C")
+
+# %% [markdown]
+# Three words say most of it, and the eight in another order say all of it. The
+# model has one layer and no positions for what stands before a story: each
+# word of the story adds up what the instruction words offer, each with a
+# weight. **This model sums its context: an instruction is to it no more than
+# how often each word occurs.** So there is little to compress. (With two
+# layers the order would count a little.)
+#
+# Now the soft prompt. It is trained with three heroes; the sailor is kept for
+# the examination. The gradient is taken for the k vectors and for nothing
+# else. **Predict:** how near do one and two vectors come? And for the sailor?
+
+# %%
+lessons_of_c = told_by(reader, [FULL[h] for h in HEROES[:3]], 8, seed=9)
+
+
+def behind(soft, hero):
+    """The soft prompt (k, width), and the hero's vector after it."""
+    number = teacher.context_words.index(hero)
+    return torch.cat([soft, reader.context.weight[number : number + 1]])
+
+
+def compressed(k, seed, steps=60):
+    """C as k vectors."""
+    dice = torch.Generator().manual_seed(seed)
+    soft = 0.1 * torch.randn(k, 32, generator=dice, dtype=torch.float64)
+    soft.requires_grad_()
+    losses = [
+        lambda x=x: kl_to(lessons_of_c[x], reader, behind(soft, x.split()[-1]))
+        for x in [*lessons_of_c] * (steps // len(lessons_of_c))
+    ]
+    descend([soft], losses, rate=0.1)
+    return soft.detach()
+
+# %%
+was = [p.clone() for p in reader.parameters()]
+softs = {k: [compressed(k, seed) for seed in range(10)] for k in (1, 2)}
+assert all(map(torch.equal, was, reader.parameters()))
+examined = {
+    k: [far(lambda hero: behind(soft, hero)) for soft in ten]
+    for k, ten in softs.items()
+}
+rows_of_c = {}
+for k, ten in examined.items():
+    for who in ("mean", "sailor"):
+        of_ten = torch.tensor([row[who] for row in ten])
+        rows_of_c[f"{k} vector{'s' * (k > 1)}, {who}"] = spread(of_ten)
+table(rows_of_c, ".2f", corner="KL per story; ten starts")
+
+# %%
+compared_c = {name: (row["mean"],) * 3 for name, row in hard.items()
+              if not name.startswith("all")}
+for k in softs:
+    compared_c[f"{k} vector{'s' * (k > 1)}"] = tuple(
+        rows_of_c[f"{k} vector{'s' * (k > 1)}, mean"].values())
+intervals(
+    compared_c,
+    xlabel="KL per story from the model with all of C",
+    baseline={"all of C": 0.0}, alt=words("02-soft-prompts"),
+)
+
+# %% [markdown]
+# A typical vector says more than the best two words, and two vectors bring
+# most of the rest. The sailor, with whom neither was trained, profits as the
+# others do: what was compressed is what the instruction *does*, not the
+# answers to three heroes. But look at the row of three words before you praise
+# vectors: it is about level with one vector. Ten other models, with other
+# instructions, say the same (the book's tests train them). One vector is
+# always ahead of the best word, mostly ahead of the best two, mostly behind
+# the best three. **A vector says more than a word, and a few words more catch
+# up: a soft prompt saves positions, it does not say what words cannot.**
+#
+# Is it a kind of word? **Predict:** round each vector to the nearest word.
+# What is left of it?
+
+# %%
+word_vectors = reader.context.weight
+apart = torch.cdist(word_vectors, word_vectors)
+between = apart[apart > 0].min()
+nearest = torch.stack([torch.cdist(soft, word_vectors) for soft in softs[2]])
+print(f"from a vector to the nearest word at least {nearest.min():.0f},",
+      f"between two words at least {between:.0f}")
+as_words = torch.tensor([
+    far(lambda hero: behind(word_vectors[choice], hero))["mean"]
+    for choice in nearest.argmin(dim=-1)
+])
+assert as_words.min() > 2 * rows_of_c["2 vectors, mean"]["high"]
+table({
+    "as vectors": rows_of_c["2 vectors, mean"],
+    "rounded to words": spread(as_words),
+}, ".2f", corner="2 vectors; ten starts")
+
+# %% [markdown]
+# It is no word, and lies far from all of them. Rounded, it is at best what two
+# words are. So it cannot be read or printed. Nor can it be handed on: to a
+# model of the same kind from another seed it is mostly worth less than the
+# best single word. **It speaks to the one model with which it was trained.**
+#
+# What is gained is counted in positions, which are read with every call.
+# **Predict** for the toy; then for an instruction of 500 tokens, a soft prompt
+# of 5 vectors and a conversation of 200 tokens.
+
+# %%
+def cost(before, after):
+    positions = before + after
+    return {"positions": positions, "pairs": positions * (positions + 1) // 2}
+
+
+table({
+    "toy: full context": cost(len(C.split()), 1 + DEPTH),
+    "toy: soft prompt": cost(2, 1 + DEPTH),
+    "500 tokens": cost(500, 200),
+    "5 vectors": cost(5, 200),
+}, ",d", corner="read in one call")
+
+# %% [markdown]
+# In the toy it is a few positions; in the other case most of them, and nearly
+# all pairs of positions that attention compares. The cache of keys and values
+# shrinks like the positions.
+#
+# Against context distillation into the parameters: there one model follows one
+# instruction for good. Here the model is not touched, and every instruction
+# has its own small file of vectors.
+#
+# Three mistakes are common. Labels take the teacher's place: that is prompt
+# tuning, which learns a *task*; here the target is what the context said. The
+# teacher reads the short context, or the student the long one. Or the model is
+# not frozen, so that its parameters learn the instruction, and the vectors
+# carry nothing.
+
+# %%
+exercise("soft-prompt-step")
+
+# %%
+# exercise: soft-prompt-step
+def soft_prompt_step(model, context, user, soft, rate):
+    """The soft prompt, one step nearer to the answers with the full context. -> (k, d)"""
+    raise NotImplementedError
+
+
+exercise("soft-prompt-step").check(soft_prompt_step)
+
+# %%
+exercise("what-a-soft-prompt-is")
+
+# %%
+# exercise: what-a-soft-prompt-is
+answer = ...  # one letter of a, b, c, d
+exercise("what-a-soft-prompt-is").check(answer)
+
 # %%
 from kdlib.exercises import print_progress
 
@@ -1499,6 +1777,10 @@ print_progress(2)
 # - A sum is about a sequence, a mean about a token. Keep sums and counts,
 #   divide once. Over different lengths the smaller sum is the likelier text,
 #   not the better.
+# - A context can be distilled into a few vectors of a frozen model: the
+#   teacher reads the full context, the student the vectors. A vector says more
+#   than a word, and a few words more catch up. It is no word, and speaks to
+#   the one model with which it was trained.
 #
 # **Where this ends.** The teacher was a toy whose distribution is known, and
 # the loss of an input was computed exactly. The students had one word of
@@ -1522,3 +1804,10 @@ print_progress(2)
 #   Consistent*: what teacher and student read must belong together.
 # - Snell, Klein, Zhong 2022, *Learning by Distilling Context*: instructions,
 #   examples and reasoning moved into the parameters.
+# - Lester, Al-Rfou, Constant 2021, *The Power of Scale for Parameter-Efficient
+#   Prompt Tuning*; Li, Liang 2021, *Prefix-Tuning*: soft prompts, learned from
+#   labels.
+# - Wingate, Shoeybi, Sorensen 2022, *Prompt Compression and Contrastive
+#   Conditioning for Controllability and Toxicity Reduction in Language
+#   Models*; Mu, Li, Goodman 2023, *Learning to Compress Prompts with Gist
+#   Tokens*: contexts made short.

@@ -17,35 +17,40 @@
 # written, and a teacher, which says what it believes. Where they disagree the
 # student cannot please both. One number, lambda, decides.
 #
-# After this chapter you can
+# **You will be able to**
 #
 # - read F6, which is *maximised*, and turn it into a loss without losing a
 #   sign;
+# - turn labels and teacher into one soft label, for a student of any size;
 # - convert between the two ways of weighing, lambda and alpha;
-# - say before any training where the best student stands, and check it;
 # - argue what harm a very large lambda does, and which way to move lambda when
 #   a student repeats its teacher's errors;
+# - say from the teacher's worth and the number of labels about which lambda to
+#   try first;
 # - choose lambda from a table of noisy validation scores, and defend the
 #   choice.
 #
-# Time: about 100 minutes, half of them for the exercises. It builds on the
-# objective (chapter 2) and on KL divergence (chapter 4).
+# **Time**: about 2 h 50 min with the exercises. **Assumes**: chapter 2, the
+# objective; chapter 4, the KL divergence.
 
 # %%
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
+import torch.nn.functional as F
 
 from kdlib.losses import closed_forms
 from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective, alpha_of_lambda
-from kdlib.plots import curves, distributions, frames, intervals
+from kdlib.plots import curves, distributions, frames, intervals, table, words
 from kdlib.sequences.exact import sequence_log_probs
 from kdlib.toys.students import fit
 from kdlib.toys.worlds import story_world
 
 # %% [markdown]
-# ## One word, two opinions
+# ## 5.1 One word, two opinions
 #
 # "The sailor finds a ___". The label says *boat*. The teacher would rather say
 # *shell*.
@@ -57,14 +62,8 @@ from kdlib.toys.worlds import story_world
 WORDS = ["boat", "shell", "lantern"]
 label = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
 teacher = torch.tensor([0.3, 0.6, 0.1], dtype=torch.float64)
-
-distributions(
-    {"label": label, "teacher": teacher},
-    WORDS,
-    alt="Two opinions on the next word. The label puts everything on boat. "
-    "The teacher puts most on shell, half as much on boat, a little on "
-    "lantern.",
-)
+distributions({"label": label, "teacher": teacher}, WORDS,
+              alt=words("05-two-opinions"))
 
 # %% [markdown]
 # The source combines the two in one objective. F6 is
@@ -78,7 +77,7 @@ distributions(
 # \mathrm{Pr}^s_\theta(\cdot | x)\big).$$
 #
 # The w stands for a weak teacher, the case for which the source writes it
-# (chapter 9). Nothing below depends on the teacher being weak: we write P for
+# (chapter 10). Nothing below depends on the teacher being weak: we write P for
 # it, and Q for the student.
 #
 # Look at the sign before anything else. F6 is **maximised**, and the KL stands
@@ -88,8 +87,7 @@ distributions(
 # $$\mathrm{CE}(y, Q) + \lambda \, \mathrm{KL}(P \| Q),$$
 #
 # in which both terms have a plus. `Objective.from_lambda` builds it. The two
-# numbers must agree up to the sign, for any student:
-
+# must agree up to the sign, for any student:
 
 # %%
 def f6(logits, lambda_):
@@ -105,19 +103,20 @@ def loss(logits, objective):
         logits, teacher.log(), boat, objective=objective
     ).total
 
-
+# %%
 some_logits = torch.tensor([0.5, 0.0, -1.0], dtype=torch.float64)
+both_signs = {}
 for lambda_ in (0, 1, 10):
     minimised = loss(some_logits, Objective.from_lambda(lambda_))
-    print(f"lambda {lambda_:2}: F6 = {f6(some_logits, lambda_):7.4f},",
-          f"loss = {minimised:.4f}")
-    assert torch.isclose(minimised, -f6(some_logits, lambda_))
+    maximised = f6(some_logits, lambda_)
+    both_signs[lambda_] = {"F6": maximised, "loss": minimised}
+    assert torch.isclose(minimised, -maximised)
+table(both_signs, corner="lambda")
 
 # %% [markdown]
-# What would go wrong? Someone reads "+ lambda * KD" in a program, reads
-# "argmax" in the paper, and maximises `log Q(y) + lambda * KL`. **Predict**
-# what the student does then.
-
+# A common mistake: someone reads "+ lambda * KD" in a program, reads "argmax"
+# in the paper, and maximises `log Q(y) + lambda * KL`. **Predict** what the
+# student does then.
 
 # %%
 def wrong_f6(logits, lambda_):
@@ -132,13 +131,13 @@ def climb(objective, steps, rate=0.1):
     for _ in range(steps):
         (slope,) = torch.autograd.grad(objective(logits, 1.0), logits)
         logits = (logits + rate * slope).detach().requires_grad_()
-    return forward_kl(teacher.log(), logits.log_softmax(dim=-1)).item()
+    return forward_kl(teacher.log(), logits.log_softmax(dim=-1))
 
 
-print("steps   KL with F6   KL with the wrong sign")
-for steps in (0, 1, 10, 100, 1000):
-    right, wrong = climb(f6, steps), climb(wrong_f6, steps)
-    print(f"{steps:5}   {right:10.3f}   {wrong:10.3f}")
+table({
+    steps: {"F6": climb(f6, steps), "wrong sign": climb(wrong_f6, steps)}
+    for steps in (0, 1, 10, 100, 1000)
+}, ".3f", corner="KL to the teacher after steps")
 
 # %% [markdown]
 # With F6 the distance settles. With the wrong sign it grows for as long as one
@@ -147,8 +146,8 @@ for steps in (0, 1, 10, 100, 1000):
 # is a distillation loss that rises from the first step. Watch the parts of a
 # loss, not just their sum.
 #
-# One more reading of F6 to keep apart: its sum runs over the pairs (x, y) of
-# D, labels and inputs of one data set. F1 needed no labels at all.
+# One more thing to keep apart: the sum of F6 runs over the pairs (x, y) of D,
+# inputs and labels of one data set. F1 needed no labels at all.
 
 # %%
 exercise("combined-objective")
@@ -163,7 +162,7 @@ def combined_objective(labels, teacher_logits, student_logits, lambda_):
 exercise("combined-objective").check(combined_objective)
 
 # %% [markdown]
-# ## Where the two pulls balance
+# ## 5.2 Two sources, one soft label
 #
 # Now the answer to the first question. Write both terms out, for one input:
 #
@@ -172,14 +171,17 @@ exercise("combined-objective").check(combined_objective)
 #
 # The first sum does not contain the student. The other two are
 # cross-entropies and merge into one, with the weight $y_v + \lambda p_v$ on
-# $-\log q_v$. These weights sum to $1 + \lambda$. So the loss is $1 + \lambda$
-# times the cross-entropy of Q against one **mixed label**, plus a constant,
-# and a cross-entropy is least where Q equals its target (chapter 4):
+# $-\log q_v$. These weights sum to $1 + \lambda$. So with the **mixed label**
 #
-# $$Q^* = \frac{y + \lambda P}{1 + \lambda}.$$
+# $$M = \frac{y + \lambda P}{1 + \lambda}$$
 #
-# A formula is a prediction. Train a student, and compare:
-
+# the loss is
+#
+# $$\mathrm{CE}(y, Q) + \lambda\,\mathrm{KL}(P \| Q)
+# = (1 + \lambda)\,\mathrm{KL}(M \| Q) + \text{constant},$$
+#
+# and least where Q equals M, if the student can say M. A formula is a
+# prediction. Train a student that can:
 
 # %%
 def trained(lambda_, **settings):
@@ -190,38 +192,35 @@ def trained(lambda_, **settings):
     return logits.detach().softmax(dim=-1)
 
 
-print("lambda   trained student         closed form             gap")
+resting = {}
 for lambda_ in (0.3, 1, 3, 10, 100):
     student = trained(lambda_)
-    best = closed_forms.best_student(label, teacher, lambda_)
-    gap = (student - best).abs().max().item()
-    print(f"{lambda_:6}  ", "  ".join(f"{q:.3f}" for q in student), "  ",
-          "  ".join(f"{q:.3f}" for q in best), "  ", f"{gap:.3f}")
-    assert gap < 1e-3
+    mixed = closed_forms.best_student(label, teacher, lambda_)
+    assert (student - mixed).abs().max() < 1e-3
+    resting[lambda_] = {
+        **{f"trained: {w}": q for w, q in zip(WORDS, student)},
+        **{f"M: {w}": m for w, m in zip(WORDS, mixed)},
+    }
+table(resting, ".2f", corner="lambda")
 
 # %% [markdown]
-# With equal weights the student says *boat* with probability 0.650: the label
+# With equal weights the student says *boat* with probability 0.65: the label
 # wins, though the teacher is on the other side. Move lambda and see.
 
 # %%
-frames(
-    {
-        f"{lambda_} (alpha {alpha_of_lambda(lambda_):.2f})": distributions(
-            {
-                "label": label,
-                "teacher": teacher,
-                "best student":
-                    closed_forms.best_student(label, teacher, lambda_),
-            },
-            WORDS,
-            alt=f"At lambda {lambda_} the best student gives boat "
-            f"{(1 + 0.3 * lambda_) / (1 + lambda_):.2f} and shell "
-            f"{0.6 * lambda_ / (1 + lambda_):.2f}, between label and teacher.",
-        )
-        for lambda_ in (0, 0.1, 0.5, 1, 3, 10, 100)
-    },
-    name="lambda",
-)
+def frame(lambda_):
+    mixed = closed_forms.best_student(label, teacher, lambda_)
+    boat, shell, _ = mixed.tolist()
+    return distributions(
+        {"label": label, "teacher": teacher, "best student": mixed}, WORDS,
+        alt=words("05-lambda", lambda_=lambda_, boat=boat, shell=shell),
+    )
+
+
+frames({
+    f"{lambda_} (alpha {alpha_of_lambda(lambda_):.2f})": frame(lambda_)
+    for lambda_ in (0, 0.1, 0.5, 1, 3, 10, 100)
+}, name="lambda")
 
 # %% [markdown]
 # Each bar of the student moves on a straight line from the label to the
@@ -239,22 +238,98 @@ frames(
 margin = teacher[1] - teacher[0]
 print(f"the favourite changes at lambda {1 / margin:.2f}")
 for lambda_ in (3.3, 3.4):
-    best = closed_forms.best_student(label, teacher, lambda_)
-    print(f"lambda {lambda_}: {WORDS[best.argmax()]}")
+    mixed = closed_forms.best_student(label, teacher, lambda_)
+    print(f"lambda {lambda_}: {WORDS[mixed.argmax()]}")
 
 # %% [markdown]
-# The same mixture shows in the slope. The gradient of the whole loss in the
-# student's logits is $(Q - y) + \lambda (Q - P) = (1 + \lambda)(Q - Q^*)$: the
-# two pulls are one pull, towards the mixed label.
+# ### A student that is too small for it
+#
+# Few students can say what they like on every input. Take twenty inputs with a
+# label and a teacher's opinion each, and three students: one has a row of
+# logits for each input; one has a single number for each input, which stretches
+# one common row; one has the same row for all inputs. **Predict:** for which of
+# them is the loss with two terms the same as the loss on the mixed label?
+
+# %%
+dice = torch.Generator().manual_seed(0)
+opinions = 2 * torch.randn(20, 6, generator=dice, dtype=torch.float64)
+log_p = opinions.log_softmax(dim=-1)
+said = torch.randint(0, 6, (20,), generator=dice)
+LAMBDA = 3.0
+mixed = closed_forms.best_student(F.one_hot(said, 6), log_p.exp(), LAMBDA)
+
+
+def two_terms(logits):
+    """CE + lambda KL, the mean over the inputs."""
+    objective = Objective.from_lambda(LAMBDA)
+    return distillation_loss(logits, log_p, said, objective=objective).mean
+
+
+def one_label(logits):
+    """(1 + lambda) KL(M||Q), the mean over the inputs."""
+    log_q = logits.log_softmax(dim=-1)
+    return (1 + LAMBDA) * forward_kl(mixed.log(), log_q).mean()
+
+# %%
+SIZES_OF = {  # the shapes of the parameters, and what is made of them
+    "a row for each input": ([(20, 6)], lambda rows: rows),
+    "a number for each input": ([(20, 1), (1, 6)], lambda a, b: a * b),
+    "one row for all": ([(1, 6)], lambda row: row.expand(20, 6)),
+}
+
+
+def new_student(shapes, seed):
+    dice = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(*shape, generator=dice) for shape in shapes]
+    return [numbers.double().requires_grad_() for numbers in drawn]
+
+
+def rested(shapes, logits_of, loss_of):
+    """The student that has trained on one of the two losses."""
+    parameters = new_student(shapes, seed=0)
+    fit(parameters, lambda: loss_of(logits_of(*parameters)), 300, 0.1)
+    return logits_of(*parameters).detach()
+
+# %%
+merged = {}
+for name, (shapes, logits_of) in SIZES_OF.items():
+    starts = [logits_of(*new_student(shapes, seed)) for seed in range(10)]
+    apart = torch.stack([two_terms(z) - one_label(z) for z in starts])
+    ends = [rested(shapes, logits_of, each) for each in (two_terms, one_label)]
+    q, again = (z.softmax(dim=-1) for z in ends)
+    assert torch.allclose(q, again, atol=1e-6)
+    merged[name] = {
+        "difference of the losses, low": apart.min(),
+        "high": apart.max(),
+        "after training: KL(M||Q)": one_label(ends[0]) / (1 + LAMBDA),
+        "between the two students": (q - again).abs().max(),
+    }
+table(merged, ".3f")
+
+# %% [markdown]
+# For all of them. The two losses differ by one constant, at every setting of
+# the parameters of every student. So they have the same slopes, and training
+# ends at the same student. Only the first one *reaches* the mixed label; the
+# others end as near to it as they can. **Labels and teacher are one soft label
+# for any student, large or small: lambda chooses the target, and capacity
+# decides how near one gets.**
+#
+# This is of practical use. The mixed label can be made once and stored. A
+# program that knows nothing about teachers, but takes soft labels, can distil.
+# And every question about lambda is a question about a target: is M nearer to
+# the truth than the label is, and than the teacher is?
+#
+# The same in the slopes: the gradient of the whole loss in the student's
+# logits is $(Q - y) + \lambda (Q - P) = (1 + \lambda)(Q - M)$.
 
 # %%
 logits = some_logits.clone().requires_grad_()
 loss(logits, Objective.from_lambda(3.0)).backward()
-best = closed_forms.best_student(label, teacher, 3.0)
-one_pull = 4 * (some_logits.softmax(dim=-1) - best)
-print("autograd: ", "  ".join(f"{g:7.4f}" for g in logits.grad))
-print("one pull: ", "  ".join(f"{g:7.4f}" for g in one_pull))
+target = closed_forms.best_student(label, teacher, 3.0)
+one_pull = 4 * (some_logits.softmax(dim=-1) - target)
 assert torch.allclose(logits.grad, one_pull)
+table({"autograd": dict(zip(WORDS, logits.grad)),
+       "one pull": dict(zip(WORDS, one_pull))})
 
 # %%
 exercise("best-student")
@@ -269,7 +344,7 @@ def best_student(labels, p, lambda_):
 exercise("best-student").check(best_student)
 
 # %% [markdown]
-# ## Two conventions on one axis
+# ## 5.3 Two conventions on one axis
 #
 # Many programs minimise $(1 - \alpha)\,\mathrm{CE} + \alpha\,\mathrm{KD}$
 # instead. Both conventions raise the teacher's say as their number grows,
@@ -278,35 +353,64 @@ exercise("best-student").check(best_student)
 # 0.5?
 
 # %%
-SLOPE_AT = some_logits.clone().requires_grad_()
-
-
 def slope_size(objective):
-    (slope,) = torch.autograd.grad(loss(SLOPE_AT, objective), SLOPE_AT)
+    """Length of the loss's gradient in the logits, at one student."""
+    logits = some_logits.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(logits, objective), logits)
     return slope.norm()
 
 
-print("lambda   alpha   Q*(boat)   loss, slope: times larger with lambda")
+conventions = {}
 for lambda_ in (0, 0.1, 0.5, 1, 3, 9, 99):
     alpha = alpha_of_lambda(lambda_)
     one, other = Objective.from_lambda(lambda_), Objective.from_alpha(alpha)
-    boat = closed_forms.best_student(label, teacher, lambda_)[0]
-    losses = loss(some_logits, one) / loss(some_logits, other)
-    slopes = slope_size(one) / slope_size(other)
-    print(f"{lambda_:6}   {alpha:5.2f}   {boat:8.3f}  ",
-          f"{losses:5.1f}, {slopes:5.1f}")
+    conventions[lambda_] = {
+        "alpha": alpha,
+        "M(boat)": closed_forms.best_student(label, teacher, lambda_)[0],
+        "loss, times": loss(some_logits, one) / loss(some_logits, other),
+        "slope, times": slope_size(one) / slope_size(other),
+    }
+table(conventions, ".2f", corner="lambda")
 
 # %% [markdown]
 # The conversion is $\alpha = \lambda / (1 + \lambda)$, and back
 # $\lambda = \alpha / (1 - \alpha)$. The same 0.5 gives the teacher a third of
-# the say as lambda and half of it as alpha.
+# the say as lambda (0.33) and half of it as alpha.
 #
 # Two objectives that differ by a factor have the same best student, so the
-# minimum does not move. The road to it does: the last column is the factor
-# $1 + \lambda$ between the losses and between the slopes. Plain gradient
-# descent takes steps that much longer with lambda; Adam, which divides by the
-# size of the slope, hardly notices. So a learning rate tuned in one convention
-# does not carry over to the other.
+# minimum does not move. The road to it may: the last columns are the factor
+# $1 + \lambda$ between the losses and between the slopes. **Predict:** is the
+# road another one for plain gradient descent? And for Adam?
+
+# %%
+def on_the_road(objective, optimizer, rate, steps=20):
+    """KL from the mixed label after some steps."""
+    logits = some_logits.clone().requires_grad_()
+    walker = optimizer([logits], rate)
+    for _ in range(steps):
+        walker.zero_grad()
+        loss(logits, objective).backward()
+        walker.step()
+    target = closed_forms.best_student(label, teacher, 9.0)
+    return forward_kl(target.log(), logits.detach().log_softmax(dim=-1))
+
+# %%
+CONVENTIONS = {"lambda = 9": Objective.from_lambda(9.0),
+               "alpha = 0.9": Objective.from_alpha(0.9)}
+table({
+    f"{optimizer.__name__}, rate {rate}": {
+        name: on_the_road(objective, optimizer, rate)
+        for name, objective in CONVENTIONS.items()
+    }
+    for optimizer in (torch.optim.SGD, torch.optim.Adam)
+    for rate in (0.02, 0.2)
+}, ".3f", corner="KL(M||Q) after 20 steps")
+
+# %% [markdown]
+# For plain descent (SGD) it is. At equal rates lambda takes steps ten times as
+# long: the first row on the left is the second row on the right. A rate that
+# was tuned in one convention does not carry over to the other. Adam divides by
+# the size of the slopes, and there it does.
 
 # %%
 axis = torch.logspace(-2, 2, 41, dtype=torch.float64)
@@ -316,13 +420,9 @@ curves(
     axis,
     {word: mixtures[:, i] for i, word in enumerate(WORDS)},
     xlabel="lambda (log scale)",
-    ylabel="probability in the best student",
-    logx=True,
+    ylabel="probability in the best student", logx=True,
     mark={"alpha = 0.1": 1 / 9, "alpha = 0.5": 1, "alpha = 0.9": 9},
-    alt="The best student over lambda, on a log scale with three values of "
-    "alpha marked. Left, boat has everything: the label. Right, the three "
-    "words have the teacher's probabilities. Shell overtakes boat between "
-    "alpha 0.5 and alpha 0.9.",
+    alt=words("05-one-axis"),
 )
 
 # %% [markdown]
@@ -346,41 +446,82 @@ answer = [..., ..., ..., ...]  # one text for each blank
 exercise("two-conventions").check(answer)
 
 # %% [markdown]
-# ## A temperature moves the balance
+# ## 5.4 Temperature and the balance
 #
-# The closed form rests on three things: the divergence is the forward KL, the
-# student can be any distribution, and both terms look at the same Q. A
-# temperature breaks the third: the label judges Q, the teacher judges $Q_T$.
-# **Predict:** with lambda = 3 and T = 3, does the student still come to rest
-# at the mixture?
+# The merger into one label rests on two things: the divergence is the forward
+# KL, and both terms look at the same Q. A temperature breaks the second: the
+# label judges Q, the teacher judges $Q_T$. **Predict:** with lambda = 3 and T
+# = 3, does the student of section 5.1 still come to rest at the mixture? If
+# not, who gains, the label or the teacher?
 
 # %%
-print(" T    boat    shell   lantern")
-for temperature in (1.0, 3.0, 10.0):
-    student = trained(3.0, temperature=temperature)
-    print(f"{temperature:2.0f}  ", "   ".join(f"{q:.3f}" for q in student))
+table({
+    f"T = {T}": dict(zip(WORDS, trained(3.0, temperature=float(T))))
+    for T in (1, 3, 10)
+}, ".2f", corner="lambda = 3")
 
 # %% [markdown]
-# It does not. At T = 1 it is the mixture; with T the teacher's wrong favourite
-# loses ground to the label's word, at the same lambda and in spite of the
-# factor T². Softened distributions ask for the teacher's *logits* rather than
-# its probabilities, and that is another compromise with the label. The shift
-# is small here, but lambda and T are not two independent knobs: whoever turns
-# one has to look at the other again.
+# It does not. At T = 1 it is the mixture; at T = 3 the teacher's favourite has
+# lost a little to the label's word, in spite of the factor T². Softened
+# distributions ask for the teacher's *logits* rather than its probabilities,
+# and that is another compromise with the label.
+#
+# One example of three words is no rule. **Predict** for 200 random teachers
+# and labels: does a temperature of 3 always help the label? And for 50 words
+# in place of 3?
+
+# %%
+def random_pairs(size, number=200):
+    """Log-probabilities of random teachers, and random labels."""
+    dice = torch.Generator().manual_seed(size)
+    drawn = torch.randn(number, size, generator=dice, dtype=torch.float64)
+    labels = torch.randint(0, size, (number,), generator=dice)
+    return drawn.log_softmax(dim=-1), labels
+
+
+def of_the_label(size, temperature):
+    """What students that rest give to their labels, lambda = 3."""
+    log_p, labels = random_pairs(size)
+    z = torch.zeros_like(log_p, requires_grad=True)
+    objective = Objective.from_lambda(3.0, temperature=temperature)
+    fit([z], lambda: distillation_loss(
+        z, log_p, labels, objective=objective).total, 400, 0.05)
+    return z.detach().softmax(dim=-1).gather(1, labels[:, None])
+
+# %%
+moved = {}
+for size in (3, 10, 50):
+    at_1, at_3 = of_the_label(size, 1.0), of_the_label(size, 3.0)
+    moved[f"{size} words"] = {
+        "label's word, T = 1": at_1.mean(), "T = 3": at_3.mean(),
+        "it gains in": (at_3 > at_1).double().mean(),
+    }
+table(moved, {"label's word, T = 1": ".2f", "T = 3": ".2f",
+              "it gains in": ".0%"})
+
+# %% [markdown]
+# With three words the label loses more often than it gains; our example was
+# one of the others. With fifty it always gains, and much: as if lambda had been
+# cut. **Lambda and T are not two independent knobs: who turns one has to look
+# at the other again.** Which way the balance moves depends on the number of
+# words.
 #
 # Without T² the teacher would be nearly silent at a high temperature. Here is
 # the size of its slope alone, for a student that starts from nothing:
 
 # %%
-print(" T   with T squared   without")
-for temperature in (1.0, 4.0, 16.0):
-    slopes = []
-    for scaled in (True, False):
-        nothing = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-        pure = Objective(temperature=temperature, scale_by_t_squared=scaled)
-        loss(nothing, pure).backward()
-        slopes.append(nothing.grad.norm().item())
-    print(f"{temperature:2.0f}   {slopes[0]:14.3f}   {slopes[1]:7.4f}")
+def teachers_slope(T, scaled):
+    nothing = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    pure = Objective(temperature=float(T), scale_by_t_squared=scaled)
+    loss(nothing, pure).backward()
+    return nothing.grad.norm()
+
+
+table({
+    f"T = {T}": {"with T squared": teachers_slope(T, True),
+                 "without": teachers_slope(T, False)}
+    for T in (1, 4, 16)
+}, ".3f", corner="slope of the teacher's term")
 
 # %%
 exercise("combined-gradient")
@@ -395,55 +536,68 @@ def combined_gradient(labels, teacher_logits, student_logits, lambda_, temperatu
 exercise("combined-gradient").check(combined_gradient)
 
 # %% [markdown]
-# ## Lambda very high
+# ## 5.5 Lambda very high
 #
-# **Predict.** Ten questions, two possible answers each. The labels are right.
-# The teacher gives the right answer 0.9 in nine of them, and in the tenth it
-# gives 0.9 to the wrong one. What does lambda = 10000 do to the student?
-#
-# Argue from the two terms. Dividing F6 by lambda does not move its maximum:
-#
-# $$\frac{1}{\lambda} \log Q(y) - \mathrm{KL}(P \| Q).$$
-#
-# As lambda grows the first term vanishes and the second stays. What is left is
-# imitation. The student is not asked to be right any more; it is asked to
-# agree.
+# Ten questions, two possible answers each. The labels are right. The teacher
+# gives the right answer 0.9 in nine of the ten, and in the last it gives 0.9 to
+# the wrong one. Somebody sets lambda = 10000. First an argument, then the
+# numbers.
+
+# %%
+exercise("two-terms-argued")
+
+# %%
+# exercise: two-terms-argued
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("two-terms-argued").check(answer, ticked=ticked)
+
+# %% [markdown]
+# **Predict.** How many of the ten does the student get right at lambda = 10000?
+# And is there a lambda at which that changes at once, or does it creep?
 
 # %%
 right_answers = torch.tensor([[1.0, 0.0]] * 10, dtype=torch.float64)
-opinions = torch.tensor([[0.9, 0.1]] * 9 + [[0.1, 0.9]], dtype=torch.float64)
-
-print("lambda   right of 10   Q(right answer) in the tenth   KL to teacher")
+sure = torch.tensor([[0.9, 0.1]] * 9 + [[0.1, 0.9]], dtype=torch.float64)
+very_high = {}
 for lambda_ in (0, 0.5, 1, 1.2, 1.3, 10, 10000):
-    q = closed_forms.best_student(right_answers, opinions, lambda_)
-    right = (q[:, 0] > 0.5).sum().item()
-    imitation = forward_kl(opinions.log(), q.log()).sum().item()
-    print(f"{lambda_:6}   {right:11}   {q[9, 0]:28.4f}   {imitation:13.4f}")
+    q = closed_forms.best_student(right_answers, sure, lambda_)
+    very_high[lambda_] = {
+        "right of 10": int((q[:, 0] > 0.5).sum()),
+        "Q(right) in the last": q[9, 0],
+        "KL to the teacher": forward_kl(sure.log(), q.log()).sum(),
+    }
+table(very_high, ".3f", corner="lambda")
 
 # %% [markdown]
-# At lambda 10000 the distance to the teacher is gone, and with it the right
-# answer to the tenth question: nine of ten, the teacher's own score. The
-# labels knew better, and had no say. A teacher that is right nearly always
-# makes this harm *harder* to see, since the score stays high.
+# At lambda = 10000 the distance to the teacher is gone, and with it the right
+# answer to the last question: 9 of 10, the teacher's own score. The labels
+# knew better, and had no say. A teacher that is right nearly always makes this
+# harm *harder* to see, since the score stays high.
 #
-# The table also shows that the harm does not creep in. The answer flips
-# between 1.2 and 1.3, where lambda times the teacher's margin passes 1
-# (as with the one word above).
+# The probability creeps, the answer flips: between 1.2 and 1.3, where lambda
+# times the teacher's margin passes 1, as with the one word above.
 #
-# There is a second harm, and it is another one. One step of plain gradient
-# descent, learning rate 1, from the untrained student, in both conventions:
+# There is a second harm, of another kind. **Predict** what one step of plain
+# gradient descent does, learning rate 1, from the untrained student, in both
+# conventions:
 
 # %%
+one_step = {}
 for name, objective in (
     ("lambda = 10000", Objective.from_lambda(10000)),
     ("the same as alpha", Objective.from_alpha(alpha_of_lambda(10000))),
 ):
     start = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     loss(start, objective).backward()
-    stepped = (-start.grad).softmax(dim=-1)
-    after = forward_kl(teacher.log(), stepped.log()).item()
-    print(f"{name:17}: largest move of a logit {start.grad.abs().max():9.3f},",
-          f"KL to the teacher after it {after:.1f}")
+    log_q = (-start.grad).log_softmax(dim=-1)
+    one_step[name] = {
+        "largest move of a logit": start.grad.abs().max(),
+        "KL to the teacher after it": forward_kl(teacher.log(), log_q),
+    }
+table(one_step, ".1f")
 
 # %% [markdown]
 # The long step throws the student far away from the teacher that it should
@@ -460,28 +614,28 @@ answer = ...  # one letter of a, b, c, d, e
 exercise("lambda-very-high").check(answer)
 
 # %% [markdown]
-# ## A teacher with a habit
+# ## 5.6 A teacher with a habit
 #
 # A whole language now: the story world, whose true distribution we know. Our
 # biased teacher knows which words are possible but gets their odds wrong, the
-# same way each time: it mixes three tenths of a confused language into the
-# true one.
+# same way each time: 0.3 of its mind is on a confused language, the rest on
+# the true one.
 
 # %%
 world = story_world()
 habitual = world.with_bias(0.3)
-
+NEXT = ("sings", "finds", "follows", "paints")
+odds = {}
 for name, language in (("truth", world), ("teacher", habitual)):
     after_owl = dict(language.next_words("the owl", top=9))
-    print(f"{name:8}", "  ".join(
-        f"{word} {after_owl[word]:.2f}"
-        for word in ("sings", "finds", "follows", "paints")))
+    odds[name] = {word: after_owl[word] for word in NEXT}
+table(odds, ".2f", corner="the owl ...")
 
 # %% [markdown]
 # The labels are true stories, as many as you like. The student is large enough
-# to reach $Q^*$. It says too often that owls find things. **Predict:** which
-# way do you move lambda first? And when the student has half of the habit, how
-# much of the harm has it?
+# to reach the mixed label. It says too often that owls find things.
+# **Predict:** which way do you move lambda first? And when the student has
+# half of the habit, does it have half of the harm?
 
 # %%
 truth, visits = world.log_rows(), world.visits()
@@ -494,32 +648,38 @@ def distance(log_q):
 
 assert torch.isclose(distance(habitual.log_rows()), world.kl(habitual))
 owl, finds = world.ids("owl finds")
-print("lambda   teacher's share   owl finds   KL from the truth")
 all_of_it = distance(habitual.log_rows())
+
+# %%
+share_of_harm = {}
 for lambda_ in (0, 0.1, 0.25, 1, 3, 10, 10000):
     q = closed_forms.best_student(
         truth.exp(), habitual.log_rows().exp(), lambda_)
-    harm = distance(q.log())
-    print(f"{lambda_:6}   {alpha_of_lambda(lambda_):15.0%}  ",
-          f"{q[owl, finds]:9.3f}   {harm:8.4f}, {harm / all_of_it:6.1%}",
-          "of the teacher's")
+    share_of_harm[lambda_] = {
+        "teacher's share": alpha_of_lambda(lambda_),
+        "owl finds": q[owl, finds],
+        "KL from the truth": distance(q.log()),
+        "of the teacher's": distance(q.log()) / all_of_it,
+    }
+table(share_of_harm, {"teacher's share": ".0%", "owl finds": ".3f",
+                      "of the teacher's": ".1%"}, corner="lambda")
 
 # %% [markdown]
 # Down. The habit arrives in the student with the share
 # $\lambda / (1 + \lambda)$ of its strength, and no other knob touches it so
-# directly: a larger student or a longer training copies it *better*.
+# directly: a larger student, or more training, copies it *better*.
 #
 # The last column is the surprise. The habit itself falls in proportion to the
 # share, but its cost in nats falls about with the *square* of the share. At
-# half of the share the student has half of the habit and little more than a
-# quarter of the harm; at a tenth or so, about one percent. A little of a
-# biased teacher is cheap. That matters as soon as it has something to offer in
-# return.
+# 50 % the student has half of the habit and 27 % of the harm; at 9 % it has
+# less than 1 % of it. A little of a biased teacher is cheap. That matters as
+# soon as it has something to offer in return.
 #
 # Here it has nothing to offer. The labels are unlimited and true, so the first
 # row is perfect, and every lambda above 0 is worse: **with unlimited clean
-# labels and a student that can use them, the best lambda is 0**, even for a
-# good teacher. Then why distil at all?
+# labels the best lambda is 0**, even for a good teacher. (For a small student
+# as well: at lambda 0 it minimises the very distance that is measured.) Then
+# why distil at all?
 
 # %%
 exercise("largest-lambda")
@@ -538,12 +698,11 @@ answer = ...  # one letter of a, b, c, d, e
 exercise("teacher-with-a-habit").check(answer)
 
 # %% [markdown]
-# ## With few labels
+# ## 5.7 With few labels
 #
 # Because labels run out. Give the student 100 stories. The best student of F6
 # without a teacher says exactly what these stories said: its probabilities are
 # the frequencies of word pairs. **Predict** its KL from the truth.
-
 
 # %%
 def frequencies(stories, seed):
@@ -559,20 +718,20 @@ labels = torch.stack([frequencies(100, seed) for seed in SEEDS])
 possible = truth > -torch.inf
 never_seen = ((labels == 0) & possible).sum(dim=(1, 2))
 print("possible word pairs:", possible.sum().item())
-print("of them never seen, per data set:", never_seen.tolist())
-print("KL from the truth: ", "  ".join(
-    f"{kl:.2f}" for kl in distance(labels.log())))
+print("never seen, by data set:", *never_seen.tolist())
+print("KL from the truth:", *(f"{x:.2f}" for x in distance(labels.log())))
 
 # %% [markdown]
 # A single possible pair that never occurred in 100 stories gets probability 0,
 # and the truth produces it some day: the KL is infinite. One data set of ten
 # happens to hold every pair. A student trained by gradient from the uniform
 # distribution does not get that far. **Predict:** does it help to train it
-# longer? We shall need many such students, so they are trained side by side:
-# each has its own logits, and none sees the others. (Every row of the table
-# counts the same in this loss. That changes the road to the best student, not
-# the student.)
-
+# longer?
+#
+# We shall need many such students, so they are trained side by side: each has
+# its own logits, and none sees the others. (Every row of the table counts the
+# same in this loss. That changes the road to the best student, not the
+# student.)
 
 # %%
 STRIDES = ((100, 1.0), (100, 0.1))  # (steps, learning rate): long, then short
@@ -586,22 +745,22 @@ def train(labels, teacher_rows, lambdas, stages=STRIDES):
 
     def total():
         log_q = logits.log_softmax(dim=-1)
-        kd = forward_kl(teacher_rows, log_q)
+        kd = forward_kl(teacher_rows[:, None], log_q)
         return (cross_entropy(log_y, log_q) + weight * kd).sum()
 
     for steps, rate in stages:
         fit([logits], total, steps, rate)
     return logits.detach().log_softmax(dim=-1)
 
-
 # %%
 NO_TEACHER = torch.zeros(1, dtype=torch.float64)
 alone = {}
 for steps in (100, 400, 1600):
     # At lambda = 0 it does not matter which teacher is silent.
-    rows = train(labels, truth, NO_TEACHER, stages=((steps, 0.05),))
+    rows = train(labels, truth[None], NO_TEACHER, stages=((steps, 0.05),))
     alone[steps] = distance(rows)[:, 0]
-    print(f"no teacher, {steps:4} steps: KL {alone[steps].mean():.2f}")
+table({f"{steps} steps": {"KL": kl.mean()} for steps, kl in alone.items()},
+      ".2f", corner="no teacher")
 
 # %% [markdown]
 # Only for a while. First it learns what the stories say; then it learns by
@@ -609,9 +768,11 @@ for steps in (100, 400, 1600):
 # worse. Stopping early is the oldest remedy. The student of 400 steps is
 # our first baseline.
 #
-# Three teachers offer help:
+# Three kinds of teacher offer help:
 #
-# - a **good** one, which has read 2000 stories that the student does not have;
+# - a **good** one, which has read 2000 stories that the student does not have.
+#   It had its luck with them, good or bad, so there are ten, one for each of
+#   the student's data sets;
 # - the **biased** one from above;
 # - an **ignorant** one, the uniform distribution over all words. It is the
 #   trivial baseline: if a teacher does not beat it, it is valued for smoothing
@@ -620,10 +781,16 @@ for steps in (100, 400, 1600):
 # **Predict:** can the student of a biased teacher be better than that teacher?
 
 # %%
+def have_read(stories, number, first):
+    """Teachers that have each read some stories, as log-rows."""
+    return torch.stack([frequencies(stories, first + i).log()
+                        for i in range(number)])
+
+
 teachers = {
-    "good": frequencies(2000, seed=1000).log(),
-    "biased": habitual.log_rows(),
-    "ignorant": torch.zeros_like(truth).log_softmax(dim=-1),
+    "good": have_read(2000, 10, first=1000),
+    "biased": habitual.log_rows()[None],
+    "ignorant": torch.zeros_like(truth).log_softmax(dim=-1)[None],
 }
 LAMBDAS = torch.logspace(-2, 2, 17, dtype=torch.float64)
 
@@ -631,8 +798,8 @@ LAMBDAS = torch.logspace(-2, 2, 17, dtype=torch.float64)
 def closed_form(labels, teacher_rows, lambdas):
     """The best students for each data set and lambda, as log-rows."""
     share = (lambdas / (1 + lambdas))[:, None, None]
-    return ((1 - share) * labels[:, None] + share * teacher_rows.exp()).log()
-
+    rows = teacher_rows.exp()[:, None]
+    return ((1 - share) * labels[:, None] + share * rows).log()
 
 # %%
 results, predicted = {}, {}
@@ -640,12 +807,9 @@ for name, rows in teachers.items():
     results[name] = distance(train(labels, rows, LAMBDAS))
     predicted[name] = distance(closed_form(labels, rows, LAMBDAS))
 gaps = [(results[name] / predicted[name] - 1).abs().max() for name in teachers]
-
-# %%
 print("students trained:", 3 * len(labels) * len(LAMBDAS))
 print("all within 2 % of the closed form's KL:", max(gaps).item() < 0.02)
 assert max(gaps) < 0.02
-
 
 # %%
 def interval(values):
@@ -654,31 +818,26 @@ def interval(values):
     return mean, mean - 2.262 * error, mean + 2.262 * error
 
 
-print("KL from the truth: trained, mean of ten (95 % interval); closed form")
-print("lambda ", " ".join(f"{name:^23}" for name in teachers))
-for i in range(0, len(LAMBDAS), 2):
-    cells = []
-    for name in teachers:
-        mean, low, high = (x[i] for x in interval(results[name]))
-        formula = predicted[name][:, i].mean()
-        cells.append(f"{mean:5.2f} ({low:.2f}-{high:.2f}); {formula:.2f}")
-    print(f"{LAMBDAS[i]:6.2f} ", " ".join(f"{cell:23}" for cell in cells))
-print("teacher", " ".join(
-    f"{distance(rows).item():5.2f}{'':18}" for rows in teachers.values()))
+def shown(values):
+    mean, low, high = (x.item() for x in interval(values))
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+
+
+rows = {
+    f"{LAMBDAS[i]:.2f}": {n: shown(kl[:, i]) for n, kl in results.items()}
+    for i in range(0, len(LAMBDAS), 2)
+}
+rows["the teacher itself"] = {
+    name: f"{distance(rows).mean():.2f}" for name, rows in teachers.items()
+}
+table(rows, corner="lambda; mean KL of ten (95 % interval)")
 
 # %%
 curves(
     LAMBDAS,
     {f"{name} teacher": interval(kl) for name, kl in results.items()},
-    xlabel="lambda (log scale)",
-    ylabel="KL from the truth (log scale)",
-    logx=True,
-    logy=True,
-    alt="Distance of trained students from the truth over lambda, for three "
-    "teachers. With the good teacher it falls until lambda is about 10 and "
-    "stays there. With the biased teacher it falls, is least near lambda 2, "
-    "and rises again. With the ignorant teacher it only rises, and ends far "
-    "above the others.",
+    xlabel="lambda (log scale)", ylabel="KL from the truth (log scale)",
+    logx=True, logy=True, alt=words("05-three-teachers"),
 )
 
 # %% [markdown]
@@ -690,59 +849,84 @@ curves(
 
 # %%
 picked = {name: kl.mean(dim=0).argmin() for name, kl in results.items()}
-rows = {"no teacher, 400 steps": interval(alone[400])}
+best_of = {"no teacher, 400 steps": alone[400]}
 for name in ("ignorant", "biased", "good"):
-    rows[f"labels + {name}"] = interval(results[name][:, picked[name]])
-    print(f"{name:8}: best lambda {LAMBDAS[picked[name]]:5.2f},",
-          f"the teacher itself {distance(teachers[name]):5.2f}")
-for name, (value, low, high) in rows.items():
-    print(f"{name:21}: KL {value:.2f} ({low:.2f}-{high:.2f})")
-
-biased_gain = distance(teachers["biased"]) - results["biased"][
-    :, picked["biased"]]
-mean, low, high = interval(biased_gain)
-print(f"student ahead of its biased teacher by {mean:.2f}",
-      f"({low:.2f}-{high:.2f})")
-assert low > 0
+    best_of[f"labels + {name}"] = results[name][:, picked[name]]
+rows = {name: {"best lambda": "-", "KL of the student": shown(kl)}
+        for name, kl in best_of.items()}
+for name, place in picked.items():
+    rows[f"labels + {name}"]["best lambda"] = f"{LAMBDAS[place]:.2f}"
+ahead = distance(teachers["biased"]) - best_of["labels + biased"]
+print("student ahead of its biased teacher by", shown(ahead))
+assert interval(ahead)[1] > 0
+table(rows)
 
 # %%
 intervals(
-    rows,
+    {name: interval(kl) for name, kl in best_of.items()},
     xlabel="KL from the truth",
     baseline={"biased teacher": distance(teachers["biased"]).item()},
-    alt="Distance from the truth of the student without a teacher and of the "
-    "best student for each teacher. Without a teacher and with the ignorant "
-    "one it is far out, and equally far. With the biased teacher it is left "
-    "of the line that marks that teacher itself: the student is better than "
-    "its teacher. With the good teacher it is nearest to 0.",
+    alt=words("05-best-of-each"),
 )
 
 # %% [markdown]
 # So the student passes its biased teacher. The labels are right on average but
-# scattered, the teacher is sharp but off, and a mixture of two sources that
-# err in different ways is nearer to the truth than either. The good teacher's
-# student is about as good as the teacher, since 100 stories add little to
-# 2000.
+# scattered, the teacher is sharp but off, and **a mixture of two sources that
+# err in different ways is nearer to the truth than either.** The good
+# teachers' students hardly pass them, since 100 stories add little to 2000.
 #
-# And knowledge counts: the ignorant teacher is worth as much as stopping
-# early, no more, and that at the smallest lambda of our grid. Even the biased
-# teacher is worth several times as much.
+# And knowledge counts: the ignorant teacher is worth no more than stopping
+# early, and that at the smallest lambda of our grid. The biased one is worth
+# far more.
 #
-# What would go wrong: to take one lambda from one teacher to another. At
-# lambda = 100 the good teacher's student is about as good as it gets; the
-# ignorant one's has forgotten nearly all it could learn.
+# A lambda that suits one teacher does not suit another. At lambda = 100 the
+# good teacher's student is about as good as it gets; the ignorant one's has
+# forgotten nearly all it could learn.
 
 # %% [markdown]
-# ## What a teacher is worth
+# ## 5.8 What a teacher is worth
 #
-# The good teacher wanted a lambda of about ten, the biased one about two.
-# Is there a rule?
+# The good teacher wanted a lambda of ten or more, the biased one about one. Is
+# there a rule?
 #
 # Labels alone err by about $K / 2n$ nats after n stories, K being the number
 # of free parameters: here, possible pairs less one for each word. (The classic
 # half-a-parameter rule.) So a teacher at KL distance d is **worth**
 # $N = K / 2d$ stories: from so many, labels alone would be as near to the
-# truth. A source worth N stories should have N votes where the labels have n:
+# truth. **Predict:** what is a teacher worth that has read R stories and
+# counted?
+
+# %%
+K = (possible.sum() - world.vocab_size).item()
+
+
+def worth(distances):
+    """The stories that a teacher at this mean distance is worth."""
+    return K / 2 / distances.mean()
+
+
+read = {R: distance(have_read(R, 20, first=5000)) for R in (1000, 2000, 4000)}
+print("free parameters:", K)
+table({
+    f"{R} read": {"worth": worth(kl), "unluckiest": worth(kl.max()),
+                  "luckiest": worth(kl.min())}
+    for R, kl in read.items()
+}, ".0f", corner="20 teachers each")
+
+# %% [markdown]
+# **A teacher that counts is worth what it has read.** On average, that is: the
+# luckiest of twenty is worth far more than the unluckiest. (Whoever shows one
+# good teacher shows one draw.) The biased teacher has not
+# read at all, and has a worth as well:
+
+# %%
+values = {"good": worth(read[2000]).item(),
+          "biased": worth(distance(teachers["biased"])).item()}
+for name, value in values.items():
+    print(f"the {name} teacher is worth about {value:.0f} stories")
+
+# %% [markdown]
+# A source worth N stories should have N votes where the labels have n:
 #
 # $$\lambda \approx N / n.$$
 #
@@ -750,55 +934,43 @@ intervals(
 # the best lambda?
 
 # %%
-K = (possible.sum() - world.vocab_size).item()
-worth = {n: (K / 2 / distance(t)).item() for n, t in teachers.items()}
-print("free parameters:", K)
-for name in ("good", "biased"):
-    print(f"the {name} teacher is worth about {worth[name]:.0f} stories")
-
-# %%
 SIZES = (100, 300, 1000, 3000)
-best, labels_alone = {"good": [], "biased": []}, []
+FINE = torch.logspace(-2, 2, 41, dtype=torch.float64)
+best = {name: [] for name in values}
 for size in SIZES:
     data = torch.stack([frequencies(size, seed) for seed in SEEDS])
-    labels_alone.append(distance(data.log()).mean())
     for name, found in best.items():
-        kl = distance(closed_form(data, teachers[name], LAMBDAS))
-        found.append(LAMBDAS[kl.mean(dim=0).argmin()].item())
-
-print("stories   labels alone: KL, K / 2n     "
-      "best lambda, rule: good     biased")
-for i, size in enumerate(SIZES):
-    print(f"{size:7}   {labels_alone[i]:16.3f}, {K / 2 / size:5.3f} {'':18}",
-          "   ".join(f"{x[i]:5.2f}, {worth[name] / size:5.2f}"
-                     for name, x in best.items()))
-    for name, x in best.items():
-        assert 0.5 < x[i] / (worth[name] / size) < 2
+        kl = distance(closed_form(data, teachers[name], FINE))
+        found.append(FINE[kl.mean(dim=0).argmin()].item())
+rule = {name: [N / n for n in SIZES] for name, N in values.items()}
+for name, found in best.items():
+    assert all(0.5 < x / r < 2 for x, r in zip(found, rule[name]))
+table({
+    n: {f"{name}: {what}": row[name][i] for name in values
+        for what, row in (("best", best), ("rule", rule))}
+    for i, n in enumerate(SIZES)
+}, ".2f", corner="stories with labels")
 
 # %%
 curves(
     SIZES,
     {
         "good: best lambda": best["good"],
-        "good: rule N / n": [worth["good"] / size for size in SIZES],
+        "good: rule N / n": rule["good"],
         "biased: best lambda": best["biased"],
-        "biased: rule N / n": [worth["biased"] / size for size in SIZES],
+        "biased: rule N / n": rule["biased"],
     },
     xlabel="stories the student has labels for (log scale)",
     ylabel="lambda (log scale)",
-    logx=True,
-    logy=True,
-    alt="Best lambda over the number of labelled stories, both on log scales. "
-    "For both teachers the points follow the rule's straight line downwards, "
-    "the good teacher's about ten times higher than the biased one's.",
+    logx=True, logy=True, alt=words("05-worth"),
 )
 
 # %% [markdown]
-# Measured and predicted agree to within a factor of two, for both
-# teachers and over the whole range. The surprise is that the best lambda is
-# not a property of the teacher, nor of the task: it falls in proportion as
-# labels come in. A lambda that was tuned on a small sample is wrong on a large
-# one, and always in the same direction: too high.
+# Measured and predicted agree to within a factor of two, for both kinds of
+# teacher and over the whole range. The surprise is that the best lambda is not
+# a property of the teacher, nor of the task: it falls in proportion as labels
+# come in. **A lambda that was tuned on a small sample is too high for a large
+# one.**
 #
 # So, once more, which way to move lambda first? The habit of the biased
 # teacher asks for a small lambda, the scarcity of labels for a large one, and
@@ -807,20 +979,201 @@ curves(
 # themselves.
 #
 # Limits of the rule. It supposes errors that are small, a student that is able
-# to reach $Q^*$, and a teacher whose errors have nothing to do with the
-# labels'. (The ignorant teacher's error is not small: do not count its
-# stories.) For a large network nobody knows K. The direction remains: more
-# data, smaller lambda; better teacher, larger lambda. Chapter 6 derives the
-# rule and takes its last condition away.
+# to reach the mixed label, and a teacher whose errors have nothing to do with
+# the labels'. (The ignorant teacher's error is not small: do not count its
+# stories.) For a large network nobody knows K. Chapter 6 derives the rule and
+# takes its last condition away.
 
 # %% [markdown]
-# ## Choosing lambda from a table
+# ## 5.9 One real student
+#
+# What is left of this with a language model? The teacher of this book has read
+# presidential messages for an hour; chapter 0 has introduced it. The student is
+# a transformer of one layer, too small for any mixed label, and its training
+# stops long before it rests. The lesson is a piece of what the teacher has
+# read, the exam is from documents that neither has seen.
+
+# %%
+from kdlib.data.blocks import make_blocks
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.frozen import freeze
+from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
+from kdlib.models.ngram import NGram
+
+pocket = freeze(load_model(POCKET_TEACHER))
+tokenizer = load_tokenizer(POCKET_TEACHER)
+VOCABULARY = len(tokenizer)
+messages = load_splits("sotu")
+
+
+def token_blocks(documents, count):
+    """`count` blocks of 65 tokens, evenly spaced."""
+    bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
+    blocks = make_blocks(documents, bpe, 64, end).ids[:-1]
+    return blocks[:: len(blocks) // count][:count]
+
+# %%
+lesson = token_blocks(take_fraction(messages.training, 0.1), 64)
+exam = token_blocks(take_fraction(messages.test, 0.3), 32)
+NEXT_TOKENS = lesson[:, 1:]
+with torch.no_grad():
+    answers = torch.cat([
+        pocket(input_ids=some[:, :-1]).logits.softmax(dim=-1)
+        for some in lesson.split(16)
+    ])
+dice = torch.Generator().manual_seed(0)
+muddle = torch.randperm(VOCABULARY, generator=dice)
+confused = 0.5 * answers + 0.5 * answers[..., muddle]
+SIZE = ModelSize(width=32, layers=1, heads=2, initial_std=0.09)
+small = parameter_count(new_model(SIZE, VOCABULARY, 128, 0))
+print(f"labels: {NEXT_TOKENS.numel():,} tokens")
+print(f"parameters: teacher {parameter_count(pocket):,}, student {small:,}")
+
+# %% [markdown]
+# The second teacher is the same with a habit: half of its mind is on a
+# muddle, in which each token has the probability of some other token, always
+# the same one.
+#
+# By section 5.2 the student needs one soft label at each position. Is that
+# still so for a transformer? Compare the two gradients, in all parameters.
+
+# %%
+def mixed_labels(rows, answers, lambda_):
+    """The mixed labels of some blocks, (tokens, V)."""
+    share = lambda_ / (1 + lambda_)
+    mixed = share * answers[rows].flatten(0, 1)
+    y = NEXT_TOKENS[rows].flatten()
+    mixed[torch.arange(len(y)), y] += 1 - share
+    return mixed
+
+
+def gradient(loss_of, lambda_=3.0, rows=slice(0, 4)):
+    """Of one of two losses, in all parameters of a new student."""
+    student = new_model(SIZE, VOCABULARY, 128, seed=0)
+    logits = student(input_ids=lesson[rows, :-1]).logits.flatten(0, 1)
+    loss_of(logits, rows, lambda_).backward()
+    return torch.cat([p.grad.flatten() for p in student.parameters()])
+
+# %%
+def with_two_terms(logits, rows, lambda_):
+    objective = Objective.from_lambda(lambda_)
+    return distillation_loss(
+        logits, answers[rows].flatten(0, 1).log(),
+        NEXT_TOKENS[rows].flatten(), objective=objective,
+    ).mean
+
+
+def with_one_label(logits, rows, lambda_):
+    target = mixed_labels(rows, answers, lambda_)
+    return (1 + lambda_) * F.cross_entropy(logits, target)
+
+
+one, other = gradient(with_two_terms), gradient(with_one_label)
+print(f"relative difference {(one - other).norm() / one.norm():.3f}")
+assert (one - other).norm() < 1e-3 * one.norm()
+
+# %% [markdown]
+# It is. So here is the whole distillation; the teacher occurs only in the
+# label.
+#
+# **Predict.** Draw the exam's loss over lambda, from 0 to 100, for both
+# teachers: the one that has read far more than the student's lesson, and its
+# confused double. Where is each at its lowest?
+
+# %%
+STEPS, BATCH, RATE = 40, 4, 0.015
+
+
+def learn(seed, lambda_, answers):
+    """A new student, trained on the lesson; its nats per exam token."""
+    student = new_model(SIZE, VOCABULARY, 128, seed)
+    optimizer = torch.optim.AdamW(
+        student.parameters(), weight_decay=0.0, fused=True)
+    draw = torch.Generator().manual_seed(seed)
+    for step in range(STEPS):
+        for group in optimizer.param_groups:  # warm up, then cool down
+            group["lr"] = RATE * min((step + 1) / 10, 1 - step / STEPS)
+        rows = torch.randperm(len(lesson), generator=draw)[:BATCH]
+        logits = student(input_ids=lesson[rows, :-1]).logits.flatten(0, 1)
+        target = mixed_labels(rows, answers, lambda_)
+        F.cross_entropy(logits, target).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return nats(student)
+
+# %%
+@torch.no_grad()
+def nats(model):
+    """Cross-entropy per token of the exam."""
+    logits = model(input_ids=exam[:, :-1]).logits
+    return F.cross_entropy(logits.flatten(0, 1), exam[:, 1:].flatten()).item()
+
+
+LAMS = (0, 0.3, 1, 100)
+jobs = [(seed, lambda_, rows)
+        for lambda_ in LAMS for seed in range(5)
+        for rows in ((answers, confused) if lambda_ else (answers,))]
+with ThreadPoolExecutor(2) as two:  # two learn at a time, one on each core
+    ends = torch.tensor([*two.map(learn, *zip(*jobs))])
+without, rest = ends[:5], ends[5:].view(len(LAMS) - 1, 5, 2)
+real = {name: torch.cat([without[None], rest[..., i]])
+        for i, name in enumerate(("as it is", "confused"))}
+pairs = NGram.fit(lesson, torch.ones_like(lesson), VOCABULARY, 2)
+counted = pairs.nll(exam, torch.ones_like(exam)).sum() / exam[:, 1:].numel()
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+print(f"teacher {nats(pocket):.2f}, a table of pairs {counted:.2f}")
+table({
+    lambda_: {f"{name}: {what}": f(real[name][i]) for name in real
+              for what, f in (("median", torch.median), ("low", torch.min),
+                              ("high", torch.max))}
+    for i, lambda_ in enumerate(LAMS)
+}, ".2f", corner="lambda; nats, five seeds")
+
+# %%
+curves(
+    [0.1, *LAMS[1:]],
+    {f"teacher {name}": (ten.median(dim=1).values, ten.amin(dim=1),
+                         ten.amax(dim=1)) for name, ten in real.items()},
+    xlabel="lambda (log scale; the leftmost point is lambda = 0)",
+    ylabel="nats per token of the exam", logx=True,
+    alt=words("05-real-student"),
+)
+
+# %%
+good_one, muddled = real["as it is"], real["confused"]
+print("as it is: each step up in lambda is better for every seed:",
+      bool((good_one[1:] < good_one[:-1]).all()))
+print("confused: 1 is better than 0 and than 100, for every seed:",
+      bool((muddled[2] < muddled[[0, 3]]).all()))
+print("the table of pairs is ahead of all students:",
+      bool(counted < ends.min()))
+assert (good_one[1:] < good_one[:-1]).all() and counted < ends.min()
+assert (muddled[2] < muddled[[0, 3]]).all()
+
+# %% [markdown]
+# The shapes are those of the toy. With the teacher as it is, more lambda is
+# better all the way: it has read far more than a few dozen blocks, and the
+# rule of section 5.8 would put the best lambda far to the right. With the
+# confused one the best lambda is in between: **a real student,
+# too, passes with labels and a habitual teacher what either gives it alone.**
+#
+# What the theory does not give is the number. Nobody knows K for a
+# transformer, and this one does not rest. Nor is it a good model. A table of
+# pairs, counted in the same lesson, is ahead of all these students, as it was
+# in chapter 0: forty steps are few. Lambda decides between two lessons, not
+# whether the pupil is fit for them.
+
+# %% [markdown]
+# ## 5.10 Choosing lambda from a table
 #
 # Nobody has the truth. What one has is a table of validation scores: a few
 # values of lambda, a few runs of each, some text that no run has seen. Three
 # runs here, each with its own 100 stories, the biased teacher, and 100
 # validation stories.
-
 
 # %%
 def score(log_q, stories):
@@ -831,21 +1184,24 @@ def score(log_q, stories):
     return torch.stack(losses).reshape(*log_q.shape[:-2], -1)
 
 
-# %%
 FEW = torch.tensor([0.03, 0.1, 0.3, 1, 3, 10, 30], dtype=torch.float64)
 data = torch.stack([frequencies(100, seed) for seed in (20, 21, 22)])
 runs = closed_form(data, teachers["biased"], FEW)
 held_out = world.sample(100, seed=5000)
 scores = score(runs, held_out)  # (runs, lambdas, stories)
+itself = score(teachers["biased"], held_out)[0]
 
-table = scores.mean(dim=-1)
-print("lambda   run 1  run 2  run 3   mean   error")
-for i, lambda_ in enumerate(FEW):
-    column = table[:, i]
-    print(f"{lambda_:6}  ", "  ".join(f"{x:.3f}" for x in column),
-          f"  {column.mean():.3f}   {column.std() / 3**0.5:.3f}")
-itself = score(teachers["biased"], held_out)
-print(f"the teacher itself {itself.mean():24.3f}")
+# %%
+by_run = scores.mean(dim=-1)
+rows = {
+    f"{lambda_:g}": {
+        **{f"run {i + 1}": x for i, x in enumerate(column)},
+        "mean": column.mean(), "error": column.std() / 3**0.5,
+    }
+    for lambda_, column in zip(FEW, by_run.T)
+}
+rows["the teacher itself"] = dict.fromkeys(rows["1"]) | {"mean": itself.mean()}
+table(rows, ".3f", corner="lambda; nats per story")
 
 # %% [markdown]
 # **Predict:** which lambda do you choose, and how sure are you? Before you
@@ -854,21 +1210,23 @@ print(f"the teacher itself {itself.mean():24.3f}")
 # - between the runs: the last column, one standard error of the mean;
 # - of the validation text: other stories would have given other scores.
 #
-# The second looks fatal at first, and is not:
+# The second looks fatal at first. How much of it is left if two values of
+# lambda are compared story by story?
 
 # %%
 means = scores.mean(dim=0)  # (lambdas, stories), runs averaged
-first = table.mean(dim=0).argmin()
+first = by_run.mean(dim=0).argmin()
 error = means[first].std() / 100**0.5
 print(f"lowest: lambda {FEW[first]:g}, score {means[first].mean():.2f},",
       f"standard error over stories {error:.2f}")
-print("behind it, story by story:")
-rows = {f"lambda {x:g}": row for x, row in zip(FEW, means)}
-for name, row in (rows | {"the teacher": itself}).items():
-    behind = row - means[first]
-    paired = behind.std() / 100**0.5
-    assert 4 * paired < error
-    print(f"{name:>11}: {behind.mean():.3f}, standard error {paired:.3f}")
+paired = {}
+for name, row in {**{f"{x:g}": row for x, row in zip(FEW, means)},
+                  "the teacher": itself}.items():
+    worse = row - means[first]
+    paired[name] = {"worse by": worse.mean(),
+                    "standard error": worse.std() / 100**0.5}
+    assert 4 * paired[name]["standard error"] < error
+table(paired, ".3f", corner="lambda; than the lowest, story by story")
 
 # %% [markdown]
 # A story is hard or easy for all students alike, so that most of its noise
@@ -876,10 +1234,19 @@ for name, row in (rows | {"the teacher": itself}).items():
 # validation text, story by story. Scores from different validation texts
 # cannot be compared at this level at all.
 #
-# A rule that can be defended is fixed before the table is seen. A common one:
-# of all values within one standard error of the best mean, take the smallest
-# lambda. Its reason is this chapter: the data cannot tell these values apart,
-# and the smaller one copies less of what the teacher gets wrong.
+# A choice that can be defended follows a rule that was fixed before the table
+# was seen. Three rules are common:
+#
+# - the *lowest mean*;
+# - Breiman's: of all values within one standard error of the best, take the
+#   *simplest* model. Towards a teacher that is the most regularised one, the
+#   **largest lambda**;
+# - the opposite: of the same values the **smallest lambda**. The reason is
+#   this chapter's: the data cannot tell these values apart, and the smaller one
+#   copies less of what the teacher gets wrong.
+#
+# The last one turns Breiman's direction round, since it fears another thing:
+# he feared scatter, it fears the teacher's habit. Here it is, to be coded:
 
 # %%
 exercise("choose-lambda")
@@ -894,77 +1261,136 @@ def choose_lambda(lambdas, losses):
 exercise("choose-lambda").check(choose_lambda)
 
 # %% [markdown]
-# In our table the rule takes lambda = 1, which is also the lowest. The
-# defence, in full: the rule was fixed before; 0.3 is outside the band; 3 is
-# inside it and even 10 cannot be told from 1, neither over runs nor over
-# stories, but they copy more of the habit. The baseline, the teacher itself,
-# is behind, though by less than two standard errors: a hundred stories do not
-# prove that the labels were worth their price. What the defence must not say:
-# that 1 is the best lambda, or that its own score is what a fresh text will
-# give.
-#
-# Is the rule any good? Play the whole choice again 100 times, with new runs
-# and new validation stories, and this time look at the truth. Regret is what
-# the chosen lambda costs, in KL from the truth, over the best one.
+# Which of the three is best? Play the whole choice again, with new runs and
+# new validation stories each time, and look at the truth. *Regret* is what the
+# chosen lambda costs, in KL from the truth, over the best one. First, how
+# often does the lowest mean fall on which lambda? **Predict:** what must grow
+# to make the choice safe, the number of runs or the validation text?
 
 # %%
-pool = torch.stack([frequencies(100, seed) for seed in range(100, 200)])
-pool = closed_form(pool, teachers["biased"], FEW)
+REPLAYS, RUNS = 200, 100
+dice = torch.Generator().manual_seed(0)
+order = [torch.randperm(RUNS, generator=dice) for _ in range(REPLAYS)]
+drawn = {
+    stories: torch.stack([
+        world.transition_counts(world.sample(stories, seed=9000 + replay))
+        for replay in range(REPLAYS)])
+    for stories in (30, 100, 300)
+}
+
+
+def replays(pool, stories, how_many=3):
+    """Mean and standard error of each lambda, (replays, lambdas) both."""
+    log_q = pool.clamp(min=-99)  # impossible pairs never occur
+    every = -torch.einsum("nlij,rij->rnl", log_q, drawn[stories]) / stories
+    runs = torch.stack([of_replay[some[:how_many]]
+                        for of_replay, some in zip(every, order)])
+    return runs.mean(dim=1), runs.std(dim=1) / how_many**0.5
+
+# %%
+pools = {n: torch.stack([frequencies(n, 100 + i) for i in range(RUNS)])
+         for n in (30, 100, 300)}
+pool = closed_form(pools[100], teachers["biased"], FEW)
 true_kl = distance(pool).mean(dim=0)
-
-
-def choices(stories, replays=100):
-    """Indices of lambda by lowest mean, and by the rule: two lists."""
-    found = []
-    for replay in range(replays):
-        generator = torch.Generator().manual_seed(replay)
-        three = pool[torch.randperm(len(pool), generator=generator)[:3]]
-        drawn = world.sample(stories, seed=9000 + replay)
-        counts = world.transition_counts(drawn)
-        runs = -torch.xlogy(counts, three.exp()).sum(dim=(-2, -1)) / stories
-        mean, error = runs.mean(dim=0), runs.std(dim=0) / 3**0.5
-        lowest = mean.argmin()
-        close = mean <= mean[lowest] + error[lowest]
-        found.append((lowest.item(), close.nonzero()[0].item()))
-    return zip(*found)
-
-
-# %%
-print("true KL of each lambda:  ",
-      "  ".join(f"{x:g}: {kl:.2f}" for x, kl in zip(FEW.tolist(), true_kl)))
-print("validation   rule           how often each lambda was chosen   regret")
-regret = {}
-for stories in (30, 100, 1000):
-    names = ("lowest mean", "one std. error")
-    for name, chosen in zip(names, choices(stories)):
-        chosen = torch.tensor(chosen)
-        often = chosen.bincount(minlength=len(FEW)).tolist()
-        cost = (true_kl[chosen] - true_kl.min()).mean().item()
-        regret[stories, name] = cost
-        print(f"{stories:10}   {name:14} {often!s:35} {cost:.3f}")
+falls = {}
+for stories, how_many in ((30, 3), (30, 30), (300, 3)):
+    lowest = replays(pool, stories, how_many)[0].argmin(dim=1)
+    often = lowest.bincount(minlength=len(FEW)).tolist()
+    falls[f"{stories} stories, {how_many} runs"] = {
+        **{f"{x:g}": count for x, count in zip(FEW, often)},
+        "regret": (true_kl[lowest] - true_kl.min()).mean(),
+    }
+falls["true KL"] = {
+    f"{x:g}": f"{kl:.2f}" for x, kl in zip(FEW, true_kl)} | {"regret": None}
+table(falls, ".3f", corner=f"lowest mean, of {REPLAYS} replays")
 
 # %% [markdown]
-# Read it in three steps.
+# With 30 validation stories the choice wanders over four values. Ten times the
+# training, 30 runs instead of 3, lowers the regret from 0.013 to 0.008. Ten
+# times the validation text lowers it to 0.002, and the choice falls on the best
+# two values only. **More text to validate on helps more than more runs.**
 #
-# - With 30 validation stories the choice wanders over most of the table. With
-#   100 it falls nearly always on the best two values; with 1000 it is settled.
-#   *Three runs were enough all the time; the validation text was the weak
-#   spot.*
-# - The one-standard-error rule is not free. With little validation text it
-#   chooses small values too often, and here small is the expensive side: the
-#   errors of scarce labels grow faster than those of a moderate bias. With
-#   enough text it costs nothing.
-# - So the rule is defended by its reason, not by being always better. If a
-#   look at the data says that labels are scarce, a rule that leans the other
-#   way can be defended as well. What cannot be defended is a choice of rule
-#   after the table.
+# Now the rules, for teachers with a slight, a middling and a strong habit, and
+# students with 30, 100 and 300 stories. **Predict:** which rule has the least
+# regret? Is it the same one everywhere?
 
 # %%
-small, large = (30, 1000)
-assert regret[small, "one std. error"] > regret[small, "lowest mean"]
-assert regret[large, "one std. error"] < 0.01
-assert regret[large, "lowest mean"] < 0.01
-print("with 30 stories the cautious rule costs more, with 1000 hardly a thing")
+RULES = ("lowest mean", "largest in band", "smallest in band")
+HABITS = {"slight": 0.1, "middling": 0.3, "strong": 0.6}
+
+
+def regrets(bias, n, stories):
+    """Regret of the three rules, (rules, replays)."""
+    rows = world.with_bias(bias).log_rows()[None]
+    pool = closed_form(pools[n], rows, FEW)
+    cost = distance(pool).mean(dim=0)
+    mean, error = replays(pool, stories)
+    lowest = mean.argmin(dim=1, keepdim=True)
+    limit = mean.gather(1, lowest) + error.gather(1, lowest)
+    places = torch.arange(len(FEW)).expand_as(mean)
+    largest = places.masked_fill(mean > limit, -1).amax(dim=1)
+    smallest = places.masked_fill(mean > limit, 99).amin(dim=1)
+    chosen = torch.stack([lowest[:, 0], largest, smallest])
+    return cost[chosen] - cost.min()
+
+# %%
+regret = {
+    (stories, name, n): regrets(bias, n, stories)
+    for stories in (30, 100) for name, bias in HABITS.items() for n in pools
+}
+
+
+def of_replays(values):
+    """Mean, and half of its 95 % interval over replays."""
+    half = 1.96 * values.std() / len(values) ** 0.5
+    return f"{values.mean():.3f} ± {half:.3f}"
+
+
+table({
+    f"{name} habit, {n} stories": dict(zip(RULES, map(of_replays, costs)))
+    for (stories, name, n), costs in regret.items() if stories == 30
+}, corner="regret, 30 validation stories")
+
+# %%
+average = torch.stack([costs.mean(dim=1) for costs in regret.values()])
+least = average.argmin(dim=1).bincount(minlength=3).tolist()
+most = average.argmax(dim=1).bincount(minlength=3).tolist()
+table({
+    rule: {"least regret": least[i], "most regret": most[i],
+           "average": average[:, i].mean()}
+    for i, rule in enumerate(RULES)
+}, {"average": ".3f"}, corner=f"{len(regret)} situations")
+
+# %% [markdown]
+# None of them wins everywhere. Breiman's direction is right where the teacher's
+# habit is slight, since a lambda that is too large costs next to nothing
+# there. With a strong habit the same rule costs more than the lowest mean. The
+# smallest of the band has its turn too, and is last more often than any other.
+# The lowest mean leans nowhere. It is first most often, never last, and has
+# the least regret on average.
+#
+# **A rule that leans is a bet on which error is the larger one. It pays if
+# the bet is right.** So it is defended by what one knows beforehand, about the
+# teacher and the number of labels. What cannot be defended is a choice of rule
+# after the table.
+#
+# In our table all three rules can be followed by eye: the lowest mean is at
+# lambda = 1; its band reaches up to 3, and 0.3 is outside. And the defence must
+# not say too much: not that 1 is the best lambda, since 3 cannot be told from
+# it, nor that its score is what a fresh text will give. It must not even say
+# that the labels were worth their price: the teacher itself is worse by 0.056,
+# with a standard error of 0.035. Now defend a choice of your own.
+
+# %%
+exercise("choose-and-defend")
+
+# %%
+# exercise: choose-and-defend
+answer = """
+...
+"""
+ticked = ...  # after the first check: the points that you made, such as [1, 3]
+exercise("choose-and-defend").check(answer, ticked=ticked)
 
 # %%
 from kdlib.exercises import print_progress
@@ -977,35 +1403,41 @@ print_progress(5)
 # - F6 is maximised; its KL (F7) stands with a minus. As a loss it is CE +
 #   lambda KL(P||Q), both with a plus. The wrong sign rewards distance without
 #   end.
-# - The best student is the mixture (label + lambda P) / (1 + lambda). In the
-#   other convention alpha = lambda / (1 + lambda): same minimum, a loss and
-#   slopes 1 + lambda times smaller.
-# - It holds for the forward KL at temperature 1 and a student that can reach
-#   it.
-# - Lambda very high: the label's term vanishes, the student is a copy of its
-#   teacher and cannot pass it. The long steps that come with it are another
+# - Labels and teacher are one soft label, (label + lambda P) / (1 + lambda),
+#   for a student of any size. Resting at it takes capacity. It holds for the
+#   forward KL at temperature 1; a temperature moves the balance, one way or
+#   the other.
+# - In the other convention alpha = lambda / (1 + lambda): the same best
+#   student, a loss and slopes 1 + lambda times smaller. Plain descent notices,
+#   Adam does not.
+# - Lambda very high: the label's term vanishes, and the student is a copy of
+#   its teacher, errors included. The long steps that come with it are another
 #   harm, and curable.
-# - A systematic error arrives with the share lambda / (1 + lambda). Lower
-#   lambda first.
+# - A systematic error arrives with the share lambda / (1 + lambda), and costs
+#   about the square of it. Lower lambda first.
 # - With unlimited clean labels the best lambda is 0. With n labels it is about
-#   N / n, where N is what the teacher is worth in labels. A mixture can be
-#   better than both of its sources.
+#   N / n, where N is what the teacher is worth in labels. A teacher that
+#   counts is worth what it has read. A mixture can be better than both of its
+#   sources.
+# - A small transformer shows the same shapes: with a good teacher more lambda
+#   is better all the way, with a confused one the best is in between.
 # - Choose on the same validation text, by differences, by a rule fixed before.
+#   None of the three rules wins everywhere. A rule that leans is a bet on
+#   which error is the larger one.
 #
 # ## Further reading
 #
-# - Breiman, Friedman, Olshen, Stone (1984), *Classification and Regression
-#   Trees*: the rule of one standard error.
-# - Hinton, Vinyals, Dean (2015), "Distilling the Knowledge in a Neural
-#   Network": the weighted sum of both terms, with more weight on the
-#   teacher's.
-# - Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer
-#   Vision": label smoothing, our ignorant teacher.
-# - Lopez-Paz et al. (2016), "Unifying Distillation and Privileged
-#   Information": an imitation parameter between label and teacher.
-# - Yuan et al. (2020), "Revisiting Knowledge Distillation via Label Smoothing
-#   Regularization": how much of a teacher is smoothing?
-# - Menon et al. (2021), "A Statistical Perspective on Distillation": the
-#   teacher as an estimate of the truth, with bias and variance.
-# - Burns et al. (2023), "Weak-to-Strong Generalization": strong students of
-#   weak teachers, the case for which the source writes F6 and F7 (chapter 9).
+# - Breiman, Friedman, Olshen, Stone 1984, *Classification and Regression
+#   Trees*: the rule of one standard error, which takes the simplest model.
+# - Hinton, Vinyals, Dean 2015, *Distilling the Knowledge in a Neural Network*:
+#   the weighted sum of both terms, with more weight on the teacher's.
+# - Szegedy et al. 2016, *Rethinking the Inception Architecture for Computer
+#   Vision*: label smoothing, our ignorant teacher.
+# - Lopez-Paz et al. 2016, *Unifying Distillation and Privileged Information*:
+#   an imitation parameter between label and teacher.
+# - Yuan et al. 2020, *Revisiting Knowledge Distillation via Label Smoothing
+#   Regularization*: how much of a teacher is smoothing?
+# - Menon et al. 2021, *A Statistical Perspective on Distillation*: the teacher
+#   as an estimate of the truth, with bias and variance.
+# - Burns et al. 2023, *Weak-to-Strong Generalization*: strong students of weak
+#   teachers, the case for which the source writes F6 and F7 (chapter 10).

@@ -25,6 +25,7 @@ kdlib: knowledge distillation of language models
   kdlib generate RUN TEXT   let teacher, student and controls go on from a text
   kdlib doctor              what this machine offers and what is missing
   kdlib bench WHAT          step, loss or cache: speed, memory, error against plain PyTorch
+  kdlib claim [CLAIM]       what papers say, tried: the verdicts, or run one again
   kdlib fetch MODEL         get a pretrained teacher once: smollm2
   kdlib exercises           your progress through the exercises
   kdlib start FOLDER        copy the chapters into a folder to work in
@@ -44,6 +45,7 @@ MODULES = {
     "runs": ("distill", "cache", "evaluate", "compare", "generate"),
     "recipes": ("recipe",),
     "machine": ("doctor", "bench", "fetch"),
+    "claims": ("claim",),
     "book": ("exercises", "start", "grade"),
     "completion": ("completion",),
 }

@@ -48,7 +48,8 @@ def completion(arguments: list[str]) -> None:
 
 def _verbs() -> dict[str, Verb]:
     """All commands."""
-    from kdlib.commands import book, machine, recipes, runs
+    from kdlib.claims.registry import claims as all_claims
+    from kdlib.commands import book, claims, machine, recipes, runs
     from kdlib.jobs.recipe import CacheOptions, DistillOptions
     from kdlib.jobs.recipe_files import built_in_recipes
 
@@ -63,6 +64,7 @@ def _verbs() -> dict[str, Verb]:
         "doctor": (machine.DoctorOptions, ()),
         "bench": (machine.BenchOptions, ()),
         "fetch": (machine.FetchOptions, ()),
+        "claim": (claims.ClaimOptions, (*all_claims(),)),
         "exercises": (book.ExercisesOptions, ()),
         "start": (book.StartOptions, ()),
         "grade": (book.GradeOptions, ()),

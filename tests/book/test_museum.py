@@ -1,4 +1,4 @@
-"""Chapter 10 has an exhibit for every entry of the catalogue, and what it says is caught is caught.
+"""Chapter 11 has an exhibit for every entry of the catalogue, and what it says is caught is caught.
 
 An exhibit is a heading `### id`, which is its anchor, and, in the code that follows, a label: the
 id on a line of its own and below it lines like `  test       name`, printed when the cell ran.
@@ -19,7 +19,7 @@ from planted import MISTAKES, counting, distances, wiring  # noqa: F401  (all fi
 from kdlib.exercises import exercises, misconceptions
 
 TESTS = Path(__file__).parents[1]
-MUSEUM = Chapter(CHAPTERS / "10_the_bug_museum.py")
+MUSEUM = Chapter(CHAPTERS / "11_the_bug_museum.py")
 LABEL = re.compile(r"^([a-z][a-z0-9-]*)\n((?:  \S.*\n(?: {13}.*\n)*)+)", re.MULTILINE)
 FACT = re.compile(r"^  (\S.{9}) ((?:.*\n(?: {13}.*\n)*))", re.MULTILINE)
 

@@ -204,7 +204,7 @@ def test_a_wrong_verdict_leads_on():
     ]  # fmt: skip
     assert [link["href"] for link in box.select("a")] == [
         "01_teacher_and_student.ipynb",
-        "10_the_bug_museum.ipynb#temperature-inverted",
+        "11_the_bug_museum.ipynb#temperature-inverted",
     ]
     for text in (repr(verdict), shown(verdict)):
         assert 'exercise("soften").hint()' in text and "temperature-inverted" in text
@@ -216,7 +216,7 @@ def test_a_wrong_verdict_leads_on():
 def test_every_mistake_leads_to_chapters_and_headings_that_are_there(id):
     links = BeautifulSoup(reading(misconceptions()[id]).html, "html.parser").select("a")
     places = [link["href"].partition("#") for link in links]
-    assert places[-1] == ("10_the_bug_museum.ipynb", "#", id)
+    assert places[-1] == ("11_the_bug_museum.ipynb", "#", id)
     for notebook, _, heading in places:
         source = (CHAPTERS / notebook).with_suffix(".py").read_text("utf-8")
         assert not heading or f'<a id="{heading}"></a>' in source

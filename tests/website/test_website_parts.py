@@ -82,7 +82,7 @@ def test_a_verdict_leads_to_pages_and_not_to_notebooks():
     links = BeautifulSoup(outputs[0].data["text/html"], "html.parser").select("a")
     assert [link["href"] for link in links] == [
         "01_teacher_and_student.html",
-        "10_the_bug_museum.html#temperature-inverted",
+        "11_the_bug_museum.html#temperature-inverted",
     ]
     assert outputs[0].data["text/plain"] == repr(shown) and "ipynb" in outputs[1].text
 

@@ -24,7 +24,9 @@ from kdlib.exercises.kinds.functions import code
     ),
     explanation=(
         "Within the noise the data do not decide, so reasons do: a smaller lambda copies less of "
-        "the teacher's errors. Write the rule down before looking at the scores."
+        "the teacher's errors. (Breiman's rule of one standard error leans the other way: the "
+        "simplest model is here the largest lambda.) Write the rule down before looking at the "
+        "scores."
     ),
 )
 def choose_lambda(lambdas, losses):

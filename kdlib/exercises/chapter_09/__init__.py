@@ -1,1 +1,1 @@
-"""Exercises of chapter 9: on-policy training, weak teachers, soft prompts (Q28, Q29)."""
+"""Exercises of chapter 9: texts that the student writes itself."""

@@ -1,1 +1,1 @@
-"""Exercises of chapter 10, the bug museum: each shows code with bugs and asks for sound code."""
+"""Exercises of chapter 10: a weak teacher and a strong student (Q28)."""

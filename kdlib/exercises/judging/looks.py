@@ -15,7 +15,7 @@ from kdlib.exercises.catalogue import Misconception
 CODE = re.compile(r"(```.*?```|`[^`\n]*`|\$[^$\n]*\$)", re.DOTALL)
 PRODUCT = re.compile(r"(?<=[\w)\]])\*(?=[\w(\[])")
 AS_WRITTEN = "mathjax_ignore"  # a class: two dollars in an answer are no formula
-MUSEUM = "10_the_bug_museum"  # it has an exhibit of every mistake, under the mistake's id
+MUSEUM = "11_the_bug_museum"  # it has an exhibit of every mistake, under the mistake's id
 FRAME = (
     "border:1px solid var(--jp-border-color1,#8c8c8c);border-radius:3px;margin:.4em 0;"
     "max-width:50em;overflow-wrap:anywhere;"

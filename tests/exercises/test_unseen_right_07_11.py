@@ -1,4 +1,4 @@
-"""Unusual right answers of chapters 7 to 10: other libraries, loops, other types. All must pass."""
+"""Unusual right answers of chapters 7 to 11: other libraries, loops, other types. All must pass."""
 
 import copy
 import os

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # 10. The bug museum
+# # 11. The bug museum
 #
 # None of the bugs in this house raises an error. Each one trains, logs a loss
 # and hands over a student. Many of them were found in public code, by readers
@@ -46,7 +46,7 @@ from kdlib.sequences.sums import sequence_mean, sequence_sum
 from kdlib.toys.worlds import World, label_noise, random_world
 
 # %% [markdown]
-# ## 10.1 How to read an exhibit
+# ## 11.1 How to read an exhibit
 #
 # Every mistake of the book's catalogue has an exhibit, under the id that the
 # exercises use when they name it. So a verdict that says `padding-counted`
@@ -152,7 +152,7 @@ for id in sorted(misconceptions()):
 print(len(misconceptions()), "exhibits")
 
 # %% [markdown]
-# ## 10.2 Sums and means
+# ## 11.2 Sums and means
 #
 # A wrong divisor changes no sign and no direction, only the size of the loss,
 # and a size is easily explained away: "distillation needs a large weight".
@@ -445,7 +445,7 @@ exhibit(
 # rare look alike. Both results are plausible tables.
 
 # %% [markdown]
-# ## 10.3 Directions and signs
+# ## 11.3 Directions and signs
 
 # %% [markdown]
 # <a id="kl-reversed"></a>
@@ -784,7 +784,7 @@ def bug_two_directions(teacher_logits, student_logits):
 exercise("bug-two-directions").check(bug_two_directions)
 
 # %% [markdown]
-# ## 10.4 Temperature and softmax
+# ## 11.4 Temperature and softmax
 #
 # At T = 1 every line of this room is right. That is why these bugs live long:
 # they are written, tested at T = 1, and met months later by someone who turns
@@ -972,7 +972,7 @@ exhibit(
 # broken line does not.
 
 # %% [markdown]
-# ## 10.5 Positions and masks
+# ## 11.5 Positions and masks
 
 # %% [markdown]
 # <a id="padding-counted"></a>
@@ -1212,7 +1212,7 @@ def bug_next_word_loss(logits, tokens, mask, stop):
 exercise("bug-next-word-loss").check(bug_next_word_loss)
 
 # %% [markdown]
-# ## 10.6 Who writes the text
+# ## 11.6 Who writes the text
 #
 # Prefixes come from somewhere. Their author is no argument of any loss
 # function, so no review of the loss finds these bugs (chapter 9).
@@ -1314,7 +1314,7 @@ exhibit(
 # the mean, and no number of repetitions makes it so.
 
 # %% [markdown]
-# ## 10.7 The teacher
+# ## 11.7 The teacher
 #
 # Here the exhibits are modules: dropout, tied weights, a small Llama.
 
@@ -1739,7 +1739,7 @@ answer = ...  # one letter of a, b, c, d, e, f
 exercise("bug-behind-the-symptom").check(answer)
 
 # %% [markdown]
-# ## 10.8 Targets, vocabularies and truncation
+# ## 11.8 Targets, vocabularies and truncation
 #
 # A teacher's answer is large, so people shorten it, cache it and cut it to
 # shape. What is left still looks like a distribution.
@@ -2029,7 +2029,7 @@ def bug_soft_targets(teacher_logits, student_logits):
 exercise("bug-soft-targets").check(bug_soft_targets)
 
 # %% [markdown]
-# ## 10.9 Numerics
+# ## 11.9 Numerics
 #
 # Correct formulas, wrong numbers. Chapter 4 has the long version.
 
@@ -2206,7 +2206,7 @@ def bug_small_kl(teacher_logits, student_logits):
 exercise("bug-small-kl").check(bug_small_kl)
 
 # %% [markdown]
-# ## 10.10 Units and budgets
+# ## 11.10 Units and budgets
 #
 # What is compared must be of one kind. Most of this room fits on the back of
 # an envelope, which is where the mistakes are made.
@@ -2341,7 +2341,7 @@ exhibit(
 # same operations is fair to the budget. Show both, and say which is which.
 
 # %% [markdown]
-# ## 10.11 Judgement
+# ## 11.11 Judgement
 #
 # The last room has no broken line of code. What is broken is a sentence about
 # a result. `belief` is what the sentence predicts, `found` what happens in the
@@ -2632,10 +2632,51 @@ exhibit(
 
 # %% [markdown]
 # Errors at random are outvoted; errors that the teacher makes every time are
-# not. Which of the two a weak teacher makes is the question of chapter 9.
+# not. Which of the two a weak teacher makes is the question of chapter 10.
+#
+# **A cabinet of confidence**, for its loss. The weak model says (0.3, 0.7),
+# the strong one (0.6, 0.4), and half of the loss is to be the strong one's own
+# opinion. Where does the strong model's first probability come to rest?
+#
+# <a id="favourite-of-the-teacher"></a>
+# ### favourite-of-the-teacher
+# The hard target is the weak model's argmax.
+#
+# <a id="own-opinion-kept-soft"></a>
+# ### own-opinion-kept-soft
+# The student's target is its own distribution, not made hard.
+
+# %%
+def confident(opinion, steps=400):
+    """A student of two words, half of whose loss is an opinion."""
+    weak = torch.tensor([0.3, 0.7])
+    z = torch.tensor([0.6, 0.4]).log().requires_grad_()
+    optimizer = torch.optim.Adam([z], lr=0.05)
+    for _ in range(steps):
+        own = opinion(weak, z.detach().softmax(-1))
+        loss = F.cross_entropy(z, 0.5 * weak + 0.5 * own)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return f"{z.softmax(-1)[0]:.2f}"
+
+
+def hard(p):
+    return F.one_hot(p.argmax(), 2).float()
+
+# %%
+trusting = confident(lambda weak, own: hard(own))
+exhibit(
+    "favourite-of-the-teacher", "exercise confidence-loss",
+    broken=confident(lambda weak, own: hard(weak)), right=trusting,
+)
+exhibit(
+    "own-opinion-kept-soft", "exercise confidence-loss",
+    broken=confident(lambda weak, own: own), right=trusting,
+)
 
 # %% [markdown]
-# ## 10.12 A checklist for your own code
+# ## 11.12 A checklist for your own code
 #
 # Most of these bugs cannot be seen in a training curve, and most of them are
 # caught by a test of a few lines that never trains anything. Here are eight.
@@ -2813,7 +2854,7 @@ print("all of the catalogue:", LABELS.keys() == misconceptions().keys())
 # %%
 from kdlib.exercises import print_progress
 
-print_progress(10)
+print_progress(11)
 
 # %% [markdown]
 # ## Summary

@@ -1,0 +1,142 @@
+"""Additions with their working, whose answers a program checks: the text of the recipe `sums`.
+
+Tokens are bytes. A block is one problem between two ends. The teacher (a third of a million
+parameters) is trained on all training problems, a student (seventy thousand) on a few of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn, nats
+from kdlib.data.blocks import Blocks
+from kdlib.data.sums import is_right, question, sums
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.reports.prefixes import divergences
+from kdlib.sequences.on_policy import sample_batch
+from kdlib.teachers.live import PrecomputedTargets
+
+END, VOCABULARY = 256, 257
+TEACHER = ModelSize(width=96, layers=3, heads=4)
+STUDENT = ModelSize(width=48, layers=2, heads=2)
+TEACHER_STEPS, TEACHER_BATCH, TEACHER_RATE = 1500, 64, 3e-3
+QUICK_TEACHER = 20  # steps
+BATCH = 32
+RATES = (0.00125, 0.0025, 0.005)
+VALIDATION, TEST = 300, 500  # problems
+PROMPT = 9  # tokens: an end and the question
+SETTINGS: dict[str, Any] = {
+    "teacher": [96, 3, 4], "student": [48, 2, 2], "teacher's steps": TEACHER_STEPS,
+    "teacher's batch": TEACHER_BATCH, "teacher's rate": TEACHER_RATE, "batch": BATCH,
+    "rates": list(RATES), "validation": VALIDATION, "test": TEST,
+}  # fmt: skip
+MEASURES = {
+    "validation": "cross-entropy on the validation problems, nats per token",
+    "right": "share of the test problems that are solved, likeliest token by token",
+    "loss": "cross-entropy on the test problems, nats per token",
+    "own reverse KL": "KL(Q‖P) on what the student writes after a question, nats per token",
+}
+
+
+@functools.cache
+def problems() -> list[str]:
+    """All problems in an order of their own: validation, test, then training."""
+    texts = [document.text for document in sums()]
+    random.Random(1).shuffle(texts)
+    return texts
+
+
+def validation() -> Blocks:
+    """Problems for tuning."""
+    return _blocks(tuple(problems()[:VALIDATION]))
+
+
+def test() -> list[str]:
+    """Problems of the exam."""
+    return problems()[VALIDATION : VALIDATION + TEST]
+
+
+@functools.cache
+def lesson(count: int | None) -> Blocks:
+    """So many training problems; None: all."""
+    training = problems()[VALIDATION + TEST :]
+    return _blocks(tuple(training[:count]))
+
+
+@functools.cache
+def teacher(quick: bool) -> nn.Module:
+    """Trained on all training problems; in a quick form hardly."""
+    steps = QUICK_TEACHER if quick else TEACHER_STEPS
+    course = Lesson(lesson(None), steps, TEACHER_BATCH, FROM_TEXT)
+    with torch.enable_grad():  # it may be an exam, without gradients, that asks for it first
+        return freeze(learn(_model(TEACHER, seed=0), course, TEACHER_RATE, seed=0))
+
+
+@functools.cache
+def exact(count: int, quick: bool) -> PrecomputedTargets:
+    """The teacher's whole distributions at every position of a lesson."""
+    return PrecomputedTargets(teacher(quick), lesson(count))
+
+
+def new_student(seed: int) -> nn.Module:
+    """A student before its first step."""
+    return _model(STUDENT, seed)
+
+
+def exam(student: nn.Module, seed: int, quick: bool) -> dict[str, float]:
+    """The `MEASURES` of a student."""
+    blocks = _blocks(tuple(test()))
+    return {
+        "validation": nats(student, validation()),
+        "right": share_right(student),
+        "loss": nats(student, blocks),
+        "own reverse KL": _own_kl(student, blocks.ids, seed, quick),
+    }
+
+
+@torch.no_grad()
+def share_right(model: Any) -> float:
+    """Of the test problems that a model solves, taking the likeliest token each time."""
+    ids = _blocks(tuple(test())).ids
+    longest = ids.shape[1]
+    texts = ids[:, :PROMPT]
+    while texts.shape[1] < longest:  # short, so that a cache of keys would save little
+        texts = torch.cat([texts, model(input_ids=texts).logits[:, -1:].argmax(-1)], dim=1)
+    return sum(is_right(_text(row)) for row in texts.tolist()) / len(texts)
+
+
+@torch.no_grad()
+def _own_kl(student: nn.Module, ids: Tensor, seed: int, quick: bool) -> float:
+    draws = torch.Generator().manual_seed(seed)
+    new = ids.shape[1] - PROMPT
+    written = sample_batch(student, ids[:, :PROMPT], new, eos_id=None, generator=draws).ids
+    log_p, log_q = (_said(model, written) for model in (teacher(quick), student))
+    return divergences(log_p, log_q, len(written)).means()["reverse_kl"]
+
+
+def _said(model: Any, ids: Tensor) -> Tensor:
+    logits = model.eval()(input_ids=ids).logits[:, PROMPT - 1 : -1]
+    log_probs: Tensor = logits.log_softmax(-1).flatten(0, 1)
+    return log_probs
+
+
+def _model(size: ModelSize, seed: int) -> nn.Module:
+    return new_model(size, VOCABULARY, 64, seed)
+
+
+def _text(ids: list[int]) -> str:
+    """The problem between two ends; what is no byte of a text is dropped."""
+    return bytes(each for each in ids if each != END).decode("ascii", errors="replace")
+
+
+@functools.cache
+def _blocks(texts: tuple[str, ...]) -> Blocks:
+    ids = torch.tensor([[END, *text.encode(), END] for text in texts])
+    assert len(question(texts[0])) + 1 == PROMPT
+    return Blocks(ids, torch.ones_like(ids), sum(map(len, texts)))

@@ -1,0 +1,161 @@
+"""Real text: the lesson, the student and the exam of chapter 7, with the teacher that is shipped.
+
+The student (0.34 million parameters) reads some blocks of presidential messages that the teacher
+(7.36 million) has read, too. The exam is a piece of each test document, which neither has read.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from kdlib.claims.grounds.learning import nats
+from kdlib.data.blocks import Blocks, make_blocks
+from kdlib.data.document import Document
+from kdlib.data.documents import load_splits
+from kdlib.data.shares import take_fraction, take_pieces
+from kdlib.machine.devices import make_accelerator
+from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
+from kdlib.models.from_scratch import ModelSize, new_model
+from kdlib.models.frozen import freeze
+from kdlib.reports.prefixes import divergences, writing
+from kdlib.reports.scores import score_models
+from kdlib.reports.summary import summarise_scores
+from kdlib.sequences.on_policy import sample_batch
+from kdlib.teachers.live import PrecomputedTargets
+
+BLOCK = 128
+BATCH = 4
+WIDTH, LAYERS, HEADS = 64, 2, 2
+TENTH = 0.1  # of the training documents: a lesson is spread over these
+VALIDATION_BLOCKS = 24
+EXAM = 0.03  # of each test document
+BEGINNINGS, PROMPT, NEW = 48, 16, 64  # of the test text that models go on from; tokens
+RATES = (0.006, 0.012, 0.024)
+SETTINGS: dict[str, Any] = {
+    "block": BLOCK, "batch": BATCH, "width": WIDTH, "layers": LAYERS, "heads": HEADS,
+    "documents": TENTH, "validation blocks": VALIDATION_BLOCKS, "exam": EXAM,
+    "rates": list(RATES),
+}  # fmt: skip
+MEASURES = {
+    "validation": "cross-entropy on the validation text, nats per token",
+    "loss": "cross-entropy on the test text, nats per token",
+    "forward KL": "KL(P‖Q) from the teacher on the test text, nats per token",
+    "agreement": "share of the test tokens where teacher and student find the same one likeliest",
+    "calibration": "expected calibration error on the test text",
+}
+
+
+class Text(NamedTuple):
+    """The texts of a split."""
+
+    training: Blocks
+    validation: Blocks
+    test: Blocks
+
+
+@functools.cache
+def text() -> Text:
+    """A tenth of the training documents, a few blocks of validation, a piece of each test document."""
+    splits = load_splits("sotu")
+    return Text(
+        _blocks(take_fraction(splits.training, TENTH)),
+        _evenly(_blocks(splits.validation), VALIDATION_BLOCKS),
+        _blocks(take_pieces(splits.test, EXAM)),
+    )
+
+
+@functools.cache
+def lesson(blocks: int) -> Blocks:
+    """So many blocks, evenly spaced over the tenth."""
+    return _evenly(text().training, blocks)
+
+
+@functools.cache
+def teacher() -> nn.Module:
+    """The shipped one, frozen."""
+    return freeze(load_model(POCKET_TEACHER))
+
+
+@functools.cache
+def exact(blocks: int) -> PrecomputedTargets:
+    """The teacher's whole distributions at every position of a lesson."""
+    return PrecomputedTargets(teacher(), lesson(blocks))
+
+
+def new_student(seed: int, width: int = WIDTH) -> nn.Module:
+    """A student before its first step."""
+    size = ModelSize(width, layers=LAYERS, heads=HEADS, initial_std=0.09)
+    return new_model(size, len(_tokenizer()), 2 * BLOCK, seed)
+
+
+def exam(student: nn.Module) -> dict[str, float]:
+    """The `MEASURES` of a student."""
+    test = text().test
+    scores = score_models(
+        {"teacher": teacher(), "student": student}, "teacher", test, make_accelerator("cpu", "fp32")
+    )
+    summary = summarise_scores(scores["student"], test.predicted_tokens, test.bytes, False)
+    return {
+        "validation": nats(student, text().validation),
+        "loss": summary["cross_entropy"],
+        "forward KL": summary["forward_kl"],
+        "agreement": summary["top1_agreement"],
+        "calibration": summary["ece"],
+    }
+
+
+@torch.no_grad()
+def far_from_teacher(student: nn.Module, writer: nn.Module, seed: int) -> dict[str, float]:
+    """How far a student is from its teacher on what a model writes.
+
+    Args:
+        student: who is compared.
+        writer: who goes on from the beginnings of the test text, at temperature 1.
+        seed: of its draws.
+
+    Returns:
+        "forward KL" and "reverse KL", nats per token written; "teacher's entropy" there; and how
+        the writer writes (see `kdlib.reports.prefixes`), "repeated" and "distinct".
+    """
+    whole = text().test
+    beginnings = whole.ids[whole.mask.bool().all(1)][:BEGINNINGS, :PROMPT]
+    draws = torch.Generator().manual_seed(seed)
+    texts = sample_batch(writer, beginnings, NEW, eos_id=None, generator=draws).ids
+    log_p, log_q = (_said(model, texts) for model in (teacher(), student))
+    means = divergences(log_p, log_q, len(texts)).means()
+    style = writing(log_q, texts[:, PROMPT:])
+    return {
+        "forward KL": means["forward_kl"],
+        "reverse KL": means["reverse_kl"],
+        "teacher's entropy": float(-(log_p.exp() * log_p).sum(-1).mean()),
+        "repeated": style["repeated"],
+        "distinct": style["distinct"],
+    }
+
+
+def _said(model: Any, texts: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities (N, V) at the tokens that were written."""
+    logits = model.eval()(input_ids=texts).logits[:, PROMPT - 1 : -1]
+    log_probs: torch.Tensor = logits.log_softmax(-1).flatten(0, 1)
+    return log_probs
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    return load_tokenizer(POCKET_TEACHER)
+
+
+def _blocks(documents: list[Document]) -> Blocks:
+    tokenizer = _tokenizer()
+    return make_blocks(documents, tokenizer.backend_tokenizer, BLOCK, tokenizer.eos_token_id)
+
+
+def _evenly(blocks: Blocks, count: int) -> Blocks:
+    some = torch.linspace(0, len(blocks) - 1, count).long()
+    ids, mask = blocks.ids[some], blocks.mask[some]
+    texts = _tokenizer().batch_decode(ids[:, 1:], skip_special_tokens=True)
+    return Blocks(ids, mask, sum(len(each.encode()) for each in texts))
