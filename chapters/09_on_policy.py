@@ -183,7 +183,7 @@ table({
 }, ".2f", corner="mean of ten")
 
 # %% [markdown]
-# Five times as much. Where does it come from? The student slips into the mist.
+# Far more. Where does it come from? The student slips into the mist.
 # There it has seen next to nothing, knows no way back, and wanders: from place
 # to place, all of them unknown. The last row is a student with the same
 # unsteady hand and the guide's table. It slips as often and is back on the
@@ -615,8 +615,8 @@ exercise("samples-decide-the-direction").check(answer)
 # (Williams 1992), and the form in which on-policy distillation was taken up
 # again in 2025, as a reward for each token. `kdlib` calls it `single_sample`.
 #
-# **Predict**: the average is right. How many draws does it take until one
-# estimate of the gradient is off by less than half of its length?
+# **Predict**: the average is right. How many draws does it take until an
+# estimate is off by less than the length of the gradient itself?
 
 # %%
 log_p = story[3]
@@ -664,10 +664,9 @@ table({f"{many} drawn words": {"relative error": error}
 # ## 9.6 A student of real text
 #
 # Now chapter 7's student. It reads 96 blocks with the teacher's distributions;
-# half of each block it may write itself, beginning with the block's first 16
-# tokens. Two rivals only read: one for as many steps, that is for as many
-# teacher outputs or more; the other for as many *operations*, the writing
-# counted.
+# every second one it writes itself, from the block's first 16 tokens on. Two
+# rivals only read: one for as many steps, that is for as many teacher outputs
+# or more; the other for as many *operations*, the writing counted.
 #
 # Five trainings of each, with learning rates tuned alike, take a while. So
 # they are **recorded**: `kdlib claim own-texts` runs them, its record comes
@@ -732,8 +731,8 @@ table({
 # It does not. The student that writes is behind on the test text and behind on
 # its own words, and it is behind the reader of as many steps as well, which
 # was cheaper. It has not collapsed either: it repeats nothing. A lesson of 96
-# steps is short, and in most of it the student writes like a beginner; half of
-# the teacher's answers are spent on such texts. That is a reason, not a
+# steps is short, and in most of it the student writes like a beginner; the
+# teacher's answers are spent on such texts. That is a reason, not a
 # measurement. What is measured is the verdict, *opposite*, on this claim:
 
 # %%
@@ -757,8 +756,8 @@ print(f"problems: {PROBLEMS:,} in all,",
       claim("own-answers").settings["problems"], "for a student")
 
 # %% [markdown]
-# A teacher is trained on nearly all of 20,000 such problems. Students of a
-# fifth of its size learn from 400, in four ways: alone, from the working; with
+# A teacher is trained on nearly all of 20,000 such problems. Students that are
+# much smaller learn from 400, in four ways: alone, from the working; with
 # the teacher's distributions at each character of the given working; the same
 # for as many operations as the next one; and with every second working written
 # by the student itself. An error in a carry leads to a place where no given
@@ -816,8 +815,9 @@ print("Verdict:", answers["verdict"])
 
 # %% [markdown]
 # It is a verdict on students that begin with nothing, on few problems, and on
-# this budget; the learning rate of each arm was chosen with a single further
-# training. Where on-policy training is reported to pay, students have been
+# this budget. The learning rate of each arm was chosen by three further
+# trainings, on which the writer did better than on the five: so large is the
+# say of the seed. Where on-policy training is reported to pay, students have been
 # trained before, and what they write is nearly right. `kdlib distill sums` is
 # the same task as a job, with all its rivals, for your own settings.
 

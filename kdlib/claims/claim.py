@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from kdlib.claims.rules import Interval, Numbers, Rule, Verdict
 
@@ -101,5 +101,4 @@ class Claim:
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
     """One verdict of several: theirs if they agree."""
-    first: Literal["reproduced", "opposite", "undecided"] = verdicts[0]
-    return first if set(verdicts) == {first} else "undecided"
+    return verdicts[0] if len(set(verdicts)) == 1 else "undecided"

@@ -38,6 +38,40 @@ def test_9_1_a_teacher_that_stumbles(slip):
 
 @headline(
     9,
+    "Exposure bias is the loss per word on the student's own prefixes less the loss on the "
+    "teacher's: measure it before you pay for a cure.",
+)
+def test_9_2_the_bias_tells_what_there_is_to_gain():
+    """Rival: the gain is a matter of the student, and the bias measured before says nothing of it."""
+    found = []
+    for lost, slip in ((0.0, 0.0), (0.0, 0.02), (0.0, 0.1), (0.01, 0.02), (0.05, 0.02)):
+        guide = walks(lost=lost)
+        reads, writes = (trained(guide, share=share, slip=slip) for share in (0.0, 1.0))
+        gain = per_word(guide, reads, reads) - per_word(guide, writes, writes)
+        found.append((bias(guide, reads).mean().item(), gain.mean().item()))
+    assert [gain for _, gain in sorted(found)] == sorted(gain for _, gain in found)
+
+
+@headline(9, "Words are counted after sampling, up to and with the end of a text.")
+def test_9_3_places_reward_brevity():
+    """Rival: one may as well divide by the places of the batch."""
+    story = story_world().smoothed(0.01).log_rows()
+    good = story_world().smoothed(0.05).log_rows()
+    brief = good.clone()
+    brief[:, 0] += 2  # the full stop comes sooner
+    brief = brief.log_softmax(-1)
+    losses = {}
+    for name, q in (("good", good), ("brief", brief)):
+        met = visits(q, 40)
+        total = (met * forward_kl(story, q)).sum()
+        losses[name] = (total / met.sum(), total / 40)
+    assert losses["brief"][0] > 2 * losses["good"][0]
+    ratio = (losses["brief"][1] / losses["good"][1]) / (losses["brief"][0] / losses["good"][0])
+    assert ratio < 0.9  # by places, the brief student looks better than it is
+
+
+@headline(
+    9,
     "Where there is no exposure bias the writing gains nothing; neither an unsteady student nor a "
     "small one is enough for it.",
 )
