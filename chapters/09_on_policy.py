@@ -34,6 +34,7 @@
 
 # %%
 import torch
+import torch.nn.functional as F
 
 from kdlib.claims.registry import claim
 from kdlib.claims.record import shipped

@@ -162,6 +162,7 @@ ALONE = {
     "doctor": (),
     "bench": ("loss", "--size", "small"),
     "exercises": (),
+    "claim": (),
     "recipe": ("tiny",),
     "completion": ("bash",),
     "fetch": ("--help",),  # the rest of it is the network's
