@@ -700,7 +700,8 @@ table({
 # teacher less sure of what comes next than the teacher's own words do (the
 # last row). A flat distribution is easier to match than a peaked one, so
 # "nearer on its own words" is no merit either. It says that there is nothing
-# to repair.
+# to repair *in this student*. One that has come much closer to its teacher can
+# have a little of the bias: the best of the README's has.
 #
 # **Predict**: does the writing pay all the same?
 
@@ -835,23 +836,10 @@ print("Verdict:", answers["verdict"])
 # of section 9.5; the divergence is `--objective.divergence`. For `pocket` the
 # writing did not pay either; the README has the numbers.
 #
-# **Predict**: which of these settings changes what the exact loss of a
-# *given* text is?
-
-# %%
-from kdlib.losses.alignment import next_token
-
-logits = torch.randn(1, 6, 9, generator=torch.Generator().manual_seed(0))
-ids = torch.tensor([[1, 5, 2, 7, 7, 3]])
-_, labels, counted = next_token(logits, ids)
-print("tokens of a text:", ids.numel(), " predicted:", int(counted.sum()))
-print("its loss names no author: share, temperature of sampling, prompt",
-      "and refresh choose texts, and nothing else")
-
-# %% [markdown]
-# None: they choose which texts are read. Only the divergence, the loss's own
-# temperature and the estimator say what happens there. That is why any of
-# them can be combined with any other, and why a result should name them all.
+# The settings under `on-policy` choose which texts are read. Only the
+# divergence, the temperature of the objective and the estimator say what
+# happens there. So each of them can be combined with any other, and a result
+# should name them all.
 
 # %%
 exercise("did-the-writing-pay")

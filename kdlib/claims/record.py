@@ -9,7 +9,6 @@ from typing import Any
 
 from kdlib.claims.claim import Claim
 from kdlib.claims.rules import Numbers
-from kdlib.errors import UserError
 from kdlib.files import write_atomically
 
 LIBRARIES = ("torch", "transformers", "numpy")
@@ -20,20 +19,6 @@ def shipped(name: str) -> dict[str, Any] | None:
     """The record that comes with the package, or None."""
     file = resources.files("kdlib.claims") / "records" / f"{name}.json"
     return json.loads(file.read_text("utf-8")) if file.is_file() else None
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """A record from a file.
-
-    Raises:
-        UserError: if it is none.
-    """
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        assert {"claim", "numbers", "verdict"} <= set(record)
-    except (OSError, ValueError, AssertionError, TypeError):
-        raise UserError(f"{path}: not the record of a claim; delete it and run again") from None
-    return dict(record)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

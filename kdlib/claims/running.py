@@ -10,6 +10,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -124,7 +125,9 @@ class Notes:
     def _read(self) -> None:
         try:
             kept = json.loads(self.path.read_text("utf-8"))
-            settings, self.done = kept["settings"], kept["done"]
+            settings, self.done = kept["settings"], dict(kept["done"])
+            if any(not {"numbers", "seconds"} <= set(each) for each in self.done.values()):
+                raise ValueError("an entry without numbers")
         except (ValueError, KeyError, TypeError, OSError):
             raise UserError(f"{self.path}: no notes of a claim; delete it to begin anew") from None
         if settings != self.settings:
@@ -202,7 +205,7 @@ def in_processes() -> Iterator[Trainer]:
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
     # tqdm reads this when it is imported: bars of several processes would write over one another.
     with _environment(TQDM_DISABLE="1"):
-        pool = context.Pool(workers(), initializer=torch.set_num_threads, initargs=(1,))
+        pool = context.Pool(workers(), initializer=_begin)
     with pool:
         yield lambda trainings: pool.imap_unordered(_train, trainings)
         pool.close()
@@ -221,6 +224,12 @@ def _environment(**values: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _begin() -> None:
+    """In a new process. Ctrl-C reaches all processes of a terminal; the first one deals with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
 
 
 def _train(training: Training) -> tuple[Training, Found, float]:

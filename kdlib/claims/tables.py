@@ -17,11 +17,16 @@ UNTRIED = "not tried yet"
 
 def overview(claims: Mapping[str, Claim]) -> str:
     """Every claim with its verdict."""
-    records = {name: shipped(name) for name in claims}
-    verdicts = {name: record["verdict"] if record else UNTRIED for name, record in records.items()}
+    found = verdicts(claims)
     return "\n\n".join(
-        f"{name}: {verdicts[name]}\n{_wrapped(claim.sentence)}" for name, claim in claims.items()
+        f"{name}: {found[name]}\n{_wrapped(claim.sentence)}" for name, claim in claims.items()
     )
+
+
+def verdicts(claims: Mapping[str, Claim]) -> dict[str, str]:
+    """By name, what the shipped record says."""
+    records = {name: shipped(name) for name in claims}
+    return {name: record["verdict"] if record else UNTRIED for name, record in records.items()}
 
 
 def plan(claim: Claim) -> str:

@@ -76,7 +76,18 @@ def test_notes_of_other_settings_are_refused(tmp_path, trained):
         running.run_claim(changed(settings={"pairs": [1, 3]}), notes, "")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"settings": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"settings": 1}',
+        "\x00",
+        '{"settings": {}, "done": {"x": {}}}',
+        '{"settings": {}, "done": [1]}',
+    ],
+)
 def test_what_is_no_notes_is_refused(tmp_path, content):
     notes = tmp_path / "notes.json"
     notes.write_text(content)

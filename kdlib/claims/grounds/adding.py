@@ -11,15 +11,14 @@ import random
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn, nats
+from kdlib.claims.grounds.writing import on_words_of
 from kdlib.data.blocks import Blocks
 from kdlib.data.sums import is_right, question, sums
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.reports.prefixes import divergences
-from kdlib.sequences.on_policy import sample_batch
 from kdlib.teachers.live import PrecomputedTargets
 
 END, VOCABULARY = 256, 257
@@ -30,7 +29,7 @@ QUICK_TEACHER = 20  # steps
 BATCH = 32
 RATES = (0.00125, 0.0025, 0.005)
 VALIDATION, TEST = 300, 500  # problems
-PROMPT = 9  # tokens: an end and the question
+PROMPT, NEW = 9, 14  # tokens: an end and the question; the working and an end
 SETTINGS: dict[str, Any] = {
     "teacher": [96, 3, 4], "student": [48, 2, 2], "teacher's steps": TEACHER_STEPS,
     "teacher's batch": TEACHER_BATCH, "teacher's rate": TEACHER_RATE, "batch": BATCH,
@@ -74,8 +73,7 @@ def teacher(quick: bool) -> nn.Module:
     """Trained on all training problems; in a quick form hardly."""
     steps = QUICK_TEACHER if quick else TEACHER_STEPS
     course = Lesson(lesson(None), steps, TEACHER_BATCH, FROM_TEXT)
-    with torch.enable_grad():  # it may be an exam, without gradients, that asks for it first
-        return freeze(learn(_model(TEACHER, seed=0), course, TEACHER_RATE, seed=0))
+    return freeze(learn(_model(TEACHER, seed=0), course, TEACHER_RATE, seed=0))
 
 
 @functools.cache
@@ -92,11 +90,12 @@ def new_student(seed: int) -> nn.Module:
 def exam(student: nn.Module, seed: int, quick: bool) -> dict[str, float]:
     """The `MEASURES` of a student."""
     blocks = _blocks(tuple(test()))
+    own = on_words_of(student, student, teacher(quick), blocks.ids[:, :PROMPT], NEW, seed)
     return {
         "validation": nats(student, validation()),
         "right": share_right(student),
         "loss": nats(student, blocks),
-        "own reverse KL": _own_kl(student, blocks.ids, seed, quick),
+        "own reverse KL": own.reverse_kl,
     }
 
 
@@ -111,21 +110,6 @@ def share_right(model: Any) -> float:
     return sum(is_right(_text(row)) for row in texts.tolist()) / len(texts)
 
 
-@torch.no_grad()
-def _own_kl(student: nn.Module, ids: Tensor, seed: int, quick: bool) -> float:
-    draws = torch.Generator().manual_seed(seed)
-    new = ids.shape[1] - PROMPT
-    written = sample_batch(student, ids[:, :PROMPT], new, eos_id=None, generator=draws).ids
-    log_p, log_q = (_said(model, written) for model in (teacher(quick), student))
-    return divergences(log_p, log_q, len(written)).means()["reverse_kl"]
-
-
-def _said(model: Any, ids: Tensor) -> Tensor:
-    logits = model.eval()(input_ids=ids).logits[:, PROMPT - 1 : -1]
-    log_probs: Tensor = logits.log_softmax(-1).flatten(0, 1)
-    return log_probs
-
-
 def _model(size: ModelSize, seed: int) -> nn.Module:
     return new_model(size, VOCABULARY, 64, seed)
 
@@ -138,5 +122,5 @@ def _text(ids: list[int]) -> str:
 @functools.cache
 def _blocks(texts: tuple[str, ...]) -> Blocks:
     ids = torch.tensor([[END, *text.encode(), END] for text in texts])
-    assert len(question(texts[0])) + 1 == PROMPT
+    assert (len(question(texts[0])) + 1, ids.shape[1]) == (PROMPT, PROMPT + NEW)
     return Blocks(ids, torch.ones_like(ids), sum(map(len, texts)))

@@ -10,7 +10,7 @@ import functools
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kdlib.claims.grounds.learning import nats
 from kdlib.data.blocks import Blocks, make_blocks
@@ -21,10 +21,8 @@ from kdlib.machine.devices import make_accelerator
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
-from kdlib.reports.prefixes import divergences, writing
 from kdlib.reports.scores import score_models
 from kdlib.reports.summary import summarise_scores
-from kdlib.sequences.on_policy import sample_batch
 from kdlib.teachers.live import PrecomputedTargets
 
 BLOCK = 128
@@ -108,40 +106,10 @@ def exam(student: nn.Module) -> dict[str, float]:
     }
 
 
-@torch.no_grad()
-def far_from_teacher(student: nn.Module, writer: nn.Module, seed: int) -> dict[str, float]:
-    """How far a student is from its teacher on what a model writes.
-
-    Args:
-        student: who is compared.
-        writer: who goes on from the beginnings of the test text, at temperature 1.
-        seed: of its draws.
-
-    Returns:
-        "forward KL" and "reverse KL", nats per token written; "teacher's entropy" there; and how
-        the writer writes (see `kdlib.reports.prefixes`), "repeated" and "distinct".
-    """
-    whole = text().test
-    beginnings = whole.ids[whole.mask.bool().all(1)][:BEGINNINGS, :PROMPT]
-    draws = torch.Generator().manual_seed(seed)
-    texts = sample_batch(writer, beginnings, NEW, eos_id=None, generator=draws).ids
-    log_p, log_q = (_said(model, texts) for model in (teacher(), student))
-    means = divergences(log_p, log_q, len(texts)).means()
-    style = writing(log_q, texts[:, PROMPT:])
-    return {
-        "forward KL": means["forward_kl"],
-        "reverse KL": means["reverse_kl"],
-        "teacher's entropy": float(-(log_p.exp() * log_p).sum(-1).mean()),
-        "repeated": style["repeated"],
-        "distinct": style["distinct"],
-    }
-
-
-def _said(model: Any, texts: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities (N, V) at the tokens that were written."""
-    logits = model.eval()(input_ids=texts).logits[:, PROMPT - 1 : -1]
-    log_probs: torch.Tensor = logits.log_softmax(-1).flatten(0, 1)
-    return log_probs
+def beginnings() -> Tensor:
+    """The first `PROMPT` tokens (B, P) of some whole blocks of the test text."""
+    test = text().test
+    return test.ids[test.mask.bool().all(1)][:BEGINNINGS, :PROMPT]
 
 
 @functools.cache

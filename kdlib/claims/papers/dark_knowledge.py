@@ -48,15 +48,14 @@ class Changed(TeacherTargets):
         return mixed.scatter(-1, there, mixed.gather(-1, top)).scatter(-1, top, chance)
 
 
+def _targets(kind: str) -> TeacherTargets | None:
+    if kind == "text":
+        return None
+    return pocket.exact(BLOCKS) if kind == "teacher" else Changed(kind)
+
+
 def _train(kind: str, rate: float, seed: int, quick: bool) -> Mapping[str, float]:
-    targets: TeacherTargets | None = (
-        {
-            "teacher": pocket.exact(BLOCKS),
-            "text": None,
-        }.get(kind)
-        if kind in ("teacher", "text")
-        else Changed(kind)
-    )
+    targets = _targets(kind)
     objective = FROM_TEXT if targets is None else FROM_TEACHER
     steps = QUICK if quick else STEPS
     lesson = Lesson(pocket.lesson(BLOCKS), steps, pocket.BATCH, objective, targets)

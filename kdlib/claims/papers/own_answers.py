@@ -16,7 +16,7 @@ PROBLEMS, STEPS, SHARE = 400, 700, 0.5
 # A student learns to carry within its steps or not yet: one training would choose rates by chance.
 TUNING_SEEDS = (100, 101, 102)
 QUICK = 10
-WRITES = Rollouts(SHARE, adding.PROMPT, 23 - adding.PROMPT)
+WRITES = Rollouts(SHARE, adding.PROMPT, adding.NEW)
 
 
 def _lesson(kind: str, steps: int, quick: bool) -> Lesson:

