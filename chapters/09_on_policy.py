@@ -742,6 +742,14 @@ print(claim("own-texts").sentence)
 print("Verdict:", text["verdict"])
 
 # %% [markdown]
+# The verdict holds for students that begin with nothing. Give a student that
+# has read already the choice, to read its lesson again or to write half of it,
+# and the order may turn: it did, on the text and on own words, in the few
+# trainings in which this was tried. Then its texts are no beginner's any more,
+# and they are new, where the lesson is not. Which of the two it is has yet to
+# be told apart.
+
+# %% [markdown]
 # ## 9.7 A task whose answers are checked
 #
 # Free text has no right answer. So here is a task that has one: additions with
@@ -877,8 +885,8 @@ print_progress(9)
 # - The word that was drawn gives the gradient of the reverse KL on average,
 #   and one such word a noise of many times its length.
 # - On real text chapter 7's student has no exposure bias, and a student that
-#   writes half of its texts ends farther from its teacher than one that reads
-#   for as many operations, on its own words too.
+#   writes half of its texts from its first step on ends farther from its
+#   teacher than one that reads for as many operations, on its own words too.
 # - On additions, too, the reader of equal compute is ahead in every training;
 #   at equal steps the seed decides more than the author.
 #

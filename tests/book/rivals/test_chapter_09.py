@@ -201,8 +201,8 @@ def per_seed(name, measure, arm):
 @headline(
     9,
     "On real text chapter 7's student has no exposure bias, and a student that writes half of its "
-    "texts ends farther from its teacher than one that reads for as many operations, on its own "
-    "words too.",
+    "texts from its first step on ends farther from its teacher than one that reads for as many "
+    "operations, on its own words too.",
 )
 def test_9_6_the_writer_is_behind_in_every_training():
     """Rival: it is one seed, one direction, or the test text alone."""
