@@ -742,12 +742,12 @@ print(claim("own-texts").sentence)
 print("Verdict:", text["verdict"])
 
 # %% [markdown]
-# The verdict holds for students that begin with nothing. Give a student that
-# has read already the choice, to read its lesson again or to write half of it,
-# and the order may turn: it did, on the text and on own words, in the few
-# trainings in which this was tried. Then its texts are no beginner's any more,
-# and they are new, where the lesson is not. Which of the two it is has yet to
-# be told apart.
+# The verdict holds for students that begin with nothing. Let a student read
+# first, and then either read its lesson again or write part of it itself, and
+# the order may turn: it did, on the text and on own words, in the few
+# trainings in which this was tried. By then its texts are no beginner's any
+# more; and they are new, where the lesson is not. Which of these reasons counts
+# has yet to be found out.
 
 # %% [markdown]
 # ## 9.7 A task whose answers are checked
