@@ -137,19 +137,29 @@ def noisy_labels_by_matrix(p, rate):
     return p @ torch.full((words, words), rate / (words - 1)).fill_diagonal_(1 - rate)
 
 
-@unseen.right("noise-matrix")
-def noise_matrix_numpy(true, given, words):
+@unseen.right("student-under-noise")
+def student_under_noise_numpy(true, given, p, teacher, lambda_):
+    words = len(p)
     counts = np.zeros((words, words))
     np.add.at(counts, (np.asarray(true), np.asarray(given)), 1)
     empty = counts.sum(1) == 0
     counts[empty, empty] = 1
-    return counts / counts.sum(1, keepdims=True)
+    matrix = counts / counts.sum(1, keepdims=True)
+    alpha = lambda_ / (1 + lambda_)
+    return matrix, (1 - alpha) * (p.numpy() @ matrix) + alpha * teacher.numpy()
 
 
-@unseen.right("noise-rate")
-def noise_rate_concatenated(batches):
-    differ = [(checked != given)[mask.bool()] for checked, given, mask in batches]
-    return torch.cat(differ).double().mean()
+@unseen.right("first-step")
+def first_step_in_a_loop(checked, labels, teacher):
+    terms = [1 - teacher[i, y].item() / labels[i, y].item() for i, y in enumerate(checked.tolist())]
+    return sum(terms) / len(terms)
+
+
+@unseen.right("first-step")
+def first_step_by_backward_in_float32(checked, labels, teacher):
+    x = torch.zeros(1, requires_grad=True)
+    F.nll_loss(((labels + x * teacher) / (1 + x)).log(), checked).backward()
+    return x.grad.item()
 
 
 @unseen.right("best-lambda")

@@ -113,35 +113,67 @@ def noisy_labels_added(p, rate):
     return (1 - rate) * p + rate
 
 
-@unseen.wrong("noise-matrix", "repeated-index")
-def noise_matrix_indexed(true, given, words):
-    counts = torch.zeros(words, words)
+def counted(true, given, words):
+    counts = np.zeros((words, words))
+    np.add.at(counts, (true.numpy(), given.numpy()), 1)
+    return torch.tensor(counts)
+
+
+def at_the_place(matrix, p, teacher, lambda_):
+    """The pair that is asked for, from a matrix."""
+    return matrix, (p.double() @ matrix.double() + lambda_ * teacher) / (1 + lambda_)
+
+
+@unseen.wrong("student-under-noise", "repeated-index")
+def under_noise_indexed(true, given, *place):
+    counts = torch.zeros(len(place[0]), len(place[0]))
     counts[true, given] += 1
-    counts[counts.sum(1) == 0] = torch.eye(words)[counts.sum(1) == 0]
-    return counts / counts.sum(1, keepdim=True)
+    counts[counts.sum(1) == 0] = torch.eye(len(counts))[counts.sum(1) == 0]
+    return at_the_place(counts / counts.sum(1, keepdim=True), *place)
 
 
-@unseen.wrong("noise-matrix", "condition-turned-round")
-def noise_matrix_by_given(true, given, words):
-    rows = [torch.bincount(true[given == i], minlength=words) for i in range(words)]
-    return torch.stack([row / row.sum().clamp(min=1) for row in rows])
+@unseen.wrong("student-under-noise", "condition-turned-round")
+def under_noise_by_given(true, given, *place):
+    rows = [torch.bincount(true[given == i], minlength=len(place[0])) for i in range(len(place[0]))]
+    return at_the_place(torch.stack([row / row.sum().clamp(min=1) for row in rows]), *place)
 
 
-@unseen.wrong("noise-rate", "mean-of-means")
-def noise_rate_of_batches(batches):
-    return np.mean([float((c != g)[m.bool()].float().mean()) for c, g, m in batches])
+@unseen.wrong("student-under-noise", "term-left-out")
+def under_noise_with_clean_labels(true, given, p, teacher, lambda_):
+    matrix, _ = exercise("student-under-noise").reference(true, given, p, teacher, lambda_)
+    return matrix, (p + lambda_ * teacher) / (1 + lambda_)
 
 
-@unseen.wrong("noise-rate", "padding-counted", "wrong-size-in-mean")
-def noise_rate_over_all_positions(batches):
-    wrong = sum(((c != g) * m).sum() for c, g, m in batches)
-    return wrong / sum(m.numel() for _, _, m in batches)
+@unseen.wrong("student-under-noise", "conventions-mixed")
+def under_noise_with_alpha(true, given, p, teacher, lambda_):
+    matrix, _ = exercise("student-under-noise").reference(true, given, p, teacher, lambda_)
+    return matrix, torch.lerp(p @ matrix, teacher, lambda_)
 
 
-@unseen.wrong("noise-rate", "batchmean-over-sequences", "sum-for-mean")
-def noise_rate_per_sequence(batches):
-    wrong = sum(((c != g) * m).sum() for c, g, m in batches)
-    return wrong / sum(len(m) for _, _, m in batches)
+def at_checked(checked, rows):
+    return rows[torch.arange(len(checked)), checked]
+
+
+@unseen.wrong("first-step", "argmax-sign")
+def first_step_of_the_reward(checked, labels, teacher):
+    return np.mean([float(teacher[i, y] / labels[i, y]) - 1 for i, y in enumerate(checked)])
+
+
+@unseen.wrong("first-step", "whole-for-part")
+def first_step_as_a_difference_of_losses(checked, labels, teacher):
+    return F.nll_loss(teacher.log(), checked) - F.nll_loss(labels.log(), checked)
+
+
+@unseen.wrong("first-step", "validated-on-noise")
+def first_step_by_what_the_labels_say(checked, labels, teacher):
+    x = torch.zeros((), requires_grad=True)
+    loss = F.cross_entropy(((labels + x * teacher) / (1 + x)).log(), labels)
+    return torch.autograd.grad(loss, x)[0]
+
+
+@unseen.wrong("first-step", "lambda-direction", "ratio-turned-round")
+def first_step_from_the_teacher(checked, labels, teacher):
+    return 1 - (at_checked(checked, labels) / at_checked(checked, teacher)).mean()
 
 
 def searched(distance, choose=np.argmin):
@@ -240,12 +272,13 @@ def test_soft_labels_are_no_one_hot_labels():
 
 
 def test_a_word_that_is_true_once_counts():
-    def answer(true, given, words):
-        counts = torch.eye(words)[true].T @ torch.eye(words)[given]
+    def answer(true, given, *place):
+        counts = counted(true, given, len(place[0]))
         totals = counts.sum(1, keepdim=True)
-        return torch.where(totals > 1, counts / totals.clamp(min=1), torch.eye(words))
+        shares = torch.where(totals > 1, counts / totals.clamp(min=1), torch.eye(len(counts)))
+        return at_the_place(shares, *place)
 
-    assert exercise("noise-matrix").check(answer).outcome == "wrong"
+    assert exercise("student-under-noise").check(answer).outcome == "wrong"
 
 
 def test_a_power_of_the_softmax_is_no_temperature():
@@ -259,14 +292,15 @@ def test_a_power_of_the_softmax_is_no_temperature():
 
 
 def test_counts_go_beyond_a_byte():
-    def answer(true, given, words):
-        counts = torch.zeros(words, words, dtype=torch.uint8)
+    def answer(true, given, *place):
+        counts = torch.zeros(len(place[0]), len(place[0]), dtype=torch.uint8)
         for pair in zip(true, given):
             counts[pair] += 1
         totals = counts.sum(1, keepdim=True)
-        return torch.where(totals > 0, counts / totals.clamp(min=1), torch.eye(words))
+        shares = torch.where(totals > 0, counts / totals.clamp(min=1), torch.eye(len(counts)))
+        return at_the_place(shares, *place)
 
-    assert exercise("noise-matrix").check(answer).outcome == "wrong"
+    assert exercise("student-under-noise").check(answer).outcome == "wrong"
 
 
 def test_nan_at_exact_zeros_has_its_own_name():
@@ -277,8 +311,9 @@ def test_nan_at_exact_zeros_has_its_own_name():
 
 
 def test_words_that_do_not_occur_have_their_rows_and_columns():
-    def answer(true, given, words):
+    def answer(true, given, p, teacher, lambda_):
         seen = int(torch.cat([true, given]).max()) + 1
-        return exercise("noise-matrix").reference(true, given, seen)
+        short = (p[:seen], teacher[:seen], lambda_)
+        return exercise("student-under-noise").reference(true, given, *short)
 
-    assert exercise("noise-matrix").check(answer).outcome == "wrong"
+    assert exercise("student-under-noise").check(answer).outcome == "wrong"

@@ -15,7 +15,8 @@ from kdlib.exercises.kinds.functions import code
     prompt=(
         "Symmetric label noise: with probability `rate` a label is replaced by one of the V - 1 "
         "*other* words, all equally likely. Write `noisy_labels(p, rate)`: the distribution of the "
-        "labels after the noise, where `p` (..., V) is the true one. `p` need not be one-hot."
+        "labels after the noise, where `p` (..., V) is the true one, one-hot or not. It is what F6 "
+        "teaches at lambda = 0, and where each student sets out that a larger lambda moves."
     ),
     hints=(
         "There are two ways to end at a word: to start there and stay, or to arrive from another.",
