@@ -1,28 +1,58 @@
-"""The calibration figure of chapter 7: the report's diagram, with alt text by the author."""
+"""The figure of chapter 7: what each training has cost, and how well it has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from kdlib.plots.run_reliability import reliability
-from kdlib.plots.style import Picture
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from kdlib.plots.labels import legend
+from kdlib.plots.style import INK, Picture, canvas, looks_of, pen, styled
+
+Training = tuple[float, float, float, float]
 
 
-def calibrations(results: Mapping[str, Mapping[str, Any]], *, alt: str) -> Picture:
-    """Reliability diagram (`reliability`) of models that have just been evaluated.
-
-    The report's alt text gives the calibration errors to three digits, which differ between
-    processors. This one is the author's.
+@styled
+def frontier(
+    arms: Mapping[str, Sequence[Training]],
+    levels: Mapping[str, float],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+) -> Picture:
+    """Finished trainings over what they cost, those of one kind joined; and what cost next to nothing.
 
     Args:
-        results: a model's name in the report to its result of
-            `kdlib.reports.summary.summarise_scores`.
+        arms: kind of training to its points (cost, loss, low, high), each with a whisker from low to
+            high. The cost has a logarithmic axis.
+        levels: named losses that stand for themselves, as horizontal lines.
+        xlabel, ylabel: labels of the axes.
         alt: the alt text.
 
     Returns:
         The picture.
+
+    Raises:
+        ValueError: for an empty alt text.
     """
-    picture = reliability(results)
-    picture.alt = alt
+    if not alt.strip():
+        raise ValueError("alt is empty; say in words what the picture shows")
+    picture, axes = canvas(4.4, alt)
+    for label, look in looks_of(arms).items():
+        costs, losses, lows, highs = zip(*arms[label], strict=True)
+        axes.vlines(costs, lows, highs, color=look.color, alpha=0.5, linewidth=2.5)
+        axes.plot(costs, losses, **pen(look) | {"markersize": 7}, label=label)
+    for label, loss in levels.items():
+        axes.axhline(loss, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.annotate(
+            label, (0, loss), (4, 2), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="left", va="bottom", fontsize=9.5,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    legend(picture, axes)
     return picture
