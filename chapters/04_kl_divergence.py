@@ -1529,7 +1529,7 @@ table(rows, ".3f", corner="T² KL(P‖Q), wrong about")
 #
 # ## 4.11 How many digits?
 #
-# Chapter 11 keeps a museum of correct formulas that give wrong numbers:
+# Chapter 13 keeps a museum of correct formulas that give wrong numbers:
 # zeros, huge logits, padded vocabularies. One of them belongs here. A
 # vocabulary of 128,000 words and a student that is already good: KL about
 # 0.001. Models compute in bfloat16, which keeps 8 binary digits.

@@ -28,6 +28,7 @@ kdlib: knowledge distillation of language models
   kdlib claim [CLAIM]       what papers say, tried: the verdicts, or run one again
   kdlib fetch MODEL         get a pretrained teacher once: smollm2
   kdlib exercises           your progress through the exercises
+  kdlib symptom WORDS...    what you see, in your own words: the mistakes that show it
   kdlib start FOLDER        copy the chapters into a folder to work in
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
   kdlib completion SHELL    what bash, zsh or fish needs to complete these commands
@@ -47,6 +48,7 @@ MODULES = {
     "machine": ("doctor", "bench", "fetch"),
     "claims": ("claim",),
     "book": ("exercises", "start", "grade"),
+    "museum": ("symptom",),
     "completion": ("completion",),
 }
 

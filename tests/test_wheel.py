@@ -162,6 +162,7 @@ ALONE = {
     "doctor": (),
     "bench": ("loss", "--size", "small"),
     "exercises": (),
+    "symptom": ("terms-clamped",),
     "claim": (),
     "recipe": ("tiny",),
     "completion": ("bash",),

@@ -22,6 +22,7 @@ SHOWN = re.compile(r'exercise\("([\w-]+)"\)')
 MARKED = re.compile(r"# exercise: ([\w-]+)\n")
 ANCHOR = re.compile(r'^<a (?:id|name)="([\w-]+)"></a>\s*$\n*', re.MULTILINE)
 NOT_PROSE = re.compile(r"^# NBVAL_\w+\n", re.MULTILINE)
+TO_CARD = re.compile(r'<a href="[^"]+" data-card="([\w-]+)">')
 TO_NOTEBOOK = re.compile(r'(<a href="\d\d_\w+)\.ipynb(?=[#"])')
 NOTEBOOKS = "notebooks"  # the folder with the notebooks that readers take away, not run
 
@@ -79,6 +80,7 @@ def link_to_pages(outputs: Sequence[NotebookNode]) -> None:
     """A verdict links to the notebooks beside its own; on the website these are pages."""
     for output in outputs:
         if markup := output.get("data", {}).get("text/html"):
+            markup = TO_CARD.sub(r'<a href="misconceptions.html#misconception-\1">', markup)
             output.data["text/html"] = TO_NOTEBOOK.sub(r"\1.html", markup)
 
 

@@ -1,4 +1,4 @@
-"""The first page, and the table of all exercises."""
+"""The first page, with chapters and verdicts, and the table of all exercises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from kdlib.exercises.kinds.card import title
-from website import cards
+from website import cards, verdicts
 from website.chapter import Chapter, effort
 from website.links import Links
 
@@ -24,6 +24,7 @@ def page(chapters: list[Chapter], readme: str) -> str:
         chapters=f'<ol class="chapters" start="0">\n{rows}\n</ol>',
         first=f"{chapters[0].source.stem}.html",
         stems=stems,
+        verdicts=verdicts.table(),
     )
 
 

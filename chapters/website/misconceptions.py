@@ -1,8 +1,9 @@
-"""The index of misconceptions: each with its sign, its exhibit, its chapters and its exercises."""
+"""The page of mistakes, to be searched by symptom: each with its code, exhibit and exercises."""
 
 from __future__ import annotations
 
 import functools
+import html
 import re
 from collections import defaultdict
 from importlib import resources
@@ -11,22 +12,27 @@ from kdlib.exercises.catalogue import Misconception, misconceptions
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.card import title
 from kdlib.exercises.kinds.functions import CodeExercise
-from website.cards import card_id
+from kdlib.exercises.museum import prelude
+from kdlib.exercises.museum.cards import BugCard
+from kdlib.exercises.museum.cards import cards as bug_cards
+from website import symptoms
+from website.cards import card_id, collapsed
 from website.chapter import ANCHOR, Chapter
 from website.links import Links
 
-INTRODUCTION = """# Misconceptions
+INTRODUCTION = """# Symptoms and mistakes
 
-The mistakes that people make in distillation, in code and in reasoning. A verdict of an exercise
-names them; so does the bug museum, which reproduces them. Each entry says why the mistake is made,
-what one sees of it and what to do about it.
+The mistakes that people make in distillation, in code and in reasoning, each under what one sees of
+it. A verdict of an exercise names them. Each entry says why the mistake is made and what to do about
+it, and has an exhibit in the bug museum or, here, its broken code beside sound code, with what both
+print. Both were run when this page was made.
 """
 
 
 def page(chapters: list[Chapter], links: Links) -> str:
     """The page as Markdown, in the groups and in the order of the catalogue."""
     exhibits, exercises = exhibits_of(chapters), exercises_by_misconception(chapters)
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, symptoms.form(), _prelude()]
     for group, entries in groups().items():
         parts.append(f"## {group}")
         parts += [entry(e, exhibits.get(e.id), exercises[e.id], links) for e in entries]
@@ -36,16 +42,51 @@ def page(chapters: list[Chapter], links: Links) -> str:
 def entry(
     about: Misconception, exhibit: str | None, exercises: list[Exercise], links: Links
 ) -> str:
-    rows = [f"**Why.** {about.why}", f"**Sign.** {about.sign}", f"**Do.** {about.do}"]
+    rows = [f"**{about.name}.** {about.why}", f"**Do.** {about.do}"]
+    card = bug_cards().get(about.id)
+    if card:
+        rows.append(_snippets(card))
     places = [_read(place, links) for place in about.read]
     if exhibit:
         places.insert(0, f"[the exhibit]({exhibit}#{about.id})")
     rows.append(f"**Read.** {', '.join(places)}")
+    if card and card.seen:
+        rows.append(f"**Seen in.** {card.seen}")
+    if card:
+        rows.append(f'<p class="caught"><strong>Caught by.</strong> <code>{card.test}</code></p>')
     if exercises:
         named = ", ".join(f"[{title(e.id)}](#{card_id(e)})" for e in exercises)
         rows.append(f"**Exercises that name it.** {named}")
     body = "\n\n".join(rows)
-    return f"(misconception-{about.id})=\n### {about.name}\n\n`{about.id}`\n\n{body}"
+    return f"(misconception-{about.id})=\n### {about.sign}\n\n`{about.id}`\n\n{body}"
+
+
+def _snippets(card: BugCard) -> str:
+    """Broken beside right, under what both start from, with what each prints."""
+    start = f"{_fenced(card.setup)}\n\n" if card.setup else ""
+    sides = "\n\n".join(
+        f"<div>\n\n**{name}**\n\n{_fenced(code)}\n\n"
+        f'<p class="prints">prints <samp>{html.escape(printed)}</samp></p>\n\n</div>'
+        for name, code, printed in (
+            ("broken", card.broken, card.printed.broken),
+            ("right", card.right, card.printed.right),
+        )
+    )
+    note = f"\n\n{' '.join(card.note.split())}" if card.note else ""
+    return f'{start}<div class="beside">\n\n{sides}\n\n</div>{note}'
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code.strip()}\n```"
+
+
+def _prelude() -> str:
+    """What every snippet starts from, behind a summary."""
+    source = resources.files("kdlib.exercises.museum").joinpath("prelude.py").read_text("utf-8")
+    code = re.sub(r'^""".*?"""\n\nfrom __future__ .*?\n|^__all__ = \[.*?^\].*?$\n\n', "", source,
+                  flags=re.DOTALL | re.MULTILINE)  # fmt: skip
+    doc = (prelude.__doc__ or "").strip()
+    return collapsed(doc.rstrip("."), _fenced(re.sub(r"\n{3,}", "\n\n\n", code)), "prelude")
 
 
 def _read(place: str, links: Links) -> str:

@@ -75,9 +75,9 @@ def _chapters(index: BeautifulSoup) -> list[str]:
 def _article(path: Path) -> Tag:
     article = _soup(path).select_one("article.bd-article")
     article.name = "section"
-    for gone in article.select("a.headerlink, form.quiz script, form.quiz button"):
+    for gone in article.select("a.headerlink, script, form.quiz button, .on-screen"):
         gone.decompose()
-    for hidden in article.select("details.hide"):  # nothing can be opened on paper
+    for hidden in article.select("details.hide, details.prelude"):  # nothing can be opened on paper
         hidden.summary.decompose()
         hidden.unwrap()
     return article

@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
 from kdlib.claims.claim import VALIDATION, Claim
 from kdlib.claims.record import shipped
+from kdlib.claims.rules import Verdict
 from kdlib.reports.formatting import align, duration
 
 WIDTH = 88
@@ -27,6 +28,37 @@ def verdicts(claims: Mapping[str, Claim]) -> dict[str, str]:
     """By name, what the shipped record says."""
     records = {name: shipped(name) for name in claims}
     return {name: record["verdict"] if record else UNTRIED for name, record in records.items()}
+
+
+def foretold(claims: Mapping[str, Claim], mine: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """A row for each claim: what a reader expected, the verdict, and what decided.
+
+    Args:
+        claims: by their names.
+        mine: by their names, "reproduced", "opposite" or "undecided"; empty or left out: no guess.
+
+    Raises:
+        ValueError: for the name of no claim, or a word that is no verdict.
+    """
+    if unknown := [name for name in mine if name not in claims]:
+        raise ValueError(f"there are no claims named {unknown}; there are {list(claims)}")
+    words = get_args(Verdict)
+    if strange := {name: word for name, word in mine.items() if word and word not in words}:
+        raise ValueError(f"{strange}: a verdict is one of {list(words)}, or empty for no guess")
+    return {name: _foretold(each, mine.get(name, "")) for name, each in claims.items()}
+
+
+def _foretold(claim: Claim, guess: str) -> dict[str, str]:
+    record = shipped(claim.name)
+    verdict = record["verdict"] if record else UNTRIED
+    agreed = "" if not (guess and record) else "yes" if guess == verdict else "no"
+    found = [rule.interval(record["numbers"]) for rule in claim.rule] if record else []
+    decided = [
+        f"{rule.measure} {value:+.2f} ({low:+.2f} to {high:+.2f})"
+        for rule, (value, low, high) in zip(claim.rule, found)
+    ]
+    row = {"yours": guess, "verdict": verdict, "agreed": agreed, "decided by": "; ".join(decided)}
+    return {column: text or "-" for column, text in row.items()}
 
 
 def plan(claim: Claim) -> str:

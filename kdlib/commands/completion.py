@@ -49,7 +49,7 @@ def completion(arguments: list[str]) -> None:
 def _verbs() -> dict[str, Verb]:
     """All commands."""
     from kdlib.claims.registry import claims as all_claims
-    from kdlib.commands import book, claims, machine, recipes, runs
+    from kdlib.commands import book, claims, machine, museum, recipes, runs
     from kdlib.jobs.recipe import CacheOptions, DistillOptions
     from kdlib.jobs.recipe_files import built_in_recipes
 
@@ -66,6 +66,7 @@ def _verbs() -> dict[str, Verb]:
         "fetch": (machine.FetchOptions, ()),
         "claim": (claims.ClaimOptions, (*all_claims(),)),
         "exercises": (book.ExercisesOptions, ()),
+        "symptom": (museum.SymptomOptions, ()),
         "start": (book.StartOptions, ()),
         "grade": (book.GradeOptions, ()),
         "completion": (CompletionOptions, ()),

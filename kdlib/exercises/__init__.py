@@ -9,6 +9,8 @@ For a reader, all there is::
     exercise("soften").hint()           # hint(2), hint(3): closer and closer
     exercise("soften").solution()
     print_progress(1)                   # what is done, tried and open in chapter 1
+    symptom("my loss is negative")      # the mistakes that show it
+    bug("temperature-inverted")         # a mistake's card: broken code beside sound code, both run
 
 **For an author: how to write exercises.**
 
@@ -110,12 +112,15 @@ chapter is built or tested, set ``KDLIB_PROGRESS_DIR=off``.
 
 Where things are: `judging` runs an answer (sandbox) and names its mistake (diagnosis); `kinds` has
 what a reader answers with, and `kinds.data` reads the tables; `authoring` has probes, pieces of
-answers, and mistakes in their many forms; `notebooks` solves, copies and grades.
+answers, and mistakes in their many forms; `museum` has a card of each mistake without an exhibit in
+chapter 13, and finds mistakes by their symptoms; `notebooks` solves, copies and grades.
 """
 
 from kdlib.exercises.catalogue import misconception, misconceptions
 from kdlib.exercises.judging.verdict import Verdict
 from kdlib.exercises.kinds.functions import code
+from kdlib.exercises.museum.cards import bug
+from kdlib.exercises.museum.finder import symptom
 from kdlib.exercises.notebooks.grade_sheets import grade_table
 from kdlib.exercises.notebooks.grading import grade
 from kdlib.exercises.notebooks.solved import marked_cells, solve, start
@@ -130,6 +135,7 @@ from kdlib.exercises.registry import chapters, coverage, exercise, exercises
 
 __all__ = [
     "Verdict",
+    "bug",
     "chapters",
     "code",
     "coverage",
@@ -147,4 +153,5 @@ __all__ = [
     "progress_table",
     "solve",
     "start",
+    "symptom",
 ]

@@ -7,6 +7,7 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,6 +16,7 @@ class Misconception:
 
     name: in a few words. why: why it is made. sign: what one sees. do: what to do about it.
     read: chapters, as "04_kl_divergence" or, with a section, "04_kl_divergence#two-directions".
+    heard: how people tell of it who do not know it yet; a symptom is found by these words too.
     """
 
     id: str
@@ -23,6 +25,7 @@ class Misconception:
     sign: str
     do: str
     read: tuple[str, ...]
+    heard: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -41,9 +44,13 @@ def misconceptions() -> dict[str, Misconception]:
     """The whole catalogue by id, in the order of the file."""
     text = resources.files("kdlib.exercises").joinpath("misconceptions.toml").read_text("utf-8")
     return {
-        id: Misconception(id=id, **{**entry, "read": tuple(entry["read"])})
+        id: Misconception(id=id, **{name: _fixed(value) for name, value in entry.items()})
         for id, entry in tomllib.loads(text).items()
     }
+
+
+def _fixed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def misconception(id: str) -> Misconception:

@@ -13,7 +13,7 @@ from kdlib.exercises.judging.surroundings import while_imported
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.data import read_chapter
 
-CHAPTERS = tuple(range(1, 12))
+CHAPTERS = tuple(range(1, 14))
 QUESTIONS = tuple(f"Q{number:02}" for number in range(1, 30))
 
 

@@ -78,7 +78,7 @@ IN_PLACE = (
 )
 LINE = '{"exercise": "soften", "outcome": "corr'
 FEW = {  # the ordinary test's
-    "ada": solved_copy("11_the_bug_museum.ipynb"),
+    "ada": solved_copy("13_the_bug_museum.ipynb"),
     "bo": wrong(5),
     "cleo": of_chapter(1, soften(IN_PLACE)),
     "dan": text(""),

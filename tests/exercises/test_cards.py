@@ -13,6 +13,7 @@ from kdlib.exercises import exercise, exercises, misconceptions, progress
 from kdlib.exercises.judging.looks import CODE, PRODUCT, prose, reading
 from kdlib.exercises.judging.verdict import COLOURS, SIGNS, Text, Verdict
 from kdlib.exercises.kinds import card
+from kdlib.exercises.museum.cards import cards as all_cards
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
 EVERY = list(exercises().values())
@@ -204,8 +205,10 @@ def test_a_wrong_verdict_leads_on():
     ]  # fmt: skip
     assert [link["href"] for link in box.select("a")] == [
         "01_teacher_and_student.ipynb",
-        "11_the_bug_museum.ipynb#temperature-inverted",
+        "13_the_bug_museum.ipynb#cards",
     ]
+    assert box.select("a")[-1]["data-card"] == "temperature-inverted"
+    assert 'bug("temperature-inverted")' in repr(verdict)
     for text in (repr(verdict), shown(verdict)):
         assert 'exercise("soften").hint()' in text and "temperature-inverted" in text
     right = SOFTEN.check(SOFTEN.reference)
@@ -216,7 +219,9 @@ def test_a_wrong_verdict_leads_on():
 def test_every_mistake_leads_to_chapters_and_headings_that_are_there(id):
     links = BeautifulSoup(reading(misconceptions()[id]).html, "html.parser").select("a")
     places = [link["href"].partition("#") for link in links]
-    assert places[-1] == ("11_the_bug_museum.ipynb", "#", id)
+    has_card = id in all_cards()
+    assert places[-1] == ("13_the_bug_museum.ipynb", "#", "cards" if has_card else id)
+    assert links[-1].get("data-card") == (id if has_card else None)
     for notebook, _, heading in places:
         source = (CHAPTERS / notebook).with_suffix(".py").read_text("utf-8")
         assert not heading or f'<a id="{heading}"></a>' in source

@@ -5,6 +5,8 @@ import re
 import pytest
 from look import Page
 
+from kdlib.exercises import symptom
+
 pytestmark = pytest.mark.slow
 
 PHONE = 390
@@ -123,3 +125,18 @@ def test_solutions_and_hints_are_closed_and_open(look):
     assert not solution.locator("pre").is_visible()
     solution.locator("summary").click()
     assert solution.locator("pre").is_visible()
+
+
+def test_a_symptom_finds_its_mistake_as_in_a_notebook(look):
+    page = look("misconceptions.html")
+    page.page.locator("#symptom").fill("generation never stops")
+    assert (
+        page.page.locator("#suspects a").first.get_attribute("href").endswith("stop-token-masked")
+    )
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_url("**#misconception-stop-token-masked")
+    asked = ["my loss is negative", "KL stalls at 0.3", "loss is 0", "teacher differs", "?"]
+    script = """(asked) => asked.map((text) => suspects(
+        text, JSON.parse(document.getElementById("symptom-data").textContent)))"""
+    assert page.run(script, asked) == [list(symptom(text).ids) for text in asked]
+    assert page.complaints == [] and page.asked == []

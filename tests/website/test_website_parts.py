@@ -82,7 +82,7 @@ def test_a_verdict_leads_to_pages_and_not_to_notebooks():
     links = BeautifulSoup(outputs[0].data["text/html"], "html.parser").select("a")
     assert [link["href"] for link in links] == [
         "01_teacher_and_student.html",
-        "11_the_bug_museum.html#temperature-inverted",
+        "misconceptions.html#misconception-temperature-inverted",
     ]
     assert outputs[0].data["text/plain"] == repr(shown) and "ipynb" in outputs[1].text
 
@@ -100,6 +100,23 @@ def test_the_groups_hold_the_whole_catalogue():
 def test_a_mistake_is_found_wherever_an_author_named_it():
     named = misconceptions.named_by(exercise("soften"))
     assert {"temperature-inverted", "softmax-overflow"} <= set(named)
+
+
+def test_a_mistake_has_its_symptom_as_a_title_and_its_code_with_what_it_prints():
+    about = catalogue()["terms-clamped"]
+    text = misconceptions.entry(about, None, [exercise("bug-small-kl")], LINKS)
+    assert text.startswith(f"(misconception-terms-clamped)=\n### {about.sign}\n\n`terms-clamped`")
+    drawn = BeautifulSoup(MarkdownIt("commonmark").render(text), "html.parser")
+    broken, right = drawn.select(".beside > div")
+    assert "clamp" in broken.pre.get_text() and "clamp" not in right.pre.get_text()
+    assert broken.samp.get_text() == "0.1079 -0.0311" and right.samp.get_text() == "0.0268 0.0268"
+    for words in (about.name, about.do, "OPSD #2, 2026", "exercise bug-small-kl"):
+        assert words in drawn.get_text()
+
+
+def test_a_mistake_with_an_exhibit_leads_there_and_has_no_code():
+    text = misconceptions.entry(catalogue()["ce-called-kl"], "13_museum.ipynb", [], LINKS)
+    assert "[the exhibit](13_museum.ipynb#ce-called-kl)" in text and "beside" not in text
 
 
 def test_a_row_of_formulas_is_displayed_and_a_sentence_is_not():

@@ -10,30 +10,34 @@ from kdlib.training.schedule import Training
 from kdlib.training.task import Task
 
 
+def ahead(lesson: Lesson, teacher: nn.Module) -> int:
+    """Counted matrix products of the teacher's pass over a lesson, before the first step."""
+    if lesson.targets is None:
+        return 0
+    asked = operations_of(teacher, lesson.blocks)
+    return before_training(lesson.targets, asked, len(lesson.blocks))
+
+
 def operations(lesson: Lesson, student: nn.Module, teacher: nn.Module) -> int:
-    """Counted matrix products: the teacher's pass ahead, reading, learning, judging, writing."""
+    """Those of the whole lesson: that pass, and in each step reading, learning, judging, writing."""
     learner, asked = (operations_of(model, lesson.blocks) for model in (student, teacher))
     task = Task(
         lesson.blocks, lesson.blocks, lesson.objective, Training(lesson.steps, lesson.batch),
         lesson.targets, lesson.rollouts,
     )  # fmt: skip
-    ahead = 0
-    if lesson.targets is not None:
-        ahead = before_training(lesson.targets, asked, len(lesson.blocks))
-    return ahead + of_training(task, learner, asked, writing_of(student, lesson.rollouts))
+    steps = of_training(task, learner, asked, writing_of(student, lesson.rollouts))
+    return ahead(lesson, teacher) + steps
 
 
-def equal_steps(dear: Lesson, cheap: Lesson, student: nn.Module, teacher: nn.Module) -> int:
-    """Steps of the cheap lesson that take as many operations as all of the dear one.
+def steps_for(spent: int, lesson: Lesson, student: nn.Module, teacher: nn.Module) -> int:
+    """Steps of a lesson that so many operations pay for, the teacher's pass ahead among them.
 
     Args:
-        dear: whose operations are to be spent.
-        cheap: its steps count for nothing.
+        spent: operations.
+        lesson: its steps count for nothing.
         student: who learns.
         teacher: whose targets they are.
     """
-    spent = operations(dear, student, teacher)
-    ahead = operations(cheap._replace(steps=1), student, teacher)
-    two = operations(cheap._replace(steps=2), student, teacher)
-    a_step = two - ahead
-    return (spent - (ahead - a_step)) // a_step
+    before = ahead(lesson, teacher)
+    a_step = operations(lesson._replace(steps=1), student, teacher) - before
+    return (spent - before) // a_step

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kdlib.claims.grounds.learning import nats
+from kdlib.claims.grounds.writing import on_words_of
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.document import Document
 from kdlib.data.documents import load_splits
@@ -44,6 +45,15 @@ MEASURES = {
     "forward KL": "KL(P‖Q) from the teacher on the test text, nats per token",
     "agreement": "share of the test tokens where teacher and student find the same one likeliest",
     "calibration": "expected calibration error on the test text",
+}
+WRITING_MEASURES = MEASURES | {
+    "own reverse KL": "KL(Q‖P) on what the student writes, nats per token",
+    "own forward KL": "KL(P‖Q) on what the student writes, nats per token",
+    "teacher's forward KL": "KL(P‖Q) on what the teacher writes, nats per token",
+    "exposure bias": "KL(P‖Q) on the student's words less that on the teacher's",
+    "surplus of entropy": "the teacher's entropy on the student's words less that on its own",
+    "repeated": "share of runs of four tokens that the same text had before",
+    "distinct": "share of all pairs of neighbours that are different ones",
 }
 
 
@@ -90,12 +100,16 @@ def new_student(seed: int, width: int = WIDTH) -> nn.Module:
     return new_model(size, len(_tokenizer()), 2 * BLOCK, seed)
 
 
-def exam(student: nn.Module) -> dict[str, float]:
-    """The `MEASURES` of a student."""
+def exam(student: nn.Module, asked: nn.Module | None = None) -> dict[str, float]:
+    """The `MEASURES` of a student.
+
+    Args:
+        student: who is examined.
+        asked: the teacher that it is compared with; None: the shipped one.
+    """
     test = text().test
-    scores = score_models(
-        {"teacher": teacher(), "student": student}, "teacher", test, make_accelerator("cpu", "fp32")
-    )
+    models = {"teacher": teacher() if asked is None else asked, "student": student}
+    scores = score_models(models, "teacher", test, make_accelerator("cpu", "fp32"))
     summary = summarise_scores(scores["student"], test.predicted_tokens, test.bytes, False)
     return {
         "validation": nats(student, text().validation),
@@ -103,6 +117,23 @@ def exam(student: nn.Module) -> dict[str, float]:
         "forward KL": summary["forward_kl"],
         "agreement": summary["top1_agreement"],
         "calibration": summary["ece"],
+    }
+
+
+def writing_exam(student: nn.Module, seed: int) -> dict[str, float]:
+    """The `WRITING_MEASURES` of a student."""
+    own, theirs = (
+        on_words_of(writer, student, teacher(), beginnings(), NEW, seed)
+        for writer in (student, teacher())
+    )
+    return exam(student) | {
+        "own reverse KL": own.reverse_kl,
+        "own forward KL": own.forward_kl,
+        "teacher's forward KL": theirs.forward_kl,
+        "exposure bias": own.forward_kl - theirs.forward_kl,
+        "surplus of entropy": own.entropy - theirs.entropy,
+        "repeated": own.repeated,
+        "distinct": own.distinct,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket
-from kdlib.claims.grounds.costs import equal_steps
+from kdlib.claims.grounds.costs import operations, steps_for
 from kdlib.claims.grounds.learning import FROM_TEACHER, FROM_TEXT, Lesson, learn
 from kdlib.claims.rules import Lead
 
@@ -28,7 +28,8 @@ def _steps(taught: bool, blocks: int) -> int:
     if taught:
         return SIZES[blocks]
     dear, cheap = (_lesson(each, blocks, SIZES[blocks]) for each in (True, False))
-    return equal_steps(dear, cheap, pocket.new_student(0), pocket.teacher())
+    models = pocket.new_student(0), pocket.teacher()
+    return steps_for(operations(dear, *models), cheap, *models)
 
 
 def _train(taught: bool, blocks: int, rate: float, seed: int, quick: bool) -> Mapping[str, float]:

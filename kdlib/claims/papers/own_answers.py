@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import adding
-from kdlib.claims.grounds.costs import equal_steps
+from kdlib.claims.grounds.costs import operations, steps_for
 from kdlib.claims.grounds.learning import FROM_TEACHER, FROM_TEXT, Lesson, learn
 from kdlib.claims.rules import Lead
 from kdlib.training.rollouts import Rollouts
@@ -34,7 +34,8 @@ def _steps(kind: str) -> int:
     if kind != "reads, equal compute":
         return STEPS
     dear, cheap = (_lesson(each, STEPS, True) for each in ("writes half", "reads"))
-    return equal_steps(dear, cheap, adding.new_student(0), adding.teacher(True))
+    models = adding.new_student(0), adding.teacher(True)
+    return steps_for(operations(dear, *models), cheap, *models)
 
 
 def _train(kind: str, rate: float, seed: int, quick: bool) -> Mapping[str, float]:

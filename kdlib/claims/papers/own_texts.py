@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket
-from kdlib.claims.grounds.costs import equal_steps
+from kdlib.claims.grounds.costs import operations, steps_for
 from kdlib.claims.grounds.learning import Lesson, learn
-from kdlib.claims.grounds.writing import on_words_of
 from kdlib.claims.rules import Above, Lead
 from kdlib.training.rollouts import Rollouts
 
@@ -31,7 +30,8 @@ def _lesson(writes: bool, steps: int) -> Lesson:
 def _equal_compute() -> int:
     """Steps of reading that take as many operations as reading, writing and being judged."""
     dear, cheap = (_lesson(writes, STEPS) for writes in (True, False))
-    return equal_steps(dear, cheap, pocket.new_student(0), pocket.teacher())
+    models = pocket.new_student(0), pocket.teacher()
+    return steps_for(operations(dear, *models), cheap, *models)
 
 
 def _train(
@@ -39,19 +39,7 @@ def _train(
 ) -> Mapping[str, float]:
     steps = QUICK if quick else _equal_compute() if equal_compute else STEPS
     student = learn(pocket.new_student(seed), _lesson(writes, steps), rate, seed)
-    own, theirs = (
-        on_words_of(writer, student, pocket.teacher(), pocket.beginnings(), pocket.NEW, seed)
-        for writer in (student, pocket.teacher())
-    )
-    return pocket.exam(student) | {
-        "own reverse KL": own.reverse_kl,
-        "own forward KL": own.forward_kl,
-        "teacher's forward KL": theirs.forward_kl,
-        "exposure bias": own.forward_kl - theirs.forward_kl,
-        "surplus of entropy": own.entropy - theirs.entropy,
-        "repeated": own.repeated,
-        "distinct": own.distinct,
-    }
+    return pocket.writing_exam(student, seed)
 
 
 def _arm(words: str, writes: bool, equal_compute: bool = False) -> Arm:
@@ -102,14 +90,5 @@ CLAIM = Claim(
         "beginning": pocket.PROMPT,
         "written": pocket.NEW,
     },  # fmt: skip
-    measures=pocket.MEASURES
-    | {
-        "own reverse KL": "KL(Q‖P) on what the student writes, nats per token",
-        "own forward KL": "KL(P‖Q) on what the student writes, nats per token",
-        "teacher's forward KL": "KL(P‖Q) on what the teacher writes, nats per token",
-        "exposure bias": "KL(P‖Q) on the student's words less that on the teacher's",
-        "surplus of entropy": "the teacher's entropy on the student's words less that on its own",
-        "repeated": "share of runs of four tokens that the same text had before",
-        "distinct": "share of all pairs of neighbours that are different ones",
-    },
+    measures=pocket.WRITING_MEASURES,
 )

@@ -34,8 +34,7 @@ def _arm(words: str, taught: bool, blocks: int, steps: int) -> Arm:
 
 CLAIM = Claim(
     name="patience",
-    sentence="A student with a teacher goes on to gain from a fixed lesson for many more steps, "
-    "where the same student without one gains nothing more.",
+    sentence="A student with a teacher goes on to gain from a fixed lesson for many more steps.",
     source=Source(
         "Beyer et al., Knowledge distillation: A good teacher is patient and consistent",
         2022,
@@ -60,7 +59,7 @@ CLAIM = Claim(
     },
     equal="lesson, order of blocks and student; steps within each pair; the best of eight looks",
     rule=(Lead("loss", "taught, patient", "taught", by=0.1),),
-    rival="Patience pays without a teacher, too; or what pays is reading more, and new text does it "
+    rival="Patience pays without a teacher just as well; or what pays is reading more, and new text does it "
     "as well.",
     rival_rules=(
         Lead("loss", "alone, patient", "alone"),

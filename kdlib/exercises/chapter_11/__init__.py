@@ -1,1 +1,1 @@
-"""Exercises of chapter 11, the bug museum: each shows code with bugs and asks for sound code."""
+"""Exercises of chapter 11: how much text, how large a teacher, for how long, and what for."""

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable
 
 from kdlib.exercises.catalogue import Misconception
+from kdlib.exercises.museum.cards import cards
 
 CODE = re.compile(r"(```.*?```|`[^`\n]*`|\$[^$\n]*\$)", re.DOTALL)
 PRODUCT = re.compile(r"(?<=[\w)\]])\*(?=[\w(\[])")
 AS_WRITTEN = "mathjax_ignore"  # a class: two dollars in an answer are no formula
-MUSEUM = "11_the_bug_museum"  # it has an exhibit of every mistake, under the mistake's id
+MUSEUM = "13_the_bug_museum"  # it has an exhibit of a mistake, under its id, or the mistake a card
 FRAME = (
     "border:1px solid var(--jp-border-color1,#8c8c8c);border-radius:3px;margin:.4em 0;"
     "max-width:50em;overflow-wrap:anywhere;"
@@ -90,23 +91,31 @@ def call(code: str) -> Linked:
 
 
 def reading(about: Misconception) -> Linked:
-    """Where to read about a mistake: its chapters, its exhibit in the bug museum, its entry.
+    """Where to read about a mistake: its chapters, its exhibit or card in the museum, its entry.
 
-    The entry says what to do. Whoever wants to think first is not told here.
+    The entry and the card say what to do. Whoever wants to think first is not told here.
     """
-    entry = call(f'misconception("{about.id}")')
+    has_card = about.id in cards()
+    entry = call(f'{"bug" if has_card else "misconception"}("{about.id}")')
     links = [_link(place, _chapter(place)) for place in about.read if place != MUSEUM]
-    links.append(_link(f"{MUSEUM}#{about.id}", f"the exhibit in {_chapter(MUSEUM)}"))
+    if has_card:
+        links.append(_link(f"{MUSEUM}#cards", "its card", about.id))
+    else:
+        links.append(_link(f"{MUSEUM}#{about.id}", f"the exhibit in {_chapter(MUSEUM)}"))
     return Linked(
         f"{', '.join(about.read)}, or {entry}",
         f"{', '.join(links)}, or {entry.html}",
     )
 
 
-def _link(place: str, text: str) -> str:
-    """To a chapter's notebook, which lies beside this one, and perhaps to a heading in it."""
+def _link(place: str, text: str, card: str = "") -> str:
+    """To a chapter's notebook, which lies beside this one, and perhaps to a heading in it.
+
+    card: of a mistake. The website has a page of cards, and turns the link to the one that is meant.
+    """
     stem, mark, heading = place.partition("#")
-    return f'<a href="{stem}.ipynb{mark}{heading}">{text}</a>'
+    meant = f' data-card="{card}"' if card else ""
+    return f'<a href="{stem}.ipynb{mark}{heading}"{meant}>{text}</a>'
 
 
 def _chapter(place: str) -> str:

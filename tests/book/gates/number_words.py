@@ -28,7 +28,7 @@ from gates import claims
 from gates.chapter import Chapter
 from gates.claims import Number
 
-HELD = (*range(0, 6), 9, 10)  # the chapters that are held to it
+HELD = range(0, 14)  # the chapters that are held to it
 
 SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"

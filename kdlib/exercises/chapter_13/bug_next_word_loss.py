@@ -8,7 +8,7 @@ from kdlib.exercises.authoring.gradients import gradient_in, trains_the_student
 from kdlib.exercises.authoring.inputs import normal
 from kdlib.exercises.authoring.next_words import NEXT_WORD_SWITCHES, next_losses
 from kdlib.exercises.authoring.switches import name_switches
-from kdlib.exercises.chapter_11.showcase import with_code
+from kdlib.exercises.chapter_13.showcase import with_code
 from kdlib.exercises.kinds.functions import code
 
 

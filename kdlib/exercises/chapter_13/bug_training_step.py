@@ -12,7 +12,7 @@ from kdlib.exercises.authoring.inputs import normal, two_models
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches
 from kdlib.exercises.authoring.switches import name_switches
-from kdlib.exercises.chapter_11.showcase import with_code
+from kdlib.exercises.chapter_13.showcase import with_code
 from kdlib.exercises.judging.values import plain
 from kdlib.exercises.kinds.functions import code
 

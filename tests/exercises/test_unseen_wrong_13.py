@@ -1,4 +1,4 @@
-"""Unseen mistakes of chapter 11: nine in ten are named rightly."""
+"""Unseen mistakes of chapter 13: nine in ten are named rightly."""
 
 import numpy as np
 import pytest
@@ -172,7 +172,7 @@ def training_step_without_a_step(teacher, student, x, rate):
 
 @pytest.mark.filterwarnings("ignore:reduction")
 def test_unseen_mistakes_are_named():
-    assert_nine_in_ten(unseen.of_chapter(11))
+    assert_nine_in_ten(unseen.of_chapter(13))
 
 
 @pytest.mark.parametrize("after", [lambda s: s.eval(), lambda s: s.requires_grad_(False)])

@@ -9,7 +9,7 @@ from kdlib.exercises.authoring.inputs import logit_pair
 from kdlib.exercises.authoring.kl import kl_of_logs
 from kdlib.exercises.authoring.lookalikes import kl_switches, name_lookalikes
 from kdlib.exercises.authoring.switches import name_switches
-from kdlib.exercises.chapter_11.showcase import with_code
+from kdlib.exercises.chapter_13.showcase import with_code
 from kdlib.exercises.kinds.functions import code
 
 

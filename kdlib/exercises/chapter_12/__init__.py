@@ -1,0 +1,1 @@
+"""Exercises of chapter 12: what decides a claim."""

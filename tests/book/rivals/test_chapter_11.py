@@ -1,0 +1,177 @@
+"""The rivals of chapter 11: other languages and features, other pairs, and what the records say."""
+
+import pytest
+import torch
+from rivals.headlines import headline
+
+from kdlib.claims.record import shipped
+from kdlib.claims.registry import claim
+from kdlib.losses.divergences import forward_kl, total_variation
+from kdlib.losses.spans import bernoulli_kl
+from kdlib.sequences.speculative import speculative_pass
+from kdlib.toys.worlds import random_world
+
+NAMES = "a b c d e f g h i j k ."
+
+
+def leads(name):
+    """The intervals of a record, by the words of the rule."""
+    return claim(name).intervals(shipped(name)["numbers"])
+
+
+def losses(name, arm, measure="loss"):
+    return shipped(name)["numbers"][arm][measure]
+
+
+def languages(first, scale=1.5):
+    return torch.stack(
+        [random_world(NAMES, seed=first + n, scale=scale).log_rows() for n in range(10)]
+    )
+
+
+@headline(
+    11,
+    "With its teacher a student gains by reading the same text again; without one it learns that "
+    "text by heart.",
+)
+def test_11_1_patience_without_a_teacher():
+    """Rival: whoever reads for longer gains, with a teacher or not."""
+    found = leads("patience")
+    assert found["loss: taught, patient better than taught by more than 0.1"].low > 0.1
+    assert found["loss: alone, patient better than alone"].high < 0.1
+    assert found["loss: taught, patient better than alone, patient"].low > 0.1
+
+
+@headline(
+    11,
+    "As many steps on text that it has not read before, without a teacher, end as low as patience "
+    "with one, as far as five trainings tell.",
+)
+def test_11_1_new_text_is_a_rival():
+    """Rival: patience with a teacher beats everything that needs none."""
+    lead = leads("patience")["loss: taught, patient better than alone, new text"]
+    assert lead.low < 0 < lead.high
+    assert len(shipped("patience")["seeds"]) == 5
+
+
+@headline(
+    11,
+    "At equal operations the teacher wins on little text, and the student without one on much.",
+)
+@headline(
+    11,
+    "On the smallest lessons the teacher is worth more than half a nat; on the largest, the student "
+    "without one is ahead, in every training.",
+)
+def test_11_2_the_lines_cross_once():
+    """Rival: the teacher leads at every size, or at none; or one training decides."""
+    sizes = [int(size) for size in claim("crossover").settings["sizes"]]
+    taught, alone = ([losses("crossover", f"{who} {size}") for size in sizes]
+                     for who in ("taught", "alone"))  # fmt: skip
+    ahead = [[b - a for a, b in zip(*pair)] for pair in zip(taught, alone)]
+    assert all(lead > 0.5 for size in ahead[:2] for lead in size)
+    assert all(lead < 0 for lead in ahead[-1])
+    means = [sum(each) / len(each) for each in ahead]
+    assert means == sorted(means, reverse=True)
+
+
+def _taught_by(log_p, features, steps=200):
+    weights = torch.zeros(
+        len(log_p), features.shape[-1], log_p.shape[-1], dtype=log_p.dtype, requires_grad=True
+    )
+    optimizer = torch.optim.LBFGS([weights], max_iter=steps, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        value = forward_kl(log_p, (features @ weights).log_softmax(-1)).mean()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return (features @ weights).log_softmax(-1).detach()
+
+
+@headline(
+    11,
+    "In the loss no teacher beats the truth, for a student that is trained to the end; in the "
+    "favourite word a sharper teacher does, although it is the worse one.",
+)
+@pytest.mark.parametrize(("first", "count"), [(100, 1), (100, 3), (200, 5)])
+def test_11_3_which_exam(first, count):
+    """Rival: it is this set of languages, or this number of features."""
+    truth = languages(first)
+    draws = torch.Generator().manual_seed(first)
+    features = torch.randn(10, truth.shape[1], 1 + count, generator=draws, dtype=truth.dtype)
+    features[..., 0] = 1.0
+    students, teachers = {}, {}
+    for temperature in (0.25, 0.5, 1.0, 2.0):
+        teachers[temperature] = (truth / temperature).log_softmax(-1)
+        students[temperature] = _taught_by(teachers[temperature], features)
+    nats = {t: forward_kl(truth, q).mean(-1) for t, q in students.items()}
+    right = {t: (q.argmax(-1) == truth.argmax(-1)).double().mean() for t, q in students.items()}
+    assert all((nats[1.0] <= nats[t] + 1e-4).all() for t in nats)
+    assert right[0.25] == max(right.values()) > right[1.0]
+    worst = max(teachers, key=lambda t: forward_kl(truth, teachers[t]).mean())
+    assert worst == 0.25
+
+
+@headline(
+    11,
+    "Distributions teach more than words, on whosever texts they stand; the teacher's words alone "
+    "teach as given words do.",
+)
+def test_11_5_whose_texts():
+    """Rival: the teacher's own texts are the better lesson, plainer or nearer to what it knows."""
+    found = leads("sequence-level")
+    assert found["loss: written, its words better than given, soft"].high < -0.3
+    assert found["loss: given, soft better than given, its words"].low > 0.3
+    for rule in ("loss: written, its words better than given, its words",
+                 "loss: written, soft better than given, soft"):  # fmt: skip
+        assert max(abs(found[rule].low), abs(found[rule].high)) < 0.1
+
+
+@headline(
+    11,
+    "In speculative sampling the draft decides how fast a text comes, not which language it is in.",
+)
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_11_6_what_comes_out(scale):
+    """Rival: a bad draft shines through."""
+    target, draft = (random_world(NAMES, seed=s, scale=scale).smoothed(0.01) for s in (5, 6))
+    rows = 20_000
+    texts = torch.zeros(rows, 1, dtype=torch.int64)
+    found = {}
+    for name, model in {"other": draft, "same": target}.items():
+        passed = speculative_pass(target, model, texts, 3, torch.Generator().manual_seed(1))
+        out = passed.tokens[:, 0].bincount(minlength=target.vocab_size) / rows
+        found[name] = (out, passed.accepted.double().mean())
+    law, wrong = (world.next_log_probs(texts[:1])[0] for world in (target, draft))
+    for out, _ in found.values():
+        assert total_variation(out.log(), law) < 0.02 < total_variation(wrong, law)
+    assert found["same"][1] == 3 > found["other"][1] + 0.5
+
+
+@headline(
+    11,
+    "A draft that has learned from its target is kept more often than one that has learned from "
+    "text; a table of counts is kept as often.",
+)
+def test_11_6_counting_drafts_too():
+    """Rival: only what was trained on the target is worth drafting with."""
+    found = leads("drafts")
+    assert found["kept: forward KL better than alone, equal compute"].low > 0
+    assert found["kept: forward KL better than alone"].low > 0
+    counts = found["kept: forward KL better than counts"]
+    assert counts.low < 0 < counts.high and counts.value < 0.05
+
+
+@headline(11, "The coins of two cuts keep a small part of what two distributions differ by.")
+@pytest.mark.parametrize("scale", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_11_8_what_the_coins_keep(scale, share):
+    """Rival: it is this language, or this distance between the two."""
+    truth, other = languages(300, scale), languages(400, scale)
+    student = ((1 - share) * truth.exp() + share * other.exp()).log()
+    whole = forward_kl(truth, student).mean()
+    coins = (truth.exp() * bernoulli_kl(truth, student)).sum(-1).mean()
+    assert 0 < coins < 0.4 * whole
