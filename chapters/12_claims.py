@@ -79,6 +79,7 @@ mine = {
     "drafts": "",
     "fidelity": "",
     "forward-reverse": "",
+    "lesser-teacher": "",
     "own-answers": "",
     "own-texts": "",
     "patience": "",
@@ -750,17 +751,22 @@ for name in ("own-texts", "own-answers", "read-then-write"):
 leads("read-then-write")
 
 # %% [markdown]
+# The sentence is right: whoever writes comes nearer than whoever reads the old
+# lesson again. The rival is right as well: between the writer and the reader of
+# new text no difference can be seen on own words. What paid was newness.
+
+# %% [markdown]
 # ## 12.7 Data, size and patience
 #
-# Four sentences on how to spend what one has; chapter 11 tells their stories,
+# Five sentences on how to spend what one has; chapter 11 tells their stories,
 # with the toys that explain them. Here are their rules and what came out.
 #
-# Look at what the rivals ask. A middle teacher may be better for a small
-# student than a large one because it is smaller, or because a large one takes
-# longer to train: so teachers differ by size *and* by age. A student of its
+# Look at what the rivals ask. An assistant may be the better teacher for a
+# small student because it is smaller: then a wider student should not need it,
+# and more text should not change the order. An arm each. A student of its
 # teacher's own shape may disagree with it because it cannot get there, or
 # because it has not been trained for long enough, on enough text, or from the
-# right place: an arm each.
+# right place: an arm each, too.
 #
 # **Predict** for the first, patience: the student with a teacher gains from
 # more steps on the same text. Would as many steps on *new* text, without a
@@ -776,10 +782,14 @@ leads("crossover")
 leads("capacity-gap")
 
 # %%
+leads("lesser-teacher")
+
+# %%
 leads("fidelity")
 
 # %%
-for name in ("patience", "crossover", "capacity-gap", "fidelity"):
+for name in ("patience", "crossover", "capacity-gap", "lesser-teacher",
+             "fidelity"):
     print(name)
     verdict(name)
 

@@ -12,7 +12,7 @@ from kdlib.claims.rules import Lead
 
 BLOCKS, STEPS = 96, 192
 WIDTHS = {"narrow": 16, "wide": 64}
-RATES = (0.006, 0.012, 0.024, 0.048)  # a narrow student wants a higher one
+RATES = (0.006, 0.012, 0.024, 0.048, 0.096)  # a narrow student wants a higher one
 QUICK = 16
 SHIPPED = "shipped"
 TEACHERS = (SHIPPED, *teachers.ASSISTANTS, "small")
@@ -53,7 +53,7 @@ CLAIM = Claim(
         for student in WIDTHS
         for teacher in TEACHERS
     },
-    equal="lesson, steps, the best of eight looks; each arm has its best of four rates",
+    equal="lesson, steps, the best of eight looks; each arm has its best of five rates",
     rule=(Lead("loss", "narrow, three blocks", "narrow, shipped"),),
     rival="The better teacher makes the better student, at either width; or the gap opens only "
     "farther down.",

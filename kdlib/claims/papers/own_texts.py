@@ -75,9 +75,9 @@ CLAIM = Claim(
         Above("exposure bias", "reads"),
         Above("surplus of entropy", "reads"),
     ),
-    reach="Students that begin with nothing, where the paper's had been fine-tuned before: after some "
-    "reading the order may turn. Free text, a student of 0.34 million parameters, 112 tokens a text. The paper judged "
-    "answers to tasks, which free text does not have.",
+    reach="Students that begin with nothing, where the paper's had been fine-tuned before (see "
+    "read-then-write). Free text, a student of 0.34 million parameters, 112 tokens a text. The "
+    "paper judged answers to tasks, which free text does not have.",
     settings=pocket.SETTINGS
     | {
         "blocks": BLOCKS,

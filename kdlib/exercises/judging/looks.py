@@ -111,7 +111,7 @@ def reading(about: Misconception) -> Linked:
 def _link(place: str, text: str, card: str = "") -> str:
     """To a chapter's notebook, which lies beside this one, and perhaps to a heading in it.
 
-    card: of a mistake. The website has a page of cards, and turns the link to the one that is meant.
+    card: of a mistake. The website has a page of cards, and turns the link to the right one.
     """
     stem, mark, heading = place.partition("#")
     meant = f' data-card="{card}"' if card else ""

@@ -46,12 +46,13 @@ twice double doubles doubled
 accumulation accumulate accumulating accumulated
 """
 NO_WORDS = frozenset(
-    "a about after all already also always am an and any are as at be because been before but by can"
-    " cannot could did do does doesn doing don down even every for from get gets give gives go goes"
-    " had has have how i if in into is isn it its just keeps like made make makes may me much my never"
-    " no not of off on one only or our out over really same see should so some still than that the"
-    " their them then there these they this those to too up use used uses using very was we went were"
-    " what when where whether which while who why will with without won would you your wrong".split()
+    "a about after all already also always am an and any are as at be because been before but"
+    " by can cannot could did do does doesn doing don down even every for from get gets give"
+    " gives go goes had has have how i if in into is isn it its just keeps like made make"
+    " makes may me much my never no not of off on one only or our out over really same see"
+    " should so some still than that the their them then there these they this those to too up"
+    " use used uses using very was we went were what when where whether which while who why"
+    " will with without won would you your wrong".split()
 )
 BEST = 5  # how many are shown
 CANONICAL = {word: line.split()[0] for line in SAME.strip().splitlines() for word in line.split()}

@@ -235,3 +235,16 @@ def test_9_7_the_reader_of_equal_compute_and_the_seeds():
     assert (reads > writes).all()
     assert claim("own-answers").verdict(shipped("own-answers")["numbers"]) == "opposite"
     assert same_steps.max() - same_steps.min() > (same_steps - writes).mean()
+
+
+@headline(
+    9,
+    "After some reading, writing beats reading the same lesson again; reading as much new text does "
+    "what writing does.",
+)
+def test_9_6_after_some_reading():
+    """Rival: own words are what a student needs, and given ones cannot stand in for them."""
+    found = claim("read-then-write").intervals(shipped("read-then-write")["numbers"])
+    for measure in ("own reverse KL", "loss"):
+        assert found[f"{measure}: writes half better than reads on"].low > 0
+        assert found[f"{measure}: writes half better than reads new text"].value < 0.03
