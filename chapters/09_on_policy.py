@@ -777,12 +777,13 @@ table({
 }, "+.2f", corner="nats per token, five trainings (95 %)")
 
 # %% [markdown]
-# Now writing pays: the writer is ahead of the one that reads its lesson again,
-# on its own words and on the test text. But so is the one that reads on in *new*
-# texts, and between these two nothing can be told apart on own words; on the
-# test text the reader is a hair ahead. What the student had used up was its
-# lesson. Its own texts are new texts, and they cost nobody a library. That is
-# the case for writing here, and no other was found.
+# Now writing pays: on the test text the writer is ahead of the one that reads
+# its lesson again, and on its own words as well, though there the interval only
+# just clears zero. But so is the one that reads on in *new* texts, and between
+# these two nothing can be told apart on own words; on the test text the reader
+# is a hair ahead. What the student had used up was its lesson. Its own texts
+# are new texts, and they cost nobody a library. That is the case for writing
+# here, and no other was found.
 
 # %% [markdown]
 # ## 9.7 A task whose answers are checked

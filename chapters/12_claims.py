@@ -802,6 +802,15 @@ for name in ("patience", "crossover", "capacity-gap", "lesser-teacher",
 # teacher's reading is in its student's budget; a cache that somebody else has
 # paid for (chapter 8) would take it out. And at the smallest size the student
 # alone was found at the edge of its sweep (section 12.2).
+#
+# Of the gap: the sentence is right here, and its usual reason is not. The wide
+# student has the gap, too; and with more text the best reader is the best
+# teacher again.
+#
+# Of fidelity: *undecided* is what the rule says, and the rule is at fault. It
+# asks for a share beyond a margin, and no share falls below zero: *opposite*
+# could not come out. The student disagrees far less than the margin. The rule
+# stays as it is, for it was written before the run.
 
 # %% [markdown]
 # ## 12.8 Shape

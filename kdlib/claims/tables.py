@@ -106,9 +106,11 @@ def quick_result(claim: Claim, numbers: Mapping[str, Mapping[str, Sequence[float
 
 def compared(claim: Claim, record: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """How far a run is from the shipped record: verdicts, and each interval's value."""
-    new, old = claim.intervals(record["numbers"]), claim.intervals(before["numbers"])
     same = "the same verdict" if record["verdict"] == before["verdict"] else "another verdict"
     lines = [f"The shipped record, of {before['date']}: {before['verdict']}, {same}"]
+    if set(record["numbers"]) != set(before["numbers"]):
+        return "\n".join([*lines, "  It is of other arms."])
+    new, old = claim.intervals(record["numbers"]), claim.intervals(before["numbers"])
     return "\n".join([*lines, *(f"  {words}: {old[words]} there" for words in new)])
 
 

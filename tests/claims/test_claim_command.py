@@ -10,7 +10,7 @@ from kdlib import cli
 from kdlib.claims import running
 from kdlib.claims.record import faults, shipped
 from kdlib.claims.registry import claims
-from kdlib.claims.tables import UNTRIED
+from kdlib.claims.tables import UNTRIED, compared
 from kdlib.files import locked
 
 
@@ -71,6 +71,15 @@ def test_a_run_leaves_its_record(capsys, without_training):
     assert "Verdict: reproduced" in text
     record = json.loads((without_training / "made-up" / "record.json").read_text())
     assert faults(CLAIM, record) == []
+
+
+def test_a_record_of_other_arms_is_not_compared(without_training):
+    """An arm was added to the claim since: the verdicts are compared, and no interval."""
+    record = running.run_claim(CLAIM, without_training / "notes.json", "here")
+    before = record | {"numbers": {"one": record["numbers"]["one"]}}
+    text = compared(CLAIM, record, before)
+    assert "the same verdict" in text and "of other arms" in text
+    assert "there" in compared(CLAIM, record, record)
 
 
 def test_quick_forms_as_json(capsys, without_training):

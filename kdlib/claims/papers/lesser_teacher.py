@@ -10,7 +10,7 @@ from kdlib.claims.grounds import pocket, teachers
 from kdlib.claims.grounds.learning import Lesson, learn, nats
 from kdlib.claims.rules import Lead
 
-LESSONS = {"little": (96, 192), "more": (768, 768)}  # blocks, steps
+LESSONS = {"little": (96, 192), "little, longer": (96, 768), "more": (768, 768)}  # blocks, steps
 RATES = (0.003, 0.006, 0.012, 0.024)
 QUICK = 16
 SHIPPED = "shipped"
@@ -31,7 +31,8 @@ def _train(size: str, name: str, rate: float, seed: int, quick: bool) -> Mapping
 
 
 def _arm(size: str, teacher: str) -> Arm:
-    words = f"{LESSONS[size][0] * pocket.BLOCK:,} tokens, taught by the {teacher} teacher"
+    blocks, steps = LESSONS[size]
+    words = f"{blocks * pocket.BLOCK:,} tokens, {steps} steps, taught by the {teacher} teacher"
     return Arm(words, functools.partial(_train, size, teacher), RATES)
 
 
@@ -59,8 +60,9 @@ CLAIM = Claim(
         Lead("loss", "more, shipped", "more, small"),
     ),
     rival="The lesser teacher is the better one at either size; or the better one at both, and the "
-    "claim capacity-gap was an accident.",
+    "claim capacity-gap was an accident; or it is the number of steps that turns the order.",
     rival_rules=(
+        Lead("loss", "little, longer, small", "little, longer, shipped"),
         Lead("loss", "more, small", "little, small"),
         Lead("loss", "more, shipped", "little, shipped"),
         Lead("calibration", "more, shipped", "more, small"),

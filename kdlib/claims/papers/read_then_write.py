@@ -17,7 +17,7 @@ from kdlib.claims.rules import Lead
 BLOCKS, READ, WRITE = 96, 228, 96  # blocks of the lesson; steps of the first and the second part
 READ_RATE = 0.012  # of the first part, which all arms share
 FRESH = 2 * WRITE  # blocks that were not read before: as many as are written
-RATES = (0.0015, 0.003, 0.006, 0.012, 0.024)
+RATES = (0.0015, 0.003, 0.006, 0.012, 0.024, 0.048)
 QUICK = 4
 
 

@@ -117,6 +117,42 @@ def test_11_3_which_exam(first, count):
 
 @headline(
     11,
+    "On little text the best reader is not the best teacher, neither of a narrow student nor of a "
+    "wide one; with more text it is.",
+)
+def test_11_3_is_it_capacity():
+    """Rival: it is the student that is too small; or the better reader teaches better everywhere."""
+    found = leads("capacity-gap")
+    assert found["loss: wide, shipped better than wide, small"].high < 0
+    for student in ("narrow", "wide"):
+        assert found[f"loss: {student}, three blocks better than {student}, shipped"].low > 0
+    own = {t: losses("capacity-gap", f"wide, {t}", "teacher's loss")[0]
+           for t in ("shipped", "three blocks", "two half blocks", "small")}  # fmt: skip
+    assert list(own.values()) == sorted(own.values())
+    found = leads("lesser-teacher")
+    assert found["loss: little, small better than little, shipped"].low > 0
+    assert found["loss: little, longer, small better than little, longer, shipped"].low > 0
+    assert found["loss: more, shipped better than more, small"].low > 0.3
+
+
+@headline(
+    11,
+    "A student of its teacher's own shape comes to agree with it, given time, text and a good start.",
+)
+def test_11_4_what_stood_between_them():
+    """Rival: a rest of disagreement stays, whatever is done; or one of the three does nothing."""
+    found = leads("fidelity")
+    assert found["disagreement on its lesson: above 0.1 for patient"].high < 0.1
+    assert found["disagreement on its lesson: patient better than teacher's shape"].low > 0.1
+    assert found["agreement: patient, more text better than patient"].low > 0
+    assert found["agreement: begun near it better than teacher's shape"].low > 0.1
+    patient = losses("fidelity", "patient, more text")
+    teacher = losses("fidelity", "patient, more text", "teacher's loss")
+    assert all(abs(mine - theirs) < 0.02 for mine, theirs in zip(patient, teacher))
+
+
+@headline(
+    11,
     "Distributions teach more than words, on whosever texts they stand; the teacher's words alone "
     "teach as given words do.",
 )
