@@ -38,7 +38,7 @@ class Counted:
         self._table = NGram.fit(blocks.ids, blocks.mask, self.vocab_size, order)
 
     def next_log_probs(self, prefixes: Tensor, context: Any = None) -> Tensor:
-        """(N, V), as `kdlib.sequences.exact.AutoregressiveModel` has it."""
+        """Log-probabilities (N, V) of the word after each prefix (N, t), as a toy language has it."""
         last = prefixes[:, 1 - self._table.order :]
         words = torch.arange(self.vocab_size).repeat(len(last))[:, None]
         texts = torch.cat([last.repeat_interleave(self.vocab_size, 0), words], dim=1)
