@@ -1,4 +1,4 @@
-"""Other teachers than the shipped one: models cut out of it, and a small one from the text alone."""
+"""Teachers by name: the shipped one, models cut out of it, and a small one from the text alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 from torch import nn
 
 from kdlib.claims.grounds import pocket
-from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn
+from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn, nats
 from kdlib.models.cutting import cut_out
 from kdlib.models.frozen import freeze
 from kdlib.models.pruning import Pruning, choose_cut
 from kdlib.teachers.live import PrecomputedTargets
 
+SHIPPED, SMALL = "shipped", "small"
 QUICK = 2  # steps
 PROBED = 8  # blocks of text by which a cut is chosen
 
@@ -30,6 +31,14 @@ SETTINGS: dict[str, Any] = {
     "assistants": {name: [cut.layers, cut.mlp_share] for name, cut in ASSISTANTS.items()},
     "assistants' lesson": [ASSISTANT_BLOCKS, ASSISTANT_STEPS, ASSISTANT_RATE],
     "small teacher": [SMALL_SEED, SMALL_STEPS, SMALL_BATCH, SMALL_RATE],
+}
+
+
+MEASURES = pocket.MEASURES | {
+    "forward KL": "KL(P‖Q) from its own teacher on the test text, nats per token",
+    "agreement": "share of the test tokens where the student and its own teacher find the same one "
+    "likeliest",
+    "teacher's loss": "the teacher's own cross-entropy on the test text, nats per token",
 }
 
 
@@ -58,18 +67,27 @@ def small(quick: bool) -> nn.Module:
     return freeze(learn(pocket.new_student(SMALL_SEED), course, SMALL_RATE, SMALL_SEED))
 
 
+def named(name: str, quick: bool) -> nn.Module:
+    """The teacher of that name; in a quick form all but the shipped one have hardly been trained."""
+    if name == SHIPPED:
+        return pocket.teacher()
+    return small(quick) if name == SMALL else assistant(name, quick)
+
+
 @functools.cache
 def exact(name: str, quick: bool, blocks: int) -> PrecomputedTargets:
     """The whole distributions of a teacher at every position of a lesson.
 
     Args:
-        name: of an assistant, or "small".
+        name: of the teacher, as in `named`.
         quick: whether it has hardly been trained.
         blocks: of the lesson.
     """
     return PrecomputedTargets(named(name, quick), pocket.lesson(blocks))
 
 
-def named(name: str, quick: bool) -> nn.Module:
-    """The teacher of that name."""
-    return small(quick) if name == "small" else assistant(name, quick)
+def exam(student: nn.Module, name: str, quick: bool) -> dict[str, float]:
+    """The `MEASURES` of a student that has learned from this teacher."""
+    teacher = named(name, quick)
+    loss = nats(teacher, pocket.text().test)
+    return pocket.exam(student, teacher) | {"teacher's loss": loss}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket, teachers
-from kdlib.claims.grounds.learning import Lesson, learn, nats
+from kdlib.claims.grounds.learning import Lesson, learn
 from kdlib.claims.rules import Lead
 
 BLOCKS, STEPS = 96, 192
@@ -16,21 +16,16 @@ RATES = (0.006, 0.012, 0.024, 0.048, 0.096)  # a narrow student wants a higher o
 # At 0.096 a narrow student learns or does not: one training would choose that rate by chance.
 TUNING_SEEDS = (100, 101, 102)
 QUICK = 16
-SHIPPED = "shipped"
-TEACHERS = (SHIPPED, *teachers.ASSISTANTS, "small")
+TEACHERS = (teachers.SHIPPED, *teachers.ASSISTANTS, teachers.SMALL)
 
 
 def _train(width: int, name: str, rate: float, seed: int, quick: bool) -> Mapping[str, float]:
-    if name == SHIPPED:
-        teacher, targets = pocket.teacher(), pocket.exact(BLOCKS)
-    else:
-        teacher, targets = teachers.named(name, quick), teachers.exact(name, quick, BLOCKS)
     lesson = Lesson(
         pocket.lesson(BLOCKS), QUICK if quick else STEPS, pocket.BATCH,
-        targets=targets, validation=pocket.text().validation,
+        targets=teachers.exact(name, quick, BLOCKS), validation=pocket.text().validation,
     )  # fmt: skip
     student = learn(pocket.new_student(seed, width), lesson, rate, seed)
-    return pocket.exam(student, teacher) | {"teacher's loss": nats(teacher, pocket.text().test)}
+    return teachers.exam(student, name, quick)
 
 
 def _arm(student: str, teacher: str) -> Arm:
@@ -79,12 +74,6 @@ CLAIM = Claim(
         "rates": list(RATES),
         "quick": QUICK,
     },  # fmt: skip
-    measures=pocket.MEASURES
-    | {
-        "forward KL": "KL(P‖Q) from its own teacher on the test text, nats per token",
-        "agreement": "share of the test tokens where the student and its own teacher find the same "
-        "one likeliest",
-        "teacher's loss": "the teacher's own cross-entropy on the test text, nats per token",
-    },
+    measures=teachers.MEASURES,
     tuning_seeds=TUNING_SEEDS,
 )

@@ -10,7 +10,7 @@ from torch import nn
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket, teachers
-from kdlib.claims.grounds.learning import FROM_TEXT, ROWS, Lesson, learn, nats
+from kdlib.claims.grounds.learning import FROM_TEXT, ROWS, Lesson, learn
 from kdlib.claims.rules import Above, Lead
 from kdlib.data.blocks import Blocks
 
@@ -47,11 +47,11 @@ def _train(kind: str, rate: float, seed: int, quick: bool) -> Mapping[str, float
     if kind == "from the text":
         lesson = lesson._replace(objective=FROM_TEXT)
     else:
-        lesson = lesson._replace(targets=teachers.exact("small", quick, blocks))
+        lesson = lesson._replace(targets=teachers.exact(teachers.SMALL, quick, blocks))
     student = learn(_begun(kind, teacher, seed), lesson, rate, seed)
-    return pocket.exam(student, teacher) | {
-        "disagreement on its lesson": 1 - _agreement(student, teacher, pocket.lesson(blocks)),
-        "teacher's loss": nats(teacher, pocket.text().test),
+    disagreement = 1 - _agreement(student, teacher, pocket.lesson(blocks))
+    return teachers.exam(student, teachers.SMALL, quick) | {
+        "disagreement on its lesson": disagreement
     }
 
 
@@ -114,11 +114,9 @@ CLAIM = Claim(
         "share": SHARE,
         "quick": QUICK,
     },  # fmt: skip
-    measures=pocket.MEASURES
+    measures=teachers.MEASURES
     | {
-        "forward KL": "KL(P‖Q) from its own teacher on the test text, nats per token",
         "disagreement on its lesson": "share of the lesson's tokens where teacher and student find "
         "different ones likeliest",
-        "teacher's loss": "the teacher's own cross-entropy on the test text, nats per token",
     },
 )

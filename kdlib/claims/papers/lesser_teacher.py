@@ -7,27 +7,22 @@ from collections.abc import Mapping
 
 from kdlib.claims.claim import Arm, Claim, Source
 from kdlib.claims.grounds import pocket, teachers
-from kdlib.claims.grounds.learning import Lesson, learn, nats
+from kdlib.claims.grounds.learning import Lesson, learn
 from kdlib.claims.rules import Lead
 
 LESSONS = {"little": (96, 192), "little, longer": (96, 768), "more": (768, 768)}  # blocks, steps
 RATES = (0.003, 0.006, 0.012, 0.024)
 QUICK = 16
-SHIPPED = "shipped"
 
 
 def _train(size: str, name: str, rate: float, seed: int, quick: bool) -> Mapping[str, float]:
     blocks, steps = LESSONS["little" if quick else size]
-    if name == SHIPPED:
-        teacher, targets = pocket.teacher(), pocket.exact(blocks)
-    else:
-        teacher, targets = teachers.named(name, quick), teachers.exact(name, quick, blocks)
     lesson = Lesson(
         pocket.lesson(blocks), QUICK if quick else steps, pocket.BATCH,
-        targets=targets, validation=pocket.text().validation,
+        targets=teachers.exact(name, quick, blocks), validation=pocket.text().validation,
     )  # fmt: skip
     student = learn(pocket.new_student(seed), lesson, rate, seed)
-    return pocket.exam(student, teacher) | {"teacher's loss": nats(teacher, pocket.text().test)}
+    return teachers.exam(student, name, quick)
 
 
 def _arm(size: str, teacher: str) -> Arm:
@@ -51,7 +46,7 @@ CLAIM = Claim(
     arms={
         f"{size}, {teacher}": _arm(size, teacher)
         for size in LESSONS
-        for teacher in (SHIPPED, "small")
+        for teacher in (teachers.SHIPPED, teachers.SMALL)
     },
     equal="student, lesson and steps within a size, the best of eight looks; each arm has its best of "
     "four rates",
@@ -76,11 +71,5 @@ CLAIM = Claim(
         "rates": list(RATES),
         "quick": QUICK,
     },  # fmt: skip
-    measures=pocket.MEASURES
-    | {
-        "forward KL": "KL(P‖Q) from its own teacher on the test text, nats per token",
-        "agreement": "share of the test tokens where the student and its own teacher find the same "
-        "one likeliest",
-        "teacher's loss": "the teacher's own cross-entropy on the test text, nats per token",
-    },
+    measures=teachers.MEASURES,
 )
