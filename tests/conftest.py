@@ -29,9 +29,16 @@ def pytest_collection_modifyitems(items):
     # The longest files first: begun last, one of them would keep a single core busy at the end.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     _skip_without_gpu(items)
+    _refuse_addresses(items)
     for item in items:
         for marker in item.iter_markers("door"):
             item.user_properties.append(("door", marker.args[0]))
+
+
+def _refuse_addresses(items):
+    """Of an object's address: another in each process, which then seem to have different tests."""
+    if moving := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give its parameters ids that stay: {moving[0]}")
 
 
 def _skip_without_gpu(items):

@@ -36,6 +36,7 @@ def foretold(claims: Mapping[str, Claim], mine: Mapping[str, str]) -> dict[str, 
     Args:
         claims: by their names.
         mine: by their names, "reproduced", "opposite" or "undecided"; empty or left out: no guess.
+            Capitals and blanks around a word do not count.
 
     Raises:
         ValueError: for the name of no claim, or a word that is no verdict.
@@ -43,6 +44,7 @@ def foretold(claims: Mapping[str, Claim], mine: Mapping[str, str]) -> dict[str, 
     if unknown := [name for name in mine if name not in claims]:
         raise ValueError(f"there are no claims named {unknown}; there are {list(claims)}")
     words = get_args(Verdict)
+    mine = {name: (word or "").strip().lower() for name, word in mine.items()}
     if strange := {name: word for name, word in mine.items() if word and word not in words}:
         raise ValueError(f"{strange}: a verdict is one of {list(words)}, or empty for no guess")
     return {name: _foretold(each, mine.get(name, "")) for name, each in claims.items()}

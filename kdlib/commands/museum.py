@@ -48,3 +48,5 @@ def symptom(arguments: list[str]) -> None:
         show(repr(cards().get(first, misconceptions()[first])))
     else:
         show(repr(found_by(*options.words)))
+        if ids:
+            show(f"\nkdlib symptom {ids[0]} shows the first; the others by their ids as well")

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlib.losses.softmax import log_softmax
+from kdlib.sequences.exact import at_least
 from kdlib.sequences.on_policy import Student, sample_batch
 
 NONE = -1  # in the place of a token that a pass did not reach
@@ -54,8 +55,10 @@ def speculative_pass(
         generator: the source of all randomness.
 
     Raises:
-        ValueError: as `sample_batch`.
+        ValueError: for ``ahead`` < 1, for two vocabularies of different sizes, and as `sample_batch`.
     """
+    at_least("ahead", ahead, 1)
+    _check_vocabularies(target, draft)
     drafted = sample_batch(draft, texts, ahead, eos_id=None, generator=generator).ids
     chances_p = _chances(target, drafted, ahead + 1)
     chances_q = _chances(draft, drafted, ahead + 1)[:, :-1]
@@ -73,6 +76,19 @@ def speculative_pass(
     places = torch.arange(ahead + 1)
     out = torch.where(places < accepted[:, None], F.pad(tokens, (0, 1)), NONE)
     return Passed(torch.where(places == accepted[:, None], own, out), accepted)
+
+
+def _check_vocabularies(target: Any, draft: Any) -> None:
+    """Raise ValueError where the two models cannot mean the same words by their ids."""
+    of_target, of_draft = (
+        model.vocab_size if hasattr(model, "next_log_probs") else model.config.vocab_size
+        for model in (target, draft)
+    )
+    if of_target != of_draft:
+        raise ValueError(
+            f"draft has {of_draft} words and target {of_target}: both need one vocabulary; draft with"
+            " a model that has the target's tokenizer"
+        )
 
 
 def _chances(model: Any, texts: Tensor, last: int) -> Tensor:

@@ -35,6 +35,11 @@ def test_a_guess_is_compared(claims, guess, agreed):
     }
 
 
+@pytest.mark.parametrize("guess", ["Reproduced", " reproduced\n", "REPRODUCED"])
+def test_a_guess_is_read_as_people_type(claims, guess):
+    assert foretold(claims, {"tried": guess})["tried"]["agreed"] == "yes"
+
+
 def test_what_was_not_tried_agrees_with_nothing(claims):
     row = foretold(claims, {"open": "opposite"})["open"]
     assert row == {"yours": "opposite", "verdict": UNTRIED, "agreed": "-", "decided by": "-"}

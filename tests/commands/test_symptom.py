@@ -9,10 +9,16 @@ from kdlib import cli
 
 def test_a_symptom_leads_to_mistakes(capsys):
     cli.main(["symptom", "generation", "never", "stops"])
-    first, second = capsys.readouterr().out.splitlines()[:2]
+    first, second, *_, last = capsys.readouterr().out.splitlines()
     assert first == "1. Generation never ends." and second.endswith(
         "chapter 13, #stop-token-masked"
     )
+    assert last.startswith("kdlib symptom stop-token-masked shows the first")
+
+
+def test_what_nobody_knows_leads_nowhere(capsys):
+    cli.main(["symptom", "学生"])
+    assert capsys.readouterr().out.startswith("Nothing like that is known.")
 
 
 def test_an_id_shows_its_card_or_its_entry(capsys):

@@ -89,3 +89,18 @@ def test_causal_language_models_speculate_too():
     alone = passed(*models, ahead=3, rows=40)
     wrapped = passed(*map(Wrapped, models), ahead=3, rows=40)
     assert alone.tokens.tolist() == wrapped.tokens.tolist()
+
+
+@pytest.mark.parametrize("models", [
+    (PrefixModel(1), PrefixModel(1, vocab_size=4)),
+    (PrefixModel(1, vocab_size=4), PrefixModel(1)),
+    tuple(new_model(ModelSize(16, 1, 2), words, 32, 0) for words in (11, 12)),
+])  # fmt: skip
+def test_two_vocabularies_are_refused(models):
+    with pytest.raises(ValueError, match="both need one vocabulary"):
+        passed(*models, ahead=2, rows=2)
+
+
+def test_a_draft_of_nothing_is_refused_by_its_name():
+    with pytest.raises(ValueError, match="ahead"):
+        passed(PrefixModel(1), PrefixModel(2), ahead=0, rows=2)
