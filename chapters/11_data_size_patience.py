@@ -59,6 +59,15 @@ def of(name, arm, measure="loss"):
     return f"{mean:.2f} ({low:.2f} to {high:.2f})"
 
 
+def exams(name, **measures):
+    """Every arm of a claim, in each measure."""
+    return table({
+        arm: {column: of(name, arm, measure)
+              for column, measure in measures.items()}
+        for arm in claim(name).arms
+    }, corner=f"{len(claim(name).seeds)} trainings (95 %)")
+
+# %%
 def leads(name, wanted):
     """Who is ahead of whom, and by how much, over the trainings."""
     found = claim(name).intervals(shipped(name)["numbers"])
@@ -86,10 +95,7 @@ def as_table(rows):
 print("tokens:", f"{96 * pocket.BLOCK:,}")
 print("times that each block is read:",
       96 * pocket.BATCH // 96, "and, if patient,", 4 * 96 * pocket.BATCH // 96)
-table({
-    arm: {"loss on new text": of("patience", arm)}
-    for arm in claim("patience").arms
-}, corner="five trainings (95 %)")
+exams("patience", loss="loss")
 
 # %%
 as_table(leads("patience", {
@@ -328,15 +334,11 @@ as_table(leads("lesser-teacher", {
 # **Predict**: on the very text that it is taught on, how often do the two find
 # different words likeliest: after a short training, after a long one, after a
 # long one with much more text, and after a short one that begins half-way?
+# (*Agrees* is meant on new text, and so is the loss.)
 
 # %%
-table({
-    arm: {"disagrees on its lesson":
-          of("fidelity", arm, "disagreement on its lesson"),
-          "agrees on new text": of("fidelity", arm, "agreement"),
-          "loss": of("fidelity", arm)}
-    for arm in claim("fidelity").arms
-}, corner="five trainings (95 %)")
+exams("fidelity", disagrees="disagreement on its lesson",
+      agrees="agreement", loss="loss")
 
 # %% [markdown]
 # After a short training they disagree on every third token, although the
@@ -371,10 +373,7 @@ table({
 # teacher's texts and distributions; given texts, words only.
 
 # %%
-table({
-    arm: {"loss on new text": of("sequence-level", arm)}
-    for arm in claim("sequence-level").arms
-}, corner="five trainings (95 %)")
+exams("sequence-level", loss="loss")
 
 # %%
 as_table(leads("sequence-level", {
@@ -490,10 +489,7 @@ exercise("tokens-a-pass").check(answer)
 # which draft?
 
 # %%
-table({
-    arm: {"kept of 4": of("drafts", arm, "kept")}
-    for arm in claim("drafts").arms
-}, corner="five trainings (95 %)")
+exams("drafts", kept="kept")
 
 # %%
 found = claim("drafts").intervals(shipped("drafts")["numbers"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -173,7 +174,9 @@ def _relative(value: Tensor, exact: Tensor) -> float:
 def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
     """Peak memory of a variant beyond its inputs and the gradients that it returns, in bytes.
 
-    It is measured in a separate process, since the peak of a process never falls.
+    It is measured in a separate process, since the peak of a process never falls. There large blocks
+    go back to the system as soon as they are free: glibc else begins to keep them, and one process
+    in four then peaks a chunk or two higher, by where its heap happens to lie.
 
     Args:
         name: of the variant, as in `variants_on`.
@@ -185,6 +188,7 @@ def extra_memory_bytes(name: str, size: Size, dtype: str) -> int:
         capture_output=True,
         text=True,
         check=True,
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"},  # its own default, held there
     )
     return int(done.stdout.split()[-1])
 

@@ -118,7 +118,9 @@ def place_of_all_differences(log_p, log_q):
     return torch.where(total > 0, off / total.clamp(min=1e-30), p)
 
 
-@pytest.mark.parametrize(("id", "answer"), unseen.answers, ids=lambda each: getattr(each, "__name__", each))
+@pytest.mark.parametrize(
+    ("id", "answer"), unseen.answers, ids=lambda each: getattr(each, "__name__", each)
+)
 def test_an_unusual_right_answer_passes(id, answer):
     assert exercise(id).check(answer)
 
