@@ -56,8 +56,9 @@ well::
     name_lookalikes(distil, lambda kl: _loss(kl=kl))    # what else is taken for KL
 
 The other kinds are data; chapter_01 has one of each. In their texts a line break is a space, but
-for empty lines and lines that begin with "- ". A table has kind, source, difficulty, minutes,
-prompt, hints, an explanation if there is one (of a choice it is the right option's comment), and
+for empty lines and lines that begin with "- ". A table has kind, source (the questions that it asks
+in other words, not those that it touches on: none is a good answer), difficulty, minutes, prompt,
+hints, an explanation if there is one (of a choice it is the right option's comment), and
 
 - of kind "choice": `options`, tables with `right` and `comment`, or with `wrong`, `misconception`,
   `seen` and `expected`;

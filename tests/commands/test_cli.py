@@ -215,6 +215,7 @@ def test_exercises_are_listed(call, monkeypatch):
     assert code == 0 and out.splitlines()[0].split()[:2] == ["chapter", "solved"]
     code, out, _ = call("exercises", "--coverage")
     assert code == 0 and re.search(r"^Q01 +\S", out, re.MULTILINE)
+    assert re.search(r"^beyond .*\bmixed-batch\b", out, re.MULTILINE)  # a sampler: no question's
     code, out, _ = call("exercises", "--export")
     assert code == 0 and len(json.loads(out)) >= 30
 

@@ -22,6 +22,7 @@ from kdlib.machine.devices import make_accelerator
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
+from kdlib.models.ngram import NGram
 from kdlib.reports.scores import score_models
 from kdlib.reports.summary import summarise_scores
 from kdlib.teachers.live import PrecomputedTargets
@@ -83,6 +84,12 @@ def lesson(blocks: int) -> Blocks:
 
 
 @functools.cache
+def wide_lesson(blocks: int) -> Blocks:
+    """So many blocks, evenly spaced over all training documents."""
+    return _evenly(_blocks(load_splits("sotu").training), blocks)
+
+
+@functools.cache
 def teacher() -> nn.Module:
     """The shipped one, frozen."""
     return freeze(load_model(POCKET_TEACHER))
@@ -118,6 +125,12 @@ def exam(student: nn.Module, asked: nn.Module | None = None) -> dict[str, float]
         "agreement": summary["top1_agreement"],
         "calibration": summary["ece"],
     }
+
+
+def exam_of_counts(read: Blocks, order: int = 3) -> dict[str, float]:
+    """The loss of a table of `order` tokens, counted in some blocks: what a student has to beat."""
+    counts, test = NGram.fit(read.ids, read.mask, len(_tokenizer()), order), text().test
+    return {"loss": float(counts.nll(test.ids, test.mask).sum() / test.predicted_tokens)}
 
 
 def writing_exam(student: nn.Module, seed: int) -> dict[str, float]:

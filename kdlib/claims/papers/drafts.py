@@ -13,11 +13,13 @@ from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn
 from kdlib.claims.rules import Lead
 from kdlib.losses.objectives import Objective
 
-BLOCKS, STEPS = 96, 96
+BLOCKS, STEPS, LONGER = 96, 96, 4
 RATES = (0.006, 0.012, 0.024, 0.048)
 QUICK = 8
+PATIENT = "forward KL, patient"
 DIVERGENCES = {
     "forward KL": "forward_kl", "reverse KL": "reverse_kl", "total variation": "total_variation",
+    PATIENT: "forward_kl",
 }  # fmt: skip
 
 
@@ -31,9 +33,9 @@ def _lesson(kind: str, steps: int) -> Lesson:
 
 @functools.cache
 def _steps(kind: str) -> int:
-    """As many as with a teacher, or as its operations pay for."""
+    """As many as with a teacher, several times as many, or as a teacher's operations pay for."""
     if kind != "alone, equal compute":
-        return STEPS
+        return LONGER * STEPS if kind == PATIENT else STEPS
     models = pocket.new_student(0), pocket.teacher()
     return steps_for(operations(_lesson("forward KL", STEPS), *models), _lesson(kind, 1), *models)
 
@@ -78,7 +80,9 @@ CLAIM = Claim(
         **{
             kind: _arm(kind, f"from the teacher, by {kind}, on the given text")
             for kind in DIVERGENCES
+            if kind != PATIENT
         },
+        PATIENT: _arm(PATIENT, f"{LONGER} times the steps with the teacher, on the same text"),
         "counts": Arm("a table of three tokens, counted in the same text", _count),
     },
     equal="lesson and student; steps, or counted operations; each arm has its best of four rates by "
@@ -89,6 +93,7 @@ CLAIM = Claim(
     rival_rules=(
         Lead("kept", "forward KL", "alone", higher=True),
         Lead("kept", "forward KL", "counts", higher=True),
+        Lead("kept", PATIENT, "counts", higher=True),
         Lead("kept", "total variation", "forward KL", higher=True),
         Lead("kept", "reverse KL", "forward KL", higher=True),
     ),
@@ -99,6 +104,7 @@ CLAIM = Claim(
     | {
         "blocks": BLOCKS,
         "steps": STEPS,
+        "longer": LONGER,
         "rates": list(RATES),
         "quick": QUICK,
         "divergences": list(DIVERGENCES),

@@ -17,7 +17,7 @@ from kdlib.models.pruning import Pruning
 
 KEPT = Pruning(layers=2, mlp_share=0.5)
 BLOCKS, STEPS, MORE = 192, 96, 4
-RATES = (0.001, 0.0025, 0.006, 0.015)
+RATES = (0.00016, 0.0004, 0.001, 0.0025, 0.006, 0.015)
 QUICK = 2
 
 
@@ -70,17 +70,21 @@ CLAIM = Claim(
         "pruned, alone": _arm("cut out, then from the text", True, False),
         "new, taught": _arm("new weights, taught", False, True),
         "new, alone": _arm("new weights, from the text", False, False),
+        "pruned, alone, more": _arm(
+            f"cut out, {MORE} times the text and the steps", True, False, MORE
+        ),
         "new, alone, more": _arm(
             f"new weights, {MORE} times the text and the steps", False, False, MORE
         ),
     },
-    equal="shape; text and steps, but for the last; the best of eight looks; each arm has its best "
-    "of four rates",
+    equal="shape; text and steps, but for the last two; the best of eight looks; each arm has its "
+    "best of six rates",
     rule=(Lead("loss", "pruned, taught", "new, alone, more"),),
     rival="The weights that were kept do it all, and no teacher is needed afterwards; or the teacher "
     "does it all, and new weights would do.",
     rival_rules=(
         Lead("loss", "pruned, taught", "pruned, alone"),
+        Lead("loss", "pruned, taught", "pruned, alone, more"),
         Lead("loss", "pruned, taught", "new, taught"),
         Lead("loss", "new, taught", "new, alone"),
         Lead("loss", "pruned, alone", "new, taught"),

@@ -9,7 +9,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q24",),
+    source=(),
     difficulty=4,
     minutes=10,
     prompt=(

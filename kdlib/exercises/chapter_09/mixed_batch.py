@@ -9,7 +9,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q07", "Q09"),
+    source=(),
     difficulty=4,
     minutes=15,
     rtol=0.0,

@@ -13,7 +13,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q12",),
+    source=(),
     difficulty=4,
     minutes=15,
     prompt=(

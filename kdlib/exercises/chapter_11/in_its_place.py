@@ -8,7 +8,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q22",),
+    source=(),
     difficulty=4,
     minutes=10,
     prompt=(

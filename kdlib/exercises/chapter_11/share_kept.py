@@ -8,7 +8,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q20", "Q22"),
+    source=(),
     difficulty=2,
     minutes=7,
     prompt=(

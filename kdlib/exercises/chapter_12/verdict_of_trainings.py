@@ -8,7 +8,7 @@ from kdlib.exercises.kinds.functions import code
 
 
 @code(
-    source=("Q26",),
+    source=(),
     difficulty=3,
     minutes=10,
     prompt=(

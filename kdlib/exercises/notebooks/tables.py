@@ -73,8 +73,10 @@ def _wrapped(label: str, ids: Sequence[str]) -> str:
 
 
 def coverage_table() -> str:
-    """Which exercises ask each source question."""
+    """Which exercises ask each source question, and which ask something else."""
+    beyond = [e.id for e in exercises().values() if not e.source]
     rows = [(question, ", ".join(ids) or "-") for question, ids in coverage().items()]
+    rows.append(("beyond", ", ".join(beyond)))
     return _table(("question", "exercises"), rows)
 
 

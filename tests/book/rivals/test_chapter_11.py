@@ -56,7 +56,9 @@ def test_11_1_new_text_is_a_rival():
 
 @headline(
     11,
-    "At equal operations the teacher wins on little text, and the student without one on much.",
+    "At equal operations the teacher wins on little text; on much of it a student that reads all of "
+    "it once with its teacher loses to one without, and one whose teacher reads a part, and which "
+    "takes more steps, wins. Fifteen times as much new text draws level with that.",
 )
 @headline(
     11,
@@ -73,6 +75,11 @@ def test_11_2_the_lines_cross_once():
     assert all(lead < 0 for lead in ahead[-1])
     means = [sum(each) / len(each) for each in ahead]
     assert means == sorted(means, reverse=True)
+    found = leads("crossover")
+    assert found["loss: alone 1536 better than split 768"].high < 0
+    assert found["loss: split 384 better than alone 1536"].low > 0
+    new = found["loss: new 11784 better than split 768"]
+    assert new.low < 0 < new.high
 
 
 def _taught_by(log_p, features, steps=200):
@@ -190,7 +197,7 @@ def test_11_6_what_comes_out(scale):
 @headline(
     11,
     "A draft that has learned from its target is kept more often than one that has learned from "
-    "text; a table of counts is kept as often.",
+    "text; after a short training a table of counts is kept as often, after a long one it is not.",
 )
 def test_11_6_counting_drafts_too():
     """Rival: only what was trained on the target is worth drafting with."""
@@ -199,6 +206,22 @@ def test_11_6_counting_drafts_too():
     assert found["kept: forward KL better than alone"].low > 0
     counts = found["kept: forward KL better than counts"]
     assert counts.low < 0 < counts.high and counts.value < 0.05
+    assert found["kept: forward KL, patient better than counts"].low > 0.1
+
+
+@headline(
+    11,
+    "A student that is cut out of its teacher and reads on alone is far ahead of a new one that has "
+    "the teacher. After the cut the teacher still pays, and four times the text, without it, comes "
+    "close.",
+)
+def test_11_7_what_is_kept_and_what_is_taught():
+    """Rival: the teaching does it, and new weights would do; or the kept weights do it all."""
+    found = leads("pruned")
+    assert claim("pruned").verdict(shipped("pruned")["numbers"]) == "reproduced"
+    assert found["loss: pruned, alone better than new, taught"].low > 1
+    assert found["loss: pruned, taught better than pruned, alone"].low > 0.2
+    assert 0 < found["loss: pruned, taught better than pruned, alone, more"].high < 0.1
 
 
 @headline(11, "The coins of two cuts keep a small part of what two distributions differ by.")

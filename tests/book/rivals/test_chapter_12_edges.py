@@ -12,7 +12,7 @@ from kdlib.claims.registry import claim
     [
         ("sampled-targets", "likeliest", 0.003, -0.05),
         ("temperature", "T = 0.5", 0.048, -0.05),
-        ("crossover", "alone 24", 0.003, 0.25),
+        ("crossover", "alone 24", 0.0015, -0.05),
     ],
 )
 def test_12_2_one_step_beyond_the_edge(name, arm, beyond, at_most):
@@ -22,4 +22,3 @@ def test_12_2_one_step_beyond_the_edge(name, arm, beyond, at_most):
     further = asked.arms[arm].train(beyond, seed, False)["validation"]
     gained = min(record["tuning"][arm].values()) - further
     assert gained < at_most
-    assert gained < asked.rule[0].interval(record["numbers"]).low / 2 or at_most < 0
