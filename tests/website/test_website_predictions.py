@@ -1,0 +1,110 @@
+"""Predict, then see: a line before what answers, kept in the browser, judged by the reader alone."""
+
+import contents
+import predictions
+import pytest
+from website.chapter import Chapter
+
+pytestmark = pytest.mark.slow
+
+CHAPTERS = {
+    f"{source.stem}.html": Chapter(source, None)
+    for source in contents.sources()
+    if source.with_suffix(".ipynb").exists()
+}
+PAGE = "04_kl_divergence.html"
+SAID = "half as much is further away"
+
+
+def asked(notebook):
+    """How many texts ask for a prediction and have an output that answers."""
+    answers, found, waiting = set(map(id, predictions.answering(notebook.cells))), 0, False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            waiting = bool(predictions.PREDICT.search(cell.source))
+        elif waiting and id(cell) in answers:
+            found, waiting = found + 1, False
+    return found
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_each_prediction_has_its_line(look, page):
+    opened = look(page)
+    assert opened.page.locator("form.prediction").count() == asked(CHAPTERS[page].notebook())
+    assert opened.complaints == []
+
+
+def first(page):
+    """The first line, and the outputs that answer it."""
+    form = page.locator("form.prediction").nth(2)
+    cells = form.locator("xpath=following-sibling::div[contains(@class, 'cell')]")
+    return form, cells.locator("summary").first
+
+
+def test_a_prediction_is_kept_then_judged_and_counted(look):
+    page = look(PAGE).page
+    form, answer = first(page)
+    everything = page.locator("form.prediction").count()
+    assert not form.locator("fieldset").is_visible()
+    form.locator("input[type=text]").fill(SAID)
+    form.get_by_role("button").click()
+    assert "Kept" in form.locator("output").inner_text()
+    answer.click()
+    assert not form.get_by_role("button").is_visible()
+    form.get_by_label("I foresaw it").check()
+    total = page.locator(".foreseen")
+    assert total.inner_text() == (
+        f"You foresaw 1 of the 1 that you have looked up; {everything - 1} not made."
+    )
+    page.reload()
+    assert form.locator("input[type=text]").input_value() == SAID
+    assert total.inner_text().startswith("You foresaw 1 of the 1")
+
+
+def test_who_looks_first_has_made_no_prediction(look):
+    page = look(PAGE).page
+    form, answer = first(page)
+    answer.click()
+    assert "without a prediction" in form.locator("output").inner_text()
+    assert form.locator("input[type=text]").get_attribute("readonly") is not None
+    assert not form.locator("fieldset").is_visible()
+    assert page.locator(".foreseen").inner_text().endswith("none made yet.")
+
+
+def test_the_keyboard_is_enough(look):
+    page = look(PAGE).page
+    form, answer = first(page)
+    form.locator("input[type=text]").focus()
+    page.keyboard.type(SAID)
+    page.keyboard.press("Enter")
+    answer.focus()
+    page.keyboard.press("Enter")
+    form.locator("input[type=radio]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert form.get_by_label("I did not").is_checked()
+    assert page.locator(".foreseen").inner_text().startswith("You foresaw 0 of the 1")
+
+
+def test_without_javascript_the_page_asks_nothing(browser, website):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{website.resolve().as_uri()}/{PAGE}")
+    assert page.locator("form.prediction").count() == 0
+    page.locator("details.hide summary").first.click()
+    assert page.locator("details.hide[open]").count() == 1
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{}, {}], "2 predictions to make, none made yet."),
+        ([{"said": "x", "foresaw": "yes"}], "You foresaw 1 of the 1 that you have looked up."),
+        (
+            [{"said": "x", "foresaw": "no"}, {"said": "y"}, {}],
+            "You foresaw 0 of the 1 that you have looked up; 1 made and not looked up; 1 not made.",
+        ),
+    ],
+)
+def test_the_tally(look, entries, words):
+    assert look("index.html").run("(all) => window.predictions.tally(all)", entries) == words
