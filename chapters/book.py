@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sphinx.cmd.build import build_main
 from website.assemble import PROJECT, assemble
+from website.head import drop_icon_script
 from website.paper import pdf
 from website.vendor import MATHJAX, Unavailable
 
@@ -33,6 +34,7 @@ def make(build: Path = BUILD, vendor: Path = BUILD / "vendor") -> Path:
     options = ["-q", "-E", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     if build_main([*options, str(source), str(target)]) != 0:
         raise SystemExit("the pages have faults; see the lines above")
+    drop_icon_script(target)
     return target
 
 

@@ -1,6 +1,6 @@
 """Sphinx configuration. It is read in the folder that website/assemble.py writes, not here."""
 
-from website import fields, hidden, names, signatures
+from website import fields, head, hidden, names, signatures
 
 project = "Knowledge Distillation, Executed"
 language = "en"
@@ -45,9 +45,10 @@ mathjax3_config = {
 
 html_theme = "sphinx_book_theme"
 html_title = project
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
-html_css_files = ["book.css", "package.css", "explorables/explorables.css", "predict.css"]
+html_css_files = ["book.css", "package.css", "explorables/explorables.css", "predict.css", "icons.css"]
 html_js_files = [(name, {"defer": "defer"}) for name in ("page.js", "quiz.js", "predict.js")]
 html_copy_source = False
 html_use_index = False
@@ -69,6 +70,8 @@ html_theme_options = {
     "use_repository_button": False,
     "use_issues_button": False,
     "back_to_top_button": False,
+    "footer_content_items": ["extra-footer.html"],
+    "extra_footer": f"By the authors of <cite>{project}</cite>, under the MIT licence.",
 }
 
 
@@ -78,4 +81,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", fields.add_fields)
     app.connect("doctree-resolved", signatures.shorten_types)
     app.connect("html-page-context", hidden.named_by_its_words)
+    app.connect("html-page-context", head.describe)
     app.connect("missing-reference", names.link)
