@@ -185,3 +185,23 @@ def test_12_5_other_rooms_and_longer_training(room):
         narrow = ends(reverse_kl, False, steps) - ends(forward_kl, False, steps)
         wide = ends(reverse_kl, True, steps) - ends(forward_kl, True, steps)
         assert narrow.mean() > 0.3 and narrow.min() > 0.05 and wide.abs().max() < 0.05
+
+
+@headline(
+    12,
+    "On real text a strong model passes its weak supervisor, and a table of counts by the same labels "
+    "goes further; where the truth chooses the strong model's rate, five trainings cannot tell it from "
+    "the table.",
+)
+def test_12_9_what_the_weak_labels_are_worth():
+    """Rival: it takes a strong model to pass the weak one; or the rate has no part in it."""
+    record = shipped("weak-to-strong")
+    found = claim("weak-to-strong").intervals(record["numbers"])
+    assert len(record["seeds"]) == 5
+    assert found["accuracy: naive better than weak"].low > 0
+    assert found["accuracy: naive better than counts, weak labels"].high < 0
+    level = found["accuracy: naive, truth chooses better than counts, weak labels"]
+    assert level.low < 0 < level.high
+    assert found["accuracy: naive, truth chooses better than naive"].low > 0
+    added = found["accuracy: confidence better than naive"]
+    assert added.low < 0 < added.high
