@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -109,8 +110,9 @@ def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
     )
 
 
+@functools.lru_cache(maxsize=2)  # of two, since a batch may begin in one epoch and end in the next
 def _shuffled(blocks: int, seed: int, epoch: int) -> Tensor:
-    """The order (blocks,) in which an epoch reads the data."""
+    """The order (blocks,) in which an epoch reads the data, made once an epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(blocks, generator=generator)
 

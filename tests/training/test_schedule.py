@@ -41,3 +41,14 @@ def test_learning_rate_rises_then_falls():
 def test_impossible_training_is_refused_by_name(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         Training(**{"steps": 5, **wrong})
+
+
+def test_an_epoch_is_shuffled_once(monkeypatch):
+    shuffled = []
+    draw = torch.randperm
+    monkeypatch.setattr(
+        torch, "randperm", lambda *args, **how: shuffled.append(1) or draw(*args, **how)
+    )
+    for step in range(10):  # 80 rows of 30: three epochs, of which two steps read two
+        rows_of_step(step, 30, 8, seed=11)
+    assert len(shuffled) == 3
