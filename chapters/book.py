@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from sphinx.cmd.build import build_main
+from website import formulas
 from website.assemble import PROJECT, assemble
 from website.head import drop_icon_script
 from website.paper import pdf
@@ -28,13 +29,15 @@ BUILD = PROJECT / "build"
 def make(build: Path = BUILD, vendor: Path = BUILD / "vendor") -> Path:
     """The website's folder, made anew. A warning is an error."""
     source, target = build / "book-source", build / "book"
-    assemble(source, MATHJAX.file(vendor))
+    mathjax = MATHJAX.file(vendor)
+    assemble(source)
     shutil.rmtree(target, ignore_errors=True)  # no page stays behind that has lost its source
     doctrees = build / "book-doctrees"
     options = ["-q", "-E", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     if build_main([*options, str(source), str(target)]) != 0:
         raise SystemExit("the pages have faults; see the lines above")
     drop_icon_script(target)
+    formulas.draw(target, mathjax)
     return target
 
 

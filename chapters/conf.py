@@ -7,8 +7,8 @@ language = "en"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "website.formulas",
 ]
 highlight_language = "none"  # a docstring's block is a table as often as it is code
 default_role = "py:obj"  # a name in single backquotes is a link where it is known
@@ -36,19 +36,16 @@ python_use_unqualified_type_names = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 
-# From the folder itself: no other machine is asked for anything.
-mathjax_path = "mathjax.js"
-mathjax3_config = {
-    "tex": {"inlineMath": [["\\(", "\\)"]], "processEscapes": True},
-    "svg": {"fontCache": "global"},
-}
-
+html_math_renderer = "tex"  # drawn once the pages stand; see website/formulas.py
 html_theme = "sphinx_book_theme"
 html_title = project
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
-html_css_files = ["book.css", "package.css", "explorables/explorables.css", "predict.css", "icons.css"]
+html_css_files = [
+    f"{name}.css"
+    for name in ("book", "package", "explorables/explorables", "predict", "icons", "formulas")
+]
 html_js_files = [(name, {"defer": "defer"}) for name in ("page.js", "quiz.js", "predict.js")]
 html_copy_source = False
 html_use_index = False

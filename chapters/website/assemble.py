@@ -14,7 +14,16 @@ from build import read_source, written
 from contents import CHAPTERS, read_seconds, sources
 
 from kdlib.files import write_atomically
-from website import api, landing, misconceptions, notation
+from website import (
+    api,
+    explorables_data,
+    landing,
+    llms,
+    misconceptions,
+    models_files,
+    models_page,
+    notation,
+)
 from website.chapter import NOTEBOOKS, Chapter, page
 from website.links import Links, links_of
 
@@ -23,16 +32,17 @@ PROJECT = CHAPTERS.parent
 TESTED = ("torch", "transformers", "numpy")  # what "tested with" names
 
 
-def assemble(folder: Path, mathjax: Path, chapters: Path = CHAPTERS) -> None:
-    """Write the sources of the website into `folder`. mathjax: the file that draws formulas."""
+def assemble(folder: Path, chapters: Path = CHAPTERS) -> None:
+    """Write the sources of the website into `folder`."""
     found = chapters_of(chapters)
     links = links_of(chapter.source for chapter in found)
     versions = tested_with((PROJECT / "constraints.txt").read_text("utf-8"))
     wanted = {f"{c.source.stem}.ipynb": nbformat.writes(page(c, links, versions)) for c in found}
     wanted |= pages(found, links) | api.pages()
+    wanted[f"{models_page.NAME}.md"] = models_page.page(links)
     wanted["conf.py"] = (chapters / "conf.py").read_text("utf-8")
     _write(folder, wanted)
-    _copy_files(folder, found, mathjax)
+    _copy_files(folder, found)
 
 
 def chapters_of(folder: Path) -> list[Chapter]:
@@ -72,13 +82,17 @@ def _write(folder: Path, wanted: dict[str, str]) -> None:
             write_atomically(path, text)
 
 
-def _copy_files(folder: Path, chapters: list[Chapter], mathjax: Path) -> None:
+def _copy_files(folder: Path, chapters: list[Chapter]) -> None:
     """Styles, scripts, and the notebooks for readers to take away: not run, so without answers."""
     static, extra = folder / "_static", folder / "_extra" / NOTEBOOKS
     shutil.rmtree(extra, ignore_errors=True)
     extra.mkdir(parents=True)
     shutil.copytree(HERE / "static", static, dirs_exist_ok=True)
-    shutil.copy2(mathjax, static / "mathjax.js")
+    logits = static / "explorables" / explorables_data.TEACHER_FILE
+    logits.write_text(explorables_data.teacher_file(), "utf-8")
+    models_files.write(static / "models" / "weights")
+    asked = landing.questions((PROJECT / "README.md").read_text("utf-8"))
+    (extra.parent / llms.NAME).write_text(llms.text(chapters, asked), "utf-8")
     for chapter in chapters:
         clean = written(read_source(chapter.source))
         (extra / f"{chapter.source.stem}.ipynb").write_text(clean, "utf-8")

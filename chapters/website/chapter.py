@@ -14,7 +14,8 @@ from nbformat import NotebookNode
 
 from kdlib.exercises import exercise
 from kdlib.exercises.kinds.base import Exercise
-from website import cards
+from website import cards, explorables
+from website.invitations import INVITATIONS
 from website.links import Links, with_section_targets
 from website.quizzes import is_quiz
 
@@ -58,7 +59,8 @@ class Chapter:
 def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
     """The notebook that Sphinx is given."""
     notebook = copy.deepcopy(chapter.notebook())
-    cells = with_exercises(notebook.cells)
+    cells = explorables.placed(with_exercises(notebook.cells), chapter.number)
+    cells += [_made(text) for number, text in INVITATIONS.items() if number == chapter.number]
     for cell in cells:
         if cell.cell_type == "markdown" and "website" not in cell.metadata:
             cell.source = _prose(cell.source, links, chapter.number)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from kdlib.exercises.kinds.card import title
-from website import cards, verdicts
+from website import cards, explorables, verdicts
 from website.chapter import Chapter, effort
 from website.links import Links
 
@@ -25,6 +25,7 @@ def page(chapters: list[Chapter], readme: str) -> str:
         first=f"{chapters[0].source.stem}.html",
         stems=stems,
         verdicts=verdicts.table(),
+        explorable=explorables.markup(["drag_the_student"])[0],
     )
 
 

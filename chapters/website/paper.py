@@ -53,7 +53,7 @@ def one_page(website: Path) -> str:
     for name, article in articles.items():
         _to_appendix(article, appendix.section)
         _rename(article, name, names)
-    whole = _soup(website / f"{names[1]}.html")  # a page with formulas: it loads MathJax
+    whole = _soup(website / f"{names[1]}.html")
     whole.html["data-theme"] = whole.html["data-mode"] = "light"
     whole.body.clear()
     whole.body["class"] = "paper"

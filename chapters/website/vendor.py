@@ -1,4 +1,4 @@
-"""Single files out of npm packages, fetched once, checked and kept in the build folder."""
+"""npm packages and single files of them, fetched once, checked and kept in the build folder."""
 
 from __future__ import annotations
 
@@ -19,21 +19,31 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Vendored:
-    """A file of an npm package, in the version that was tested."""
+    """An npm package in the version that was tested, or one of its files.
+
+    Attributes:
+        package, version: as npm names them.
+        sha256: of the package's archive.
+        path: of the file in the package; empty: all of it.
+    """
 
     package: str
     version: str
-    path: str
     sha256: str
+    path: str = ""
 
     def file(self, folder: Path) -> Path:
-        """The file, out of `folder` or, the first time, out of the package."""
-        kept = folder / f"{self.package}-{self.version}" / Path(self.path).name
-        if not kept.exists() or _hash(kept.read_bytes()) != self.sha256:
-            content = self._fetched()
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(kept, content)
-        return kept
+        """The file, or the package's folder, out of `folder` or, the first time, from npm."""
+        unpacked = folder / f"{self.package}-{self.version}"
+        archive = unpacked.with_suffix(f"{unpacked.suffix}.tgz")
+        if not archive.exists() or _hash(archive.read_bytes()) != self.sha256:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(archive, self._fetched())
+            shutil.rmtree(unpacked, ignore_errors=True)
+        if not (unpacked / "package" / self.path).exists():
+            with tarfile.open(archive) as opened:
+                opened.extractall(unpacked, filter="data")
+        return unpacked / "package" / self.path
 
     def _fetched(self) -> bytes:
         npm = shutil.which("npm")
@@ -45,7 +55,7 @@ class Vendored:
         with tempfile.TemporaryDirectory() as draft:
             content = self._packed(npm, Path(draft))
         if _hash(content) != self.sha256:
-            raise Unavailable(f"{self.package} {self.version}: {self.path} is not as it was tested")
+            raise Unavailable(f"{self.package} {self.version} is not as it was tested")
         return content
 
     def _packed(self, npm: str, draft: Path) -> bytes:
@@ -57,18 +67,14 @@ class Vendored:
                 f"npm could not fetch {self.package} {self.version}; the network is needed "
                 f"once. It said: {done.stderr.strip() or 'nothing'}"
             )
-        with tarfile.open(archives[0]) as archive:
-            return archive.extractfile(f"package/{self.path}").read()
+        return archives[0].read_bytes()
 
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-# One file that draws formulas as SVG: no fonts, no further files, so it works from a folder.
+# It draws formulas as SVG, when the website is made.
 MATHJAX = Vendored(
-    "mathjax",
-    "3.2.2",
-    "es5/tex-svg-full.js",
-    "a4354ff94fd868aea0cc6eaaa79a57fda0588646fc46ee3700a349ee0a11cbe6",
+    "mathjax", "3.2.2", "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09"
 )

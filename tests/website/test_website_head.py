@@ -54,3 +54,13 @@ def test_an_icon_shows_in_the_browser(look):
     assert opened.run(DRAWN) == []
     box = opened.page.locator(".fa-bars").first.bounding_box()
     assert box["width"] > 8 and box["height"] > 8
+
+
+def test_the_list_for_programs_names_every_chapter_and_only_what_is_there(website, pages):
+    text = (website / "llms.txt").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert [link for link in links if not (website / link).exists()] == []
+    assert {page for page in pages if re.match(r"\d\d_", page)} <= set(links)
+    assert (
+        len(re.findall(r"^- .*\.html\): \S.*\?", text, re.M)) >= 13
+    )  # with the chapter's question

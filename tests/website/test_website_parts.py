@@ -1,10 +1,14 @@
 """How pages are made, piece by piece, without Sphinx and without a browser."""
 
+import hashlib
+import io
+import tarfile
+
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
-from website import chapter, landing, links, misconceptions, notation, quizzes
+from website import chapter, formulas, landing, links, misconceptions, notation, quizzes
 from website.vendor import Unavailable, Vendored
 
 from kdlib.exercises import exercise
@@ -133,17 +137,27 @@ def test_questions_come_from_the_readme():
 def test_a_file_that_cannot_be_had_is_told_plainly(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match=r"no-such-thing 1\.0.*npm is not installed"):
-        Vendored("no-such-thing", "1.0", "file.js", "").file(tmp_path)
+        Vendored("no-such-thing", "1.0", "", "file.js").file(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_was_kept_needs_no_npm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    kept = tmp_path / "thing-1.0" / "file.js"
-    kept.parent.mkdir()
-    kept.write_text("x")
-    digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
-    assert Vendored("thing", "1.0", "dist/file.js", digest).file(tmp_path) == kept
-    kept.write_text("changed")
+    archive = tmp_path / "thing-1.0.tgz"
+    with tarfile.open(archive, "w:gz") as made:
+        file = tarfile.TarInfo("package/dist/file.js")
+        file.size = 1
+        made.addfile(file, io.BytesIO(b"x"))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    whole, part = Vendored("thing", "1.0", digest), Vendored("thing", "1.0", digest, "dist/file.js")
+    assert part.file(tmp_path).read_text() == "x"
+    assert whole.file(tmp_path) == part.file(tmp_path).parents[1]
+    archive.write_bytes(b"changed")
     with pytest.raises(Unavailable):
-        Vendored("thing", "1.0", "dist/file.js", digest).file(tmp_path)
+        part.file(tmp_path)
+
+
+def test_a_formula_is_found_with_its_tex_as_it_was_written():
+    page = '<p><span class="math">a &lt; b</span> and <div class="math" id="x">\\sum_y</div></p>'
+    found = [formulas._task(each) for each in formulas.FORMULA.finditer(page)]
+    assert found == [("a < b", False), ("\\sum_y", True)]
