@@ -1140,10 +1140,10 @@ print(f"without one {alone_steps:,} steps, "
 # one.
 #
 # But who says that the teacher must be asked about all of it? That is a choice,
-# and it was ours. Let it read half of the text, or a quarter, and spend what is
-# saved on more steps. **Predict** who is ahead now, still for the same
-# operations. And would the other one have done better with new text in each of
-# its steps?
+# and it was ours. Let teacher and student read only half of the text, or a
+# quarter, and spend what is saved on more steps. **Predict** who is ahead now,
+# still for the same operations. And would the student without a teacher have
+# done better with new text in each of its steps?
 
 # %%
 def split_lead(blocks, rival="alone 1536"):
@@ -1157,20 +1157,21 @@ by_split = {f"asked about {blocks * BLOCK:,} tokens": split_lead(blocks)
             for blocks in crossover["settings"]["splits"]}
 new = crossover["settings"]["new"]
 by_split["the first, over new text"] = split_lead(768, f"new {new}")
+print(f"new text: {new * BLOCK:,} tokens")
 table({row: dict(zip(("lead", "from", "to"), lead))
        for row, lead in by_split.items()},
       "+.2f", corner="with a teacher over without, three trainings (95 %)")
-print(f"new text: {new * BLOCK:,} tokens")
 
 # %%
 print("With enough text a student without a teacher overtakes:",
       crossover["verdict"])
 
 # %% [markdown]
-# The teacher is ahead again, and by as much as it was behind. An arm has a
-# budget, and how it is spent belongs to its tuning as much as the rate does.
-# With new text in every step, many times as much, the rival draws level as far
-# as three trainings can tell. Chapter 11 comes back to this.
+# The student with a teacher is ahead again, by nearly as much as it was behind,
+# and it has read half of its rival's text. An arm has a budget, and how it is
+# spent belongs to its tuning as much as the rate does. From a rival that reads
+# new text in every step, many times as much, three trainings cannot tell it.
+# Chapter 11 comes back to this.
 #
 # ### One picture
 #
@@ -1231,17 +1232,17 @@ frontier(
 # %% [markdown]
 # At the cheap end the lower edge belongs to nets that read new text without a
 # teacher. From there on a student with a teacher is lowest, by a little and
-# then by more; but its rivals there read 384 or 1536 blocks over and over. One
-# that reads new text for that price, the lowest point of its kind, is as good.
-# All of it is a sentence about this bill: the teacher is about 21 times larger
-# than its student, and its reading is paid for in full. Where it has answered
-# before, or answers for many students, its share falls, and the points with a
-# teacher move to the left.
+# then by more; but its rivals there read 384 or 1536 blocks over and over. From
+# one that reads new text for that price, the lowest point of its kind, three
+# trainings cannot tell it. And all of it depends on how the bill is drawn up:
+# the teacher has about 21 times as many parameters as its student, and its
+# reading is paid for in full. Where it has answered before, or answers for many
+# students, its share falls, and the points with a teacher move to the left.
 #
 # The lowest line has no net in it at all. Triples counted in all of the new text
-# are far ahead of every net here, taught or not, and take no training. Where
-# there is so much text, nets of this size and at this price are not what one
-# would choose.
+# are far ahead of every student here, taught or not, and take no training.
+# Where there is so much text, nets of this size and at this price are not what
+# one would choose.
 #
 # For a phone there is one more price: bytes. An entry of a table takes at most
 # eight of them: five for a key of three tokens, three for its share.
@@ -1276,11 +1277,11 @@ table({
 # - *Text*: the users' texts are few, private or dear. Then a teacher gets more
 #   out of a lesson than anything else that was tried, the more so with patience.
 # - *Computing*: then count. Nothing else that is so good costs so little. Of the
-#   nets, one that reads new text is level with one whose teacher is used well.
+#   nets, the one that reads new text and the one whose teacher is asked less
+#   come first; three trainings cannot tell them apart.
 # - *Bytes*: a table grows with its text, a net does not. The triples of the new
 #   text are far ahead and far too large; so are its pairs, and those are no
-#   better than a net. Of what fits, two are best and level: the student whose
-#   teacher was asked less, and the net that read far more text. The one ships
+#   better than a net. Of what fits, the same two nets are best. The one ships
 #   that we have the text for.
 #
 # Whoever reports only one of the three chooses the result.
@@ -1531,14 +1532,17 @@ print_progress(7)
 #   without one they gain nothing.
 # - New text without a teacher ends as low as patience, as far as five
 #   trainings can tell, and costs fewer operations.
-# - With little text a teacher is worth its operations. With more it is, too, if
-#   it is asked about a part and its student takes more steps; a student that
-#   reads all of it once ends behind one without a teacher. New text in every
-#   step, without a teacher, ends as low as the best of these.
-# - Triples counted in all of that new text are ahead of every net, taught or not.
-# - A table of pairs of the new text is ahead of every net that has read it
-#   once without a teacher; the one that has read it eight times is ahead of
-#   it.
+# - Where there is only little text, a teacher is worth its operations. With more
+#   it is, too, if student and teacher read a part of it and the student takes
+#   more steps; a student that reads all of it once ends behind one without a
+#   teacher.
+# - From the best of these, three trainings cannot tell a student without a
+#   teacher that reads new text in every step.
+# - Triples counted in all of that new text are ahead of every student, taught or
+#   not, and take far more bytes.
+# - A table of pairs of 1536 blocks is ahead of the nets that have read such text
+#   once without a teacher; one that has read those blocks eight times is ahead
+#   of it.
 # - Report intervals over documents and trainings: those over the blocks of one
 #   training are too narrow.
 # - A small calibration error is no merit by itself: a model that knows nothing

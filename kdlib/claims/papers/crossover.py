@@ -97,8 +97,8 @@ CLAIM = Claim(
             for blocks in (LARGEST, NEW)
         },
     },
-    equal="lesson, counted operations (the teacher's reading among them), student; the best of eight "
-    "looks; each arm has its best of four rates",
+    equal="counted operations (the teacher's reading among them) and student; the lesson within each "
+    "size, not for splits, new text and tables; each net at its best of eight looks and four rates",
     # The last of these was a rival's. It won, so that the second held only because the student with
     # a teacher spent its operations badly; since then the sentence has to hold against both.
     rule=(

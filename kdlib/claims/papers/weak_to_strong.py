@@ -91,7 +91,8 @@ CLAIM = Claim(
             "token counts by the truth about the weak model's 24", functools.partial(_count, True)
         ),
     },
-    equal="documents, pieces, their order and the steps; each trained arm has its best of seven rates by "
+    equal="documents, pieces, their order and the steps; the supervisor's rate is fixed, and each other "
+    "trained arm has its best of seven by "
     "the validation pieces that it does not call as the weak model does (the ceiling, and where the "
     "truth chooses: as the truth is)",
     rule=(

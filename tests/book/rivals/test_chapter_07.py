@@ -81,9 +81,14 @@ def test_7_8_new_text_ends_as_low_and_costs_less():
 
 @headline(
     7,
-    "With little text a teacher is worth its operations. With more it is, too, if it is asked about a "
-    "part and its student takes more steps; a student that reads all of it once ends behind one "
-    "without a teacher. New text in every step, without a teacher, ends as low as the best of these.",
+    "Where there is only little text, a teacher is worth its operations. With more it is, too, if "
+    "student and teacher read a part of it and the student takes more steps; a student that reads all "
+    "of it once ends behind one without a teacher.",
+)
+@headline(
+    7,
+    "From the best of these, three trainings cannot tell a student without a teacher that reads new "
+    "text in every step.",
 )
 def test_7_8_the_lead_turns_with_how_it_is_spent():
     """Rival: it leads at every size or at none; or an arm had a rate at the edge of the sweep."""
@@ -107,8 +112,8 @@ def test_7_8_the_lead_turns_with_how_it_is_spent():
 
 @headline(
     7,
-    "A table of pairs of the new text is ahead of every net that has read it once without a "
-    "teacher; the one that has read it eight times is ahead of it.",
+    "A table of pairs of 1536 blocks is ahead of the nets that have read such text once without a "
+    "teacher; one that has read those blocks eight times is ahead of it.",
 )
 def test_7_8_counting_more_text():
     """Rival: it takes all of the text to count, or one training of three to pass the table."""
@@ -116,7 +121,11 @@ def test_7_8_counting_more_text():
     assert max(shipped("crossover")["numbers"]["alone 1536"]["loss"]) < table(1536, order=2) - 0.1
 
 
-@headline(7, "Triples counted in all of that new text are ahead of every net, taught or not.")
+@headline(
+    7,
+    "Triples counted in all of that new text are ahead of every student, taught or not, and take far "
+    "more bytes.",
+)
 def test_7_8_counting_all_text():
     """Rival: a table is ahead of the net that read as much once, and of no other; or pairs would do."""
     record = shipped("crossover")["numbers"]

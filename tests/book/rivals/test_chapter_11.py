@@ -57,8 +57,9 @@ def test_11_1_new_text_is_a_rival():
 @headline(
     11,
     "At equal operations the teacher wins on little text; on much of it a student that reads all of "
-    "it once with its teacher loses to one without, and one whose teacher reads a part, and which "
-    "takes more steps, wins. Fifteen times as much new text draws level with that.",
+    "it once with its teacher loses to one without, and one that reads a part of it with its teacher, "
+    "in more steps, wins. From that one, three trainings cannot tell a student that reads fifteen "
+    "times as much new text alone.",
 )
 @headline(
     11,
@@ -212,8 +213,8 @@ def test_11_6_counting_drafts_too():
 @headline(
     11,
     "A student that is cut out of its teacher and reads on alone is far ahead of a new one that has "
-    "the teacher. After the cut the teacher still pays, and four times the text, without it, comes "
-    "close.",
+    "the teacher. After the cut the teacher still helps, and four times the text in four times the "
+    "steps, without it, comes close.",
 )
 def test_11_7_what_is_kept_and_what_is_taught():
     """Rival: the teaching does it, and new weights would do; or the kept weights do it all."""
