@@ -180,6 +180,16 @@ def test_a_cell_too_long_or_too_wide(source):
     assert faults(source) == {"size": [f"code cell 1 is wider than 79 columns: {wide}"]}
 
 
+def test_a_picture_that_nobody_sees(source):
+    edit(source, 'alt="One point.")', 'alt="One point.")\nmade = 1')
+    (line,) = faults(source)["results"]
+    assert line.startswith("points({'a': ([1], [2])}") and line.endswith("cell's last line")
+    edit(source, "\nmade = 1", "")
+    assert faults(source) == {}
+    edit(source, 'frames({"small"', 'for _ in "ab":\n    frames({"small"')
+    assert len(faults(source)["results"]) == 1
+
+
 def without_alt(data):
     data["text/html"] = [line.replace("alt=", "alt='' old=") for line in data["text/html"]]
 

@@ -11,6 +11,7 @@ from gates import (
     pairs,
     predictions,
     reading_times,
+    results,
     sizes,
     times,
 )
@@ -23,6 +24,7 @@ GATES = {
     "headlines": headlines.faults,
     "comparison": comparisons.faults,
     "size": sizes.faults,
+    "results": results.faults,
     "alt text": alt_texts.faults,
     "exercises": exercises.faults,
     "giveaways": giveaways.faults,
