@@ -16,6 +16,8 @@ from filelock import FileLock
 sys.path.insert(0, str(Path(__file__).parents[2] / "chapters"))
 
 import book
+import explorable_page
+from explorable_page import Figure
 from look import Page
 from website.browser import MISSING, chromium, switches
 from website.vendor import Unavailable
@@ -90,3 +92,26 @@ def look(browser, website):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def explorables(tmp_path_factory):
+    """The folder with every explorable on a page of its own."""
+    folder = tmp_path_factory.mktemp("alone")
+    explorable_page.write(folder)
+    return folder
+
+
+@pytest.fixture
+def alone(browser, explorables):
+    """alone("simplex") opens it; whatever happens, it neither complains nor asks for anything."""
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    opened = []
+
+    def figure(name):
+        opened.append(Page(context, explorables, f"{name}.html"))
+        return Figure(opened[-1], name)
+
+    yield figure
+    context.close()
+    assert [page.complaints + page.asked for page in opened] == [[]] * len(opened)

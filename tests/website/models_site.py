@@ -1,5 +1,6 @@
 """The panel of the three models on a page of its own, with its weights, before Sphinx is run."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def write(folder):
         "utf-8",
     )
     return path
+
+
+@contextlib.contextmanager
+def opened(browser, path):
+    """The page with its models loaded, and no network."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(path.as_uri())
+    load(page)
+    yield page
+    context.close()
 
 
 def load(page):

@@ -38,13 +38,8 @@ READ_ALL = """async ([prompts, name]) => {
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory):
     path = models_site.write(tmp_path_factory.mktemp("models"))
-    context = browser.new_context(offline=True)
-    opened = context.new_page()
-    opened.set_default_timeout(120_000)
-    opened.goto(path.as_uri())
-    models_site.load(opened)
-    yield opened
-    context.close()
+    with models_site.opened(browser, path) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -42,13 +42,8 @@ def opened(browser, path):
 @pytest.fixture(scope="module")
 def shared(browser, path):
     """One page with its models, for the tests that leave it as they found it."""
-    context = browser.new_context(offline=True)
-    page = context.new_page()
-    page.set_default_timeout(120_000)
-    page.goto(path.as_uri())
-    models_site.load(page)
-    yield page
-    context.close()
+    with models_site.opened(browser, path) as page:
+        yield page
 
 
 @pytest.fixture

@@ -85,6 +85,24 @@ def test_the_keyboard_is_enough(look):
     assert page.locator(".foreseen").inner_text().startswith("You foresaw 0 of the 1")
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    ["null", "[]", "7", '"x"', "{", '{"a": null}', '{"a": {"said": 7}}', '{"__proto__": 1}'],
+)
+def test_what_is_damaged_is_as_if_nothing_was_kept(look, damaged):
+    opened = look(PAGE)
+    key = f"kdlib:predictions:{PAGE.removesuffix('.html')}"
+    opened.run("([key, text]) => localStorage.setItem(key, text)", [key, damaged])
+    opened.page.reload()
+    assert opened.page.locator(".foreseen").inner_text().endswith("none made yet.")
+    form, answer = first(opened.page)
+    form.locator("input[type=text]").fill('<b>"twice" & more</b> 😀')
+    form.get_by_role("button").click()
+    opened.page.reload()
+    assert form.locator("input[type=text]").input_value() == '<b>"twice" & more</b> 😀'
+    assert opened.complaints == []
+
+
 def test_without_javascript_the_page_asks_nothing(browser, website):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -9,15 +9,24 @@
 
   // ---------------------------------------------------------------- what is kept
 
+  // Whatever stands in the storage: only what this page could have written is taken.
+  function read(storage, key) {
+    const kept = Object.create(null);
+    try {
+      for (const [question, entry] of Object.entries(JSON.parse(storage.getItem(key)))) {
+        const { said, foresaw } = entry;
+        if (typeof said === "string") kept[question] = { said, foresaw };
+      }
+    } catch {
+      // nothing is kept, or it is damaged
+    }
+    return kept;
+  }
+
   // {question: {said, foresaw}} of this page. Where nothing may be kept, it lasts as long as the page.
   function shelf(storage, page) {
     const key = `kdlib:predictions:${page}`;
-    let kept = {};
-    try {
-      kept = JSON.parse(storage?.getItem(key) ?? "{}");
-    } catch {
-      kept = {};
-    }
+    const kept = read(storage, key);
     return {
       of: (question) => kept[question] ?? {},
       put(question, entry) {
