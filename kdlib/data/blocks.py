@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from kdlib.data.document import Document
 from kdlib.data.encoding import encode_documents
 from kdlib.errors import UserError
+from kdlib.losses.alignment import predicting
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,46 @@ class Blocks:
         bytes: UTF-8 bytes of the text that the predicted tokens spell.
         document: (N, length + 1) int32, the number of each token's document, in their order; None
             where the blocks were not made of documents.
+        answer: (N, length + 1) int32, the number of the answer that a token belongs to, from 1, and
+            0 for what is only read; None where everything is learned, as of a text.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     bytes: int
     document: torch.Tensor | None = None
+    answer: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
 
     @property
     def predicted_tokens(self) -> int:
-        """Tokens that a model predicts: all but the first of each block, without padding."""
-        return int(self.mask[:, 1:].sum())
+        """Tokens that a model predicts and that count."""
+        return int(self.counted().sum())
+
+    def counted(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """The positions that predict a token which counts: one that is real, read behind a real
+        one, and part of an answer where there are answers.
+
+        Args:
+            rows: of these blocks; all if left out.
+
+        Returns:
+            (R, length) boolean.
+        """
+        counted = predicting(self.mask[rows])
+        return counted if self.answer is None else counted & (self.answer[rows, 1:] > 0)
+
+    def take(self, rows: torch.Tensor) -> Blocks:
+        """Some of the blocks. How many bytes they hold is not known.
+
+        Args:
+            rows: (R,) their numbers.
+        """
+        document = None if self.document is None else self.document[rows]
+        answer = None if self.answer is None else self.answer[rows]
+        return Blocks(self.ids[rows], self.mask[rows], 0, document, answer)
 
 
 def make_blocks(

@@ -92,21 +92,39 @@ def load_text(
         for name, path in (("validation", validation), ("test", test))
         if path
     }
-    drawn = _split(text, source.documents, wanted)
-    parts = drawn | {name: each.documents for name, each in own.items()}
-    copies: tuple[NearCopy, ...] = ()
-    read = sum(map(len, parts.values()))
-    if own:
-        parts = _without_shared(parts)
-    duplicates = read - sum(map(len, parts.values()))
+    parts = _split(text, source.documents, wanted)
+    parts |= {name: each.documents for name, each in own.items()}
     # The embedded corpus is split by years, for good, and the parts of a single file are one text.
     compared = [n for n in ORDER[1:] if n in own or is_folder(text)]
+    return arrange(text, [source, *own.values()], parts, compared, watch)
+
+
+def arrange(
+    name: str, sources: list[Source], parts: Parts, compared: list[str], watch: Watch = unwatched
+) -> LoadedText:
+    """Take copies of held-out documents out of the training, and say what was left out.
+
+    Args:
+        name: of the text, for the error.
+        sources: of which the parts were taken: the text, and those of the splits of their own.
+        parts: the documents of each split.
+        compared: held-out splits whose near-copies are dropped from the training.
+        watch: shows the progress over documents.
+
+    Raises:
+        UserError: for splits of which nothing is left.
+    """
+    copies: tuple[NearCopy, ...] = ()
+    read = sum(map(len, parts.values()))
+    if len(sources) > 1:
+        parts = _without_shared(parts)
+    duplicates = read - sum(map(len, parts.values()))
     held_out = [document for name in compared for document in parts[name]]
     if held_out:
         training = watch("comparing", parts["training"])
         parts["training"], copies = without_near_copies(training, held_out)
-    _refuse_empty(text, parts, copies)
-    return LoadedText(Splits(**parts), _facts([source, *own.values()], parts, duplicates, copies))
+    _refuse_empty(name, parts, copies)
+    return LoadedText(Splits(**parts), _facts(sources, parts, duplicates, copies))
 
 
 def _open_own(name: str, path: str, watch: Watch) -> Source:

@@ -21,11 +21,12 @@ def advice(recipe: Recipe) -> list[str]:
 def _shares(recipe: Recipe) -> list[str]:
     """The default shares of the data suit the embedded texts, not a text of the user's own."""
     data = recipe.data
-    if data.text in EMBEDDED or data.fraction == data.test_fraction == 1:
+    if data.name in EMBEDDED or data.fraction == data.test_fraction == 1:
         return []
+    what = "records" if data.records else "documents"
     return [
-        f"Of {data.text} the student reads {100 * data.fraction:.3g} % of the training documents,"
-        f" and the report {100 * data.test_fraction:.3g} % of the test documents: --data.fraction 1"
+        f"Of {data.name} the student reads {100 * data.fraction:.3g} % of the training {what},"
+        f" and the report {100 * data.test_fraction:.3g} % of the test {what}: --data.fraction 1"
         " --data.test-fraction 1 takes all."
     ]
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,11 @@ from kdlib.machine.progress import watched
 from kdlib.models.folders import load_tokenizer
 from kdlib.models.locate import find_model
 from kdlib.models.lossless import refuse_lost_text
+from kdlib.records.loading import Fitting, load_records
+from kdlib.records.record import as_records, said
+from kdlib.records.rows import fitting
+from kdlib.records.splits import take_share
+from kdlib.records.template import ChatTemplate
 from kdlib.reports.fields import MODELS
 from kdlib.teachers.spans import PairedBlocks, pair_blocks
 
@@ -95,7 +100,7 @@ class RunModels:
     def blocks(self, documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> Blocks:
         """Cut documents into blocks of the recipe's length, each text once per process."""
         data = self.recipe.data
-        return tokenise(documents, tokenizer, data.block, data.separator)
+        return tokenise(documents, tokenizer, data.block, data.separator, data.template)
 
     @property
     def teachers_separator(self) -> str:
@@ -106,7 +111,8 @@ class RunModels:
         self, documents: list[Document], tokenizer: PreTrainedTokenizerFast
     ) -> Blocks:
         """The same in the teacher's tokens, with the separator that it knows."""
-        return tokenise(documents, tokenizer, self.recipe.data.block, self.teachers_separator)
+        data = self.recipe.data
+        return tokenise(documents, tokenizer, data.block, self.teachers_separator, data.template)
 
     def pairs(self, documents: list[Document]) -> PairedBlocks:
         """Cut documents into blocks for a teacher and a student with different tokenizers."""
@@ -136,7 +142,8 @@ class RunText:
     @cached_property
     def overlap(self) -> Overlap:
         """How much of the test stands in the training documents, word for word."""
-        return overlap(watched("comparing", self.splits.training), self.splits.test)
+        training, test = map(said, (self.splits.training, self.splits.test))
+        return overlap(watched("comparing", training), test)
 
     @property
     def named_splits(self) -> dict[str, list[Document]]:
@@ -214,11 +221,27 @@ def read_text(recipe: Recipe) -> RunText:
         UserError: for a text that cannot be read or split.
     """
     data = recipe.data
-    loaded = load_text(data.text, data.validation, data.test, watched)
+    loaded = (
+        load_records(data.records, data.validation, data.test, fitting_records(recipe), watched)
+        if data.records
+        else load_text(data.text, data.validation, data.test, watched)
+    )
     splits = loaded.splits
+    training, test = as_records(splits.training), as_records(splits.test)
     return RunText(
         splits,
-        seen=take_fraction(splits.training, data.fraction),
-        test=take_pieces(splits.test, data.test_fraction),
+        seen=list(take_share(training, data.fraction))
+        if training
+        else take_fraction(splits.training, data.fraction),
+        test=list(take_share(test, data.test_fraction))
+        if test
+        else take_pieces(splits.test, data.test_fraction),
         facts=loaded.facts,
     )
+
+
+def fitting_records(recipe: Recipe) -> Fitting:
+    """What takes the records that a recipe's models can read, as its template writes them."""
+    tokenizer = load_tokenizer(find_model(recipe.teacher.source))
+    template = ChatTemplate(tokenizer, recipe.data.template)
+    return partial(fitting, template=template, length=recipe.data.block)

@@ -204,7 +204,7 @@ def _look_closer(
     tokenizer = load_tokenizer(models.tokenizer)
     lesson = models.blocks(context.text.seen, tokenizer)
     counts = np.bincount(
-        lesson.ids[:, 1:][lesson.mask[:, 1:] == 1], minlength=token_slots(tokenizer)
+        lesson.ids[:, 1:][lesson.counted()], minlength=token_slots(tokenizer)
     )
     documents = [document.name for document in exam.documents]
     return {
@@ -295,7 +295,7 @@ def _losses_of_seeds(models: RunModels, scores: Scores, role: str) -> np.ndarray
 def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """Name of the text, and checksum and size of each split."""
     splits = context.text.named_splits
-    facts: dict[str, Any] = {"text": context.recipe.data.text}
+    facts: dict[str, Any] = {"text": context.recipe.data.name}
     for name, documents in splits.items():
         blocks = context.models.blocks(documents, tokenizer)
         facts[name] = {

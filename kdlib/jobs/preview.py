@@ -72,7 +72,7 @@ def preview(context: RunContext, classroom: Classroom | None) -> list[str]:
         Lines to print.
     """
     lines = _text(context.text)
-    cautions = [*_of_name(context.recipe.data.text), *_of_overlap(context.text)]
+    cautions = [*_of_name(context.recipe.data.name), *_of_overlap(context.text)]
     if classroom is not None:
         student = student_shape(context, classroom.teacher, classroom.tokenizer)
         compared = compare_with_counts(classroom)
@@ -123,7 +123,7 @@ def compare_with_counts(classroom: Classroom) -> Comparison:
     tokenizer = load_tokenizer(context.models.teacher)
     text = context.models.teachers_blocks(context.text.splits.validation, tokenizer)
     sample = _evenly_spaced(text, LOOK_TOKENS)
-    counted = sample.mask[:, 1:].bool().numpy()
+    counted = sample.counted().numpy()
     started = time.perf_counter()
     of_teacher = score_text("a first look", teacher, sample, context.accelerator)
     seconds = time.perf_counter() - started
@@ -141,7 +141,7 @@ def _evenly_spaced(blocks: Blocks, tokens: int) -> Blocks:
     """A few of the blocks, from all over the text."""
     wanted = min(len(blocks), max(1, tokens // (blocks.ids.shape[1] - 1)))
     rows = torch.linspace(0, len(blocks) - 1, wanted).long()
-    return Blocks(blocks.ids[rows], blocks.mask[rows], bytes=0)
+    return blocks.take(rows)
 
 
 def _lesson(classroom: Classroom) -> list[str]:

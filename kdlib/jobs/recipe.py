@@ -29,10 +29,16 @@ class Data:
     text: Annotated[str, tyro.conf.arg(aliases=["--text"])] = "sotu"
     """'sotu' (presidential messages), 'sums' (made-up additions, whose answers are checked), a UTF-8
     text FILE, or a FOLDER of .txt files."""
+    records: Annotated[str, tyro.conf.arg(aliases=["--records"])] = ""
+    """In place of a text: a FILE of chats or of prompts with answers (.jsonl, .json, .csv, .tsv,
+    .parquet, also .gz), OWNER/NAME of a data set on the hub, or 'stdlib' (questions about Python's
+    standard library). Only the answers are learned."""
+    template: str = ""
+    """FILE of a chat template (Jinja) in place of the teacher's own; of records only."""
     validation: str = ""
-    """FILE or FOLDER for what tuning may look at; left out: a twentieth of the text."""
+    """FILE or FOLDER for what tuning may look at; left out: a twentieth of the text or records."""
     test: str = ""
-    """FILE or FOLDER for what only the report looks at; left out: a twentieth of the text."""
+    """FILE or FOLDER for what only the report looks at; left out: a twentieth as well."""
     separator: str = "auto"
     """The token between documents, as its text. auto: the one that the tokenizer puts before a text,
     else the pretraining's (``<|endoftext|>``) where its end-of-text ends a chat's turn, else that."""
@@ -42,9 +48,14 @@ class Data:
     test_fraction: float = 0.5
     """Share of the test text that the report is measured on, in (0, 1]."""
     block: int = 128
-    """Tokens that a model reads at once."""
+    """Tokens that a model reads at once. A record that is longer is left out whole."""
     vocabulary: int = 4096
     """Entries of the tokenizer, where one is trained (teacher.source = train)."""
+
+    @property
+    def name(self) -> str:
+        """What is read: the text or the records, as they were named."""
+        return self.records or self.text
 
     def __post_init__(self) -> None:
         for name in ("fraction", "test_fraction"):
@@ -54,6 +65,14 @@ class Data:
             raise UserError(f"data.block: {self.block} is too short; use 8 or more")
         if self.vocabulary < 257:
             raise UserError(f"data.vocabulary: {self.vocabulary} is too small; use 257 or more")
+        if self.records and self.text != Data.text:
+            raise UserError(
+                f"data.records: there is a text, too ({self.text}); give one of the two"
+            )
+        if self.template and not self.records:
+            raise UserError(
+                "data.template: a text has no turns; give --data.records, or leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -182,6 +201,22 @@ class Recipe:
 
         if self.on_policy.share:
             self._check_rollouts()
+        if self.data.records:
+            self._check_records()
+
+    def _check_records(self) -> None:
+        """Records are read with the teacher's tokenizer and template before anything is trained."""
+        refused = {
+            "teacher.source": self.teacher.source == "train"
+            and "a teacher of records exists already",
+            "student.cross_tokenizer": self.student.cross_tokenizer
+            and "records have one template, of one tokenizer",
+            "on_policy.share": self.on_policy.share
+            and "texts that the student writes begin as texts do, not as records",
+        }
+        for name, why in refused.items():
+            if why:
+                raise UserError(f"data.records: {why}; {name} must be left as it is")
 
     def _check_rollouts(self) -> None:
         """What the student writes needs a teacher that is at hand and reads the same tokens."""
@@ -263,3 +298,14 @@ class CacheOptions:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe()
     out: Path | None = None
     """Folder of the cache; caches/RECIPE if left out."""
+    write_prompts: Path | None = None
+    """Only write to this FILE, as JSONL of token ids, what another engine has to score."""
+    from_logprobs: Path | None = None
+    """Make the cache from this FILE: the top-k log-probabilities of those prompts, as vLLM and servers
+    like OpenAI's give them (prompt_logprobs), an answer a line. Needs targets.kind with_tail."""
+
+    def __post_init__(self) -> None:
+        if self.write_prompts is not None and self.from_logprobs is not None:
+            raise UserError(
+                "from_logprobs: the prompts are to be written, too; do one after the other"
+            )

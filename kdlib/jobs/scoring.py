@@ -11,7 +11,6 @@ from torch import nn
 from kdlib.data.blocks import Blocks
 from kdlib.data.document import Document, text_sha256
 from kdlib.jobs.context import RunModels
-from kdlib.losses.alignment import predicting
 from kdlib.models.checksums import folder_fingerprint
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.models.ngram import NGram
@@ -135,5 +134,5 @@ def _score_two_tokenizers(
 
 def _score_ngram(ngram: NGram, blocks: Blocks) -> np.ndarray:
     """The n-gram model's loss on each counted token: (T,) float32, in nats."""
-    losses: np.ndarray = ngram.nll(blocks.ids, blocks.mask)[predicting(blocks.mask).numpy()]
+    losses: np.ndarray = ngram.nll(blocks.ids, blocks.mask)[blocks.counted().numpy()]
     return losses.astype(np.float32)

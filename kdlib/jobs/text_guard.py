@@ -26,7 +26,7 @@ def refuse_another_text(context: RunContext) -> None:
     changed = changed_splits(context.folder, context.text)
     if changed:
         raise UserError(
-            f"text: {context.recipe.data.text} is not the text that {context.folder} was started"
+            f"text: {context.recipe.data.name} is not the text that {context.folder} was started"
             f" with: its {' and '.join(changed)} documents have changed; put the old text back, or"
             " start a new run with another --out (`kdlib evaluate --text` measures on any text)"
         )

@@ -32,7 +32,7 @@ class SpanTargets(NamedTuple):
 
 
 def span_distillation_loss(
-    logits: Tensor, ids: Tensor, mask: Tensor | None, targets: SpanTargets, objective: Objective
+    logits: Tensor, ids: Tensor, counted: Tensor | None, targets: SpanTargets, objective: Objective
 ) -> Loss:
     r"""Cross-entropy plus the distance of the spans' likelihoods, summed over the batch.
 
@@ -45,14 +45,15 @@ def span_distillation_loss(
     Args:
         logits: (B, S, V) of the student.
         ids: (B, S) the student's own tokens.
-        mask: (B, S), 1 for a real token; None if all are real.
+        counted: (B, S - 1) boolean, the positions whose next token counts; None if all do.
         targets: what the teacher says about the spans.
         objective: temperature and the weights of the two terms.
 
     Returns:
         The sum in nats, and the number of predicted tokens.
     """
-    logits, labels, counted = next_token(logits, ids, None if mask is None else mask.to(ids.device))
+    logits, labels, everywhere = next_token(logits, ids)
+    counted = everywhere if counted is None else counted.to(ids.device)
     log_q = label_log_likelihoods(logits, labels)
     merged = sum_by_span(log_q, targets.spans, targets.log_p.shape[-1])
     # Rows have different numbers of spans: what stands behind a row's last one is padding.

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.alignment import predicting
 
 
 class Layout(NamedTuple):
@@ -43,7 +42,7 @@ class Layout(NamedTuple):
 
 def layout_of(blocks: Blocks) -> Layout:
     """The layout of the tokens that a model predicts in these blocks."""
-    counted = predicting(blocks.mask)
+    counted = blocks.counted()
     shape = blocks.ids.shape
     document = blocks.document
     if document is None:

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.alignment import next_token, predicting
+from kdlib.losses.alignment import next_token
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.softmax import log_softmax
 from kdlib.machine.progress import progress_bar
@@ -102,7 +102,7 @@ def _batches(
     with progress_bar(name, len(starts)) as progress:
         for start in starts:
             rows = slice(start, start + size)
-            yield blocks.ids[rows].to(accelerator.device), predicting(blocks.mask[rows]).numpy()
+            yield blocks.ids[rows].to(accelerator.device), blocks.counted(rows).numpy()
             progress.update()
 
 

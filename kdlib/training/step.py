@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.alignment import predicting
 from kdlib.losses.fused.inputs import Targets
 from kdlib.losses.objectives import Loss
 from kdlib.losses.spans import SpanTargets
@@ -76,7 +75,7 @@ def take_step(context: StepContext, rows: Tensor, rollout: Rollout | None = None
     """
     task, accelerator = context.task, context.accelerator
     # Every rank has all masks, on the CPU: the global count costs no all-reduce and no GPU sync.
-    count = _counted(task.blocks.mask[rows], rollout).sum().item()
+    count = _counted(task.blocks, rows, rollout).sum().item()
     # Every rank makes the same number of passes: DDP and FSDP wait for all ranks in each of them.
     share = _share(context, rows, rollout)
     losses = []
@@ -118,7 +117,7 @@ def _share(context: StepContext, rows: Tensor, rollout: Rollout | None) -> list[
     if rollout is None:
         return [MicroBatch(part) for part in mine.tensor_split(parts)]
     own = rows_of_rank(rollout.own, accelerator)
-    counted = rows_of_rank(_counted(context.task.blocks.mask[rows], rollout), accelerator)
+    counted = rows_of_rank(_counted(context.task.blocks, rows, rollout), accelerator)
     text = own.cumsum(0) - 1  # of the rank's rows that the student wrote, which text is whose
     return [
         MicroBatch(
@@ -130,9 +129,9 @@ def _share(context: StepContext, rows: Tensor, rollout: Rollout | None) -> list[
     ]
 
 
-def _counted(mask: Tensor, rollout: Rollout | None) -> Tensor:
-    """The positions of a batch that count, (B, S - 1), from its blocks' mask (B, S)."""
-    counted = predicting(mask)
+def _counted(blocks: Blocks, rows: Tensor, rollout: Rollout | None) -> Tensor:
+    """The positions of a batch that count, (B, S - 1)."""
+    counted = blocks.counted(rows)
     if rollout is None:
         return counted
     return torch.where(rollout.own[:, None], rollout.counted, counted)
@@ -141,12 +140,12 @@ def _counted(mask: Tensor, rollout: Rollout | None) -> Tensor:
 def _loss(context: StepContext, micro: MicroBatch) -> Loss:
     """Run the forward passes of teacher and student over one micro-batch."""
     task, accelerator, own = context.task, context.accelerator, micro.own
-    ids, mask = to_device(task.blocks, micro.rows, accelerator)
+    ids, counted = to_device(task.blocks, micro.rows, accelerator)
     if own is not None and micro.written is not None:
         ids[own.rows.nonzero().squeeze(-1).to(ids.device)] = micro.written
     with accelerator.autocast():
         targets = None if task.targets is None else _targets(task.targets, micro, ids)
-        loss: Loss = context.student(ids, mask, task.objective, targets, own)
+        loss: Loss = context.student(ids, counted, task.objective, targets, own)
     return loss
 
 
@@ -189,13 +188,13 @@ def to_device(
         accelerator: the device.
 
     Returns:
-        Ids (B, S) on the device, and the mask (B, S) on the CPU (see `StudentWithLoss`), or None if
-        all tokens are real: only a stream's last block is padded.
+        Ids (B, S) on the device, and the positions that count (B, S - 1) on the CPU (see
+        `StudentWithLoss`), or None if all do, as in every block of a text but its padded last.
     """
-    ids, mask = blocks.ids[rows], blocks.mask[rows]
+    ids, counted = blocks.ids[rows], blocks.counted(rows)
     if accelerator.device.type == "cuda":
         ids = ids.pin_memory()  # a copy from pageable memory would not overlap with computation
-    return ids.to(accelerator.device, non_blocking=True), None if mask.all() else mask
+    return ids.to(accelerator.device, non_blocking=True), None if counted.all() else counted
 
 
 def sum_losses(losses: list[Loss]) -> Loss:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from kdlib.losses.alignment import next_token, predicting
+from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.inputs import HiddenTargets, Targets, counted_rows, select_rows
 from kdlib.losses.fused.loss import fused_distillation_loss
@@ -49,7 +49,7 @@ class StudentWithLoss(ModelWithHead):
     def forward(
         self,
         ids: Tensor | None = None,
-        mask: Tensor | None = None,
+        counted: Tensor | None = None,
         objective: Objective | None = None,
         targets: Targets | SpanTargets | None = None,
         own: Own | None = None,
@@ -59,8 +59,9 @@ class StudentWithLoss(ModelWithHead):
 
         Args:
             ids: (B, S) token ids.
-            mask: (B, S), 1 for a real token, or None if all are real. Best kept on the CPU: a mask
-                on a GPU must be waited for before its tokens can be counted.
+            counted: (B, S - 1) boolean, the positions whose next token counts (see
+                `kdlib.data.blocks.Blocks.counted`), or None if all do. Best kept on the CPU: on a
+                GPU it must be waited for before its tokens can be counted.
             objective: what is minimised; None to run the model alone, as it writes.
             targets: the teacher's hidden states or logits at the same (B, S), its sparse targets,
                 what it says about the spans of a student with another tokenizer, or None.
@@ -79,14 +80,14 @@ class StudentWithLoss(ModelWithHead):
         assert ids is not None
         if isinstance(targets, SpanTargets):
             logits = self.model(input_ids=ids, use_cache=False).logits
-            return span_distillation_loss(logits, ids, mask, targets, objective)
+            return span_distillation_loss(logits, ids, counted, targets, objective)
         student, labels = self._aligned_output(ids)
         teacher = _aligned(targets, ids)
         return sum(
-            _single_sample(student, teacher, labels, counted, part.teacher_weight)
+            _single_sample(student, teacher, labels, positions, part.teacher_weight)
             if single
-            else _loss(student, teacher, labels, counted, part)
-            for counted, part, single in _parts(mask, objective, own)
+            else _loss(student, teacher, labels, positions, part)
+            for positions, part, single in _parts(counted, objective, own)
         )
 
     def _aligned_output(self, ids: Tensor) -> tuple[Given, Tensor]:
@@ -100,11 +101,11 @@ class StudentWithLoss(ModelWithHead):
 
 
 def _parts(
-    mask: Tensor | None, objective: Objective, own: Own | None
+    counted: Tensor | None, objective: Objective, own: Own | None
 ) -> Iterator[tuple[Tensor | None, Objective, bool]]:
     """Which positions have which objective, and whether it is estimated from the drawn token."""
     if own is None:
-        yield None if mask is None else predicting(mask), objective, False
+        yield counted, objective, False
     elif not objective.label_weight and not own.single_sample:
         yield own.counted, objective, False
     else:

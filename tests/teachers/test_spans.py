@@ -14,6 +14,7 @@ from tokenizers import models as tokenizer_models
 from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
+from kdlib.losses.alignment import predicting
 from kdlib.losses.objectives import Objective
 from kdlib.losses.spans import NO_SPAN, SpanTargets, bernoulli_kl, span_distillation_loss
 from kdlib.models.folders import wrap_tokenizer
@@ -191,7 +192,9 @@ def test_padding_and_unused_spans_do_not_count():
     mask = (spans != NO_SPAN).long()
     mask[:, 0] = 1
     objective = Objective(label_weight=1.0)
-    both = span_distillation_loss(logits, ids, mask, SpanTargets(spans, log_p), objective)
+    both = span_distillation_loss(
+        logits, ids, predicting(mask), SpanTargets(spans, log_p), objective
+    )
     first = span_distillation_loss(
         logits[:1], ids[:1], None, SpanTargets(spans[:1], log_p[:1]), objective
     )

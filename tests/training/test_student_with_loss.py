@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from kdlib.losses.alignment import predicting
 from kdlib.losses.fused.inputs import HiddenTargets
 from kdlib.losses.objectives import Objective
 from kdlib.losses.softmax import log_softmax
@@ -26,7 +27,7 @@ def batch():
     ids = torch.randint(0, V, (3, S), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
     mask[2, 4:] = 0
-    return ids, mask
+    return ids, predicting(mask)
 
 
 def loss_and_gradient(student, batch, targets):

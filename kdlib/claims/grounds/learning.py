@@ -86,7 +86,7 @@ def nats(model: nn.Module, blocks: Blocks) -> float:
     """Cross-entropy per token."""
     read = StudentWithLoss(model)
     parts = [
-        read(blocks.ids[some], blocks.mask[some], FROM_TEXT)
+        read(blocks.ids[some], blocks.counted(some), FROM_TEXT)
         for some in torch.arange(len(blocks)).split(ROWS)
     ]
     return float(sum(part.total for part in parts) / sum(part.count for part in parts))
@@ -136,7 +136,7 @@ def _loss(lesson: Lesson, learner: StudentWithLoss, step: int, seed: int) -> Any
                      ids, predicting(mask), draws)  # fmt: skip
     if lesson.targets is not None:
         targets = lesson.targets(rows, ids, None if own is None else own.rows)
-    return learner(ids, mask, lesson.objective, targets, own)
+    return learner(ids, predicting(mask), lesson.objective, targets, own)
 
 
 def _write(

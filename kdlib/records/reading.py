@@ -1,0 +1,126 @@
+"""Reading records from a file or from the hub, through the library `datasets`."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from kdlib.data.copies import without_duplicates
+from kdlib.data.document import Document
+from kdlib.data.sources import Source, Watch, unwatched
+from kdlib.errors import UserError
+from kdlib.records.columns import Row, shape_of
+from kdlib.records.faults import Unusable, refuse_unusable
+from kdlib.records.record import new_record
+from kdlib.records.stdlib import STDLIB, stdlib_records
+
+READERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}  # fmt: skip
+PACKED = ".gz"
+
+
+def open_records(name: str, watch: Watch = unwatched) -> Source:
+    """Read all records of a file or of a data set on the hub.
+
+    Args:
+        name: ``"stdlib"`` (see `kdlib.records.stdlib`); path of a ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.parquet`` file, each also
+            with ``.gz``; or OWNER/NAME on the hub, of which the split "train" is read.
+        watch: shows the progress over the records.
+
+    Returns:
+        Records, or documents for a column "text", each once; and what was left out.
+
+    Raises:
+        UserError: for a library that is missing, a file that cannot be read, columns that are not
+            known, and where no record is left.
+    """
+    if name == STDLIB:
+        return Source(list(stdlib_records()), Counter())
+    table = _table(name)
+    turns_of = shape_of(name, table.column_names)
+    documents: list[Document] = []
+    left_out: Counter[str] = Counter()
+    stem = Path(name).name
+    for number, row in enumerate(watch("reading", table), start=1):
+        where = f"{stem}:{number}"
+        try:
+            if turns_of is None:
+                documents.append(Document(where, _whole_text(row)))
+            else:
+                turns = turns_of(row)
+                refuse_unusable(turns)
+                documents.append(new_record(where, turns))
+        except Unusable as reason:
+            left_out[str(reason)] += 1
+    kept = without_duplicates(documents)
+    if not kept:
+        why = ", ".join(f"{reason}: {count:,}" for reason, count in left_out.most_common())
+        raise UserError(f"data.records: {name} holds no record that can be used ({why or 'empty'})")
+    return Source(kept, left_out, len(documents) - len(kept))
+
+
+def _whole_text(row: Row) -> str:
+    text = row["text"]
+    if not isinstance(text, str) or not text.strip():
+        raise Unusable("no text")
+    return text
+
+
+def _table(name: str) -> Any:
+    """The rows of a file or a data set."""
+    if importlib.util.find_spec("datasets") is None:
+        raise UserError(
+            "data.records: the library datasets is not installed; run: pip install 'kdlib[records]'"
+        )
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise UserError(f"data.records: {name} is a folder; give a file of records")
+    if path.is_file():
+        return _read_file(name, path)
+    if name.count("/") == 1 and not Path(name).suffix and not path.is_absolute():
+        return _loaded(name, path=name)
+    raise UserError(
+        f"data.records: there is no file {name}; give a file of records, or OWNER/NAME for a data"
+        " set on the hub"
+    )
+
+
+def _read_file(name: str, path: Path) -> Any:
+    suffix = path.suffixes[-2:] if path.suffix.lower() == PACKED else path.suffixes[-1:]
+    ending = suffix[0].lower() if suffix else ""
+    if ending not in READERS:
+        raise UserError(
+            f"data.records: {name} is no file of records by its name; known: {', '.join(READERS)},"
+            f" each also with {PACKED}"
+        )
+    if not path.stat().st_size:
+        raise UserError(f"data.records: {name} is empty")
+    # As text: an answer "042" is no number, and an empty one is not missing.
+    options: dict[str, Any] = {}
+    if READERS[ending] == "csv":
+        options = {"dtype": str, "keep_default_na": False, "sep": "\t" if ending == ".tsv" else ","}
+    return _loaded(name, path=READERS[ending], data_files=str(path), **options)
+
+
+def _loaded(name: str, **where: Any) -> Any:
+    """Rows in memory: what the library would cache is made anew each time."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            return datasets.load_dataset(
+                **where, split="train", cache_dir=cache, keep_in_memory=True
+            )
+        except Exception as error:  # of many kinds: the formats', the hub's, the network's
+            raise UserError(f"data.records: {name} cannot be read: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, in one line."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}…"
