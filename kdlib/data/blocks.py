@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from tokenizers import Tokenizer
@@ -46,6 +47,12 @@ class Blocks:
         """Tokens that a model predicts and that count."""
         return int(self.counted().sum())
 
+    @property
+    def predicted_per_block(self) -> float:
+        """Of them, those of a block on average; the padding at a text's end is not deducted."""
+        length = self.ids.shape[1] - 1
+        return length if self.answer is None else self.predicted_tokens / len(self)
+
     def counted(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         """The positions that predict a token which counts: one that is real, read behind a real
         one, and part of an answer where there are answers.
@@ -58,6 +65,26 @@ class Blocks:
         """
         counted = predicting(self.mask[rows])
         return counted if self.answer is None else counted & (self.answer[rows, 1:] > 0)
+
+    @cached_property
+    def lengths(self) -> torch.Tensor | None:
+        """(N,) real tokens of each row of records, which are of many lengths; None for a text,
+        whose blocks are full."""
+        return None if self.answer is None else self.mask.sum(1)
+
+    @property
+    def mean_length(self) -> int:
+        """Tokens that a model reads of a block, on average: padding behind a record is cut off."""
+        lengths = self.lengths
+        return self.ids.shape[1] if lengths is None else round(lengths.double().mean().item())
+
+    def longest(self, rows: torch.Tensor | slice) -> int:
+        """Tokens of the longest of these blocks: what stands behind is padding for all of them.
+
+        Args:
+            rows: their numbers.
+        """
+        return self.ids.shape[1] if self.lengths is None else int(self.lengths[rows].max())
 
     def take(self, rows: torch.Tensor) -> Blocks:
         """Some of the blocks. How many bytes they hold is not known.

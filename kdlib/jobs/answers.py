@@ -13,8 +13,10 @@ from kdlib.data.document import Document
 from kdlib.data.sums import SUMS, is_right, question
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.learners import learner, seeds
+from kdlib.jobs.record_answers import exact_matches
 from kdlib.jobs.samples import generating_with, prompt_ids
 from kdlib.models.folders import load_model, load_tokenizer
+from kdlib.records.record import as_records
 from kdlib.reports.answers import answer_entries
 from kdlib.reports.fields import LEARNERS
 
@@ -27,7 +29,7 @@ TOGETHER = 256  # problems that are answered at once
 def check_answers(
     models: RunModels, documents: list[Document], accelerator: Accelerator
 ) -> dict[str, Any]:
-    """Let every finished model answer the problems of the test, greedily.
+    """Let every finished model answer the problems or the prompts of the test, greedily.
 
     Args:
         models: the run.
@@ -35,13 +37,18 @@ def check_answers(
         accelerator: device and mixed precision.
 
     Returns:
-        The report's entry "answers"; none for a text whose answers no program knows.
+        The report's entry "answers"; none for a text whose answers no program knows, and for records
+        unless the recipe asks for it.
     """
-    if models.recipe.data.text != SUMS:
+    records = as_records(documents)
+    judged = models.recipe.evaluate.exact_match if records else models.recipe.data.text == SUMS
+    if not judged:
         return {}
     tokenizer = load_tokenizer(models.tokenizer)
     right = {
-        name: _answered(load_model(folder), tokenizer, documents, accelerator)
+        name: exact_matches(name, load_model(folder).to(accelerator.device), models, records)
+        if records
+        else _answered(load_model(folder), tokenizer, documents, accelerator)
         for name, folder in models.finished.items()
     }
     recipe = models.recipe

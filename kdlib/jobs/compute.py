@@ -20,7 +20,7 @@ from kdlib.training.task import Task
 
 def operations_of(model: nn.Module, blocks: Blocks) -> BlockOperations:
     """What the model takes to read one of these blocks."""
-    return block_operations(model.config, blocks.ids.shape[1])
+    return block_operations(model.config, blocks.mean_length)
 
 
 def before_training(targets: TeacherTargets, teacher: BlockOperations, blocks: int) -> int:

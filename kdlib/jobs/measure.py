@@ -16,13 +16,22 @@ from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.jobs.answers import check_answers
 from kdlib.jobs.checks import refuse_unfinished_run
-from kdlib.jobs.context import RunContext, RunModels, open_context, open_device, read_text
+from kdlib.jobs.context import (
+    RunContext,
+    RunModels,
+    fitting_records,
+    open_context,
+    open_device,
+    read_text,
+)
 from kdlib.jobs.learners import learner, seeds
+from kdlib.jobs.loss_pass import PASS
 from kdlib.jobs.model_guard import refuse_other_models
 from kdlib.jobs.own_texts import on_own_texts
 from kdlib.jobs.passage import read_passage
 from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries, writing_share
 from kdlib.jobs.recipe_files import recipe_of_run
+from kdlib.jobs.record_answers import sample_answers
 from kdlib.jobs.samples import sample_documents
 from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
 from kdlib.jobs.text_guard import changed_splits, refuse_another_text
@@ -37,7 +46,10 @@ from kdlib.models.folders import load_model, load_tokenizer, load_whole_model, s
 from kdlib.models.from_scratch import parameter_count
 from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import surplus_mass, surplus_slots, token_slots
+from kdlib.records.loading import usable_records
+from kdlib.records.record import as_records
 from kdlib.reports.agreement import agreement_leads
+from kdlib.reports.by_answer import by_answer
 from kdlib.reports.fields import FORMAT, LEARNERS, NEED_ONE_TOKENIZER, NGRAM, RIVALS
 from kdlib.reports.intervals import advantage, gap_closed
 from kdlib.reports.model_card import write_model_card
@@ -74,7 +86,12 @@ def measure_run(context: RunContext) -> dict[str, Any]:
     scores = score_run(entrants, exam, context.accelerator)
     measured = _measure(entrants, exam, scores, context.accelerator)
     closer = _look_closer(context, entrants, exam, scores)
-    samples = sample_documents(models, entrants.loaded, text.splits.test)
+    records = as_records(text.splits.test)
+    samples = (
+        sample_answers(models, entrants.loaded, records)
+        if records
+        else sample_documents(models, entrants.loaded, text.splits.test)
+    )
     state = record_phase(context.folder, "evaluation", time.perf_counter() - started)
     report = {
         "format": FORMAT,
@@ -82,7 +99,8 @@ def measure_run(context: RunContext) -> dict[str, Any]:
         "recipe": dataclasses.asdict(context.recipe),
         "seed": context.recipe.seed,
         "versions": library_versions(),
-        "machine": describe_machine(context.accelerator, context.precision),
+        "machine": describe_machine(context.accelerator, context.precision)
+        | ({PASS: state[PASS]} if PASS in state else {}),
         "data": _data_facts(context, load_tokenizer(models.tokenizer)),
         **measured,
         **closer,
@@ -149,12 +167,16 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     models, (accelerator, _) = RunModels(recipe, folder), open_device(recipe)
     refuse_unfinished_run(models)
     refuse_other_models(models)
-    source = open_source(text, watch=watched)
+    source = (
+        usable_records(text, fitting_records(recipe), watched)
+        if recipe.data.records
+        else open_source(text, watch=watched)
+    )
     exam = open_exam(models, source.documents)
     entrants = Entrants(models, _load(models), _ngram(models))
     measured = _measure(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
     measured["data"] = {"test": {"documents": len(source.documents)}, "read": source.facts.lines()}
-    return measured | {"verdict": verdict(measured)}
+    return measured | {"verdict": verdict(measured | {"recipe": dataclasses.asdict(recipe)})}
 
 
 def _ngram(models: RunModels) -> NGram | None:
@@ -203,15 +225,17 @@ def _look_closer(
         return {}
     tokenizer = load_tokenizer(models.tokenizer)
     lesson = models.blocks(context.text.seen, tokenizer)
-    counts = np.bincount(
-        lesson.ids[:, 1:][lesson.counted()], minlength=token_slots(tokenizer)
-    )
+    counts = np.bincount(lesson.ids[:, 1:][lesson.counted()], minlength=token_slots(tokenizer))
     documents = [document.name for document in exam.documents]
     return {
         "agreement_lead": agreement_leads(scores),
         "where_lost": where_lost(scores, counts, documents),
         "passage": read_passage(entrants.loaded, exam, tokenizer, context.accelerator),
-        **on_own_texts(entrants.loaded, exam.blocks, context.recipe.seed, context.accelerator),
+        **(
+            on_own_texts(entrants.loaded, exam.blocks, context.recipe.seed, context.accelerator)
+            if exam.blocks.answer is None
+            else {"by_answer": by_answer(scores, exam.blocks)}
+        ),
     }
 
 

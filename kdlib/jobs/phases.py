@@ -19,6 +19,7 @@ from kdlib.jobs.compute import of_training, operations_of, writing_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.controls import WITHOUT_TEACHER, control_training, off_policy_training
 from kdlib.jobs.learners import Learner
+from kdlib.jobs.loss_pass import uses_compiled_pass
 from kdlib.jobs.recipe_files import recipe_fingerprint
 from kdlib.losses.fused.compiled import use_compiled
 from kdlib.machine.devices import compile_layers
@@ -166,12 +167,14 @@ def _train(
 ) -> nn.Module:
     """Train the model, record what it took, and return it gathered on every rank."""
     recipe, training = context.recipe, task.training
-    phase = Phase(learner.name, context.folder, recipe_fingerprint(recipe), learner.seed)
+    phase = Phase(
+        learner.name, context.folder, recipe_fingerprint(recipe), learner.seed, recipe.log.to
+    )
     if recipe.compile:
         compile_layers(model)
-    with use_compiled(recipe.compile):
+    with use_compiled(uses_compiled_pass(context)):
         end = train(model, task, phase, context.accelerator)
-    tokens = training.steps * training.batch * recipe.data.block
+    tokens = round(training.steps * training.batch * task.blocks.predicted_per_block)
     run_on_main(
         lambda: record_phase(
             context.folder,

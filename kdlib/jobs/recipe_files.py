@@ -14,14 +14,15 @@ import tomli_w
 
 from kdlib.errors import UserError
 from kdlib.files import expand_home
+from kdlib.jobs.data_settings import Data, Evaluate
 from kdlib.jobs.flags import parse, refuse_unknown
 from kdlib.jobs.on_policy_settings import OnPolicy
-from kdlib.jobs.recipe import Data, Recipe
+from kdlib.jobs.recipe import Recipe
 from kdlib.training.run_folder import RECIPE, read_recipe
 
 FOLDER = Path(__file__).parent / "recipes"
 # Settings of data that older runs did not know: at their defaults, they leave a run what it was.
-LATER = ("validation", "test", "separator")
+LATER = ("validation", "test", "separator", "records", "template")
 
 
 def load_recipe(name: str) -> Recipe:
@@ -90,6 +91,11 @@ def recipe_fingerprint(recipe: Recipe) -> str:
     for name in LATER:
         if values["data"][name] == getattr(defaults, name):
             del values["data"][name]
+    del values["log"]  # it changes no weight
+    if recipe.loss_pass == "auto":  # nor did they know of this choice
+        del values["loss_pass"]
+    if recipe.evaluate == Evaluate():
+        del values["evaluate"]
     if recipe.on_policy == OnPolicy():
         del values["on_policy"], values["controls"]["off_policy"]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]

@@ -120,11 +120,12 @@ def generate(
     tokenizer: PreTrainedTokenizerFast,
     prompt: Tensor,
     new_tokens: int,
-    seed: int,
+    seed: int | None,
     *,
     separator: str = AUTO,
+    stop: int | None = None,
 ) -> str:
-    """Sample a continuation at temperature 0.8 from the 40 likeliest tokens.
+    """Sample a continuation at temperature 0.8 from the 40 likeliest tokens, or take the likeliest.
 
     Of the settings of generation in the model's folder, only the tokens that end a text are used:
     penalties, beams and the like would show another distribution than the one that was learned.
@@ -137,18 +138,21 @@ def generate(
             is not enough: beyond its last position a model has learned nothing, or has none.
         new_tokens: how many to add, at most; a token that ends a text, or that stands between
             documents, ends it.
-        seed: of the draws; the same seed gives the same text.
+        seed: of the draws; the same seed gives the same text. None for the likeliest token each
+            time.
         separator: between documents, as in the recipe.
+        stop: a further token that ends a text.
 
     Returns:
         The continuation, without the prompt.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(seed or 0)
     longest = context_length(model) or sys.maxsize
     new_tokens = min(new_tokens, longest - 1)
     prompt = prompt[:, -(longest - new_tokens) :].to(model.device)
     ends = _text_ends(model, tokenizer) | {separator_id(tokenizer, separator)}
-    settings = _plain_sampling(sorted(ends), new_tokens)
+    ends |= set() if stop is None else {stop}
+    settings = _plain_sampling(sorted(ends), new_tokens, seed is not None)
     with generating_with(model, settings):
         out = model.generate(
             prompt, generation_config=settings, attention_mask=torch.ones_like(prompt)
@@ -166,15 +170,15 @@ def _text_ends(model: Any, tokenizer: PreTrainedTokenizerFast) -> set[int]:
     return {int(end) for end in ends if end is not None}
 
 
-def _plain_sampling(ends: list[int], new_tokens: int) -> GenerationConfig:
-    """Sampling at temperature 0.8 from the 40 likeliest tokens, until one of the ends."""
+def _plain_sampling(ends: list[int], new_tokens: int, drawn: bool) -> GenerationConfig:
+    """Sampling at temperature 0.8 from the 40 likeliest tokens, or the likeliest alone, until one of
+    the ends."""
     from transformers import GenerationConfig
 
     return GenerationConfig(
         max_new_tokens=new_tokens,
-        do_sample=True,
-        temperature=0.8,
-        top_k=40,
+        do_sample=drawn,
+        **({"temperature": 0.8, "top_k": 40} if drawn else {}),
         eos_token_id=ends,
         pad_token_id=ends[0],
     )

@@ -32,7 +32,7 @@ GROUPS = {
 MAY_BE_ABSENT = {
     *RIVALS,
     *("gap_closed", "agreement_lead", "where_lost", "passage", "prefixes", "writing"),
-    *("own_lead", "answers"),
+    *("own_lead", "answers", "by_answer"),
 }
 # These compare two distributions over the same tokens, slot by slot.
 NEED_ONE_TOKENIZER = {"forward_kl", "reverse_kl", "top1_agreement", "top5_agreement"}
@@ -67,6 +67,7 @@ FIELDS = {
     "machine.processor": Field("text", "the processor's name"),
     "machine.threads": Field("threads", "processor threads used"),
     "machine.precision": Field("text", "number format of the matrix products"),
+    "machine.loss_pass": Field("text", "form of the loss's element-wise pass: compiled or eager", True),
     "machine.accelerator.name": Field("text", "the GPU's name", True),
     "machine.accelerator.memory_gb": Field("GB", "its memory, in units of 10^9 bytes", True),
     "machine.accelerator.count": Field("GPUs", "how many of them the run used, one per process", True),
@@ -133,6 +134,16 @@ FIELDS = {
     "where_lost.document.tokens": Field("tokens", "test tokens in each document"),
     "where_lost.document.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) in each document"),
     "where_lost.document.LEARNER.excess": Field("nats per token", "mean loss minus the teacher's in each document"),
+    "by_answer.turn.first": Field("number", "of records: which answer of its conversation, in each bin"),
+    "by_answer.turn.last": Field("number", "the last of them"),
+    "by_answer.turn.tokens": Field("tokens", "test tokens in each bin"),
+    "by_answer.turn.MODEL": Field("nats per token", "mean cross-entropy in each bin"),
+    "by_answer.turn.ngram": Field("nats per token", "the same of the n-gram", True),
+    "by_answer.length.first": Field("tokens", "of records: length of the shortest answer in each bin, its stop token included"),
+    "by_answer.length.last": Field("tokens", "of the longest"),
+    "by_answer.length.tokens": Field("tokens", "test tokens in each bin"),
+    "by_answer.length.MODEL": Field("nats per token", "mean cross-entropy in each bin"),
+    "by_answer.length.ngram": Field("nats per token", "the same of the n-gram", True),
     "prefixes.text.LEARNER.forward_kl": Field("nats per token", "mean KL(teacher || model) at the tokens of test blocks, each behind its own block's words"),
     "prefixes.text.LEARNER.reverse_kl": Field("nats per token", "mean KL(model || teacher) there"),
     "prefixes.teacher.LEARNER.forward_kl": Field("nats per token", "the same where the teacher wrote the words; summed over a text it is the KL of whole texts, forward"),
@@ -178,7 +189,8 @@ FIELDS = {
     "passage.MODEL.nll": Field("nats", "-ln Q of each of its tokens after those before it in its block"),
     "passage.MODEL.top5": Field("text", "the five tokens that the model found likeliest in each one's place"),
     "passage.MODEL.probability": Field("share", "their probabilities"),
-    "samples.prompt": Field("text", "the start of a test document", True),
+    "samples.prompt": Field("text", "the start of a test document, or what a test record asks", True),
+    "samples.reference": Field("text", "the answer that a test record gives", True),
     "samples.MODEL": Field("text", "how the model goes on from the prompt", True),
 }
 # fmt: on

@@ -13,6 +13,7 @@ from kdlib import plots
 from kdlib.files import write_atomically
 from kdlib.reports.fields import FIELDS, MODELS, NGRAM, SPLITS, in_order, leaves, validate
 from kdlib.reports.formatting import align, number, percent, short, size
+from kdlib.reports.naming import named, of_records
 from kdlib.reports.pages import figures
 from kdlib.reports.pages.costs import cost_remarks
 from kdlib.reports.pages.passage import Reading, legend, readings
@@ -60,7 +61,7 @@ def terminal_table(report: dict[str, Any]) -> str:
     The table of an ordinary run fits into 85 columns, with every rival that there can be into 104.
     """
     names, rows = table(report, absent="-")
-    heads = [plots.LOOKS[name].label.replace(",", "").split() for name in names]
+    heads = [named(report, plots.LOOKS[name].label).replace(",", "").split() for name in names]
     labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
     lines = [["", *words] for words in zip_longest(*heads, fillvalue="")]
     lines += [[label, *row] for label, row in zip(labels, rows, strict=True)]
@@ -79,7 +80,7 @@ def write_report(report: dict[str, Any], metrics: list[dict[str, Any]], folder: 
         ValueError: as `validate` does, before anything is written.
     """
     validate(report)
-    page = render_html(report, metrics)
+    page = named(report, render_html(report, metrics))
     text = json.dumps(in_order(report), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "report.json", text + "\n")
     write_atomically(folder / "report.html", page)
@@ -115,6 +116,7 @@ def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
         recipe=list(leaves(report["recipe"])),
         machine=[*leaves(report["machine"]), *leaves(report["versions"])],
         fields=FIELDS,
+        of_records=of_records(report),
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from kdlib.reports.fields import CONTROLS, NGRAM, OFF_POLICY
 from kdlib.reports.formatting import percent
 from kdlib.reports.intervals import Interval
+from kdlib.reports.naming import named
 
 FEW_DOCUMENTS = 10
 WITHOUT_TEACHER = (*CONTROLS, NGRAM)  # the rivals that say what a teacher is worth
@@ -47,7 +48,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     sentences = [_headline(report, worth, against)]
     for remark in (_scope, _gap, _other_rivals, _beaten_by_counting, _missing, _own_texts):
         sentences += remark(report, against)
-    return found | {"sentences": sentences}
+    return found | {"sentences": [named(report, sentence) for sentence in sentences]}
 
 
 def _judge(report: dict[str, Any]) -> tuple[str, str | None]:

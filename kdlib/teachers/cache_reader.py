@@ -81,7 +81,7 @@ class CachedTargets(TeacherTargets):
 
         Args:
             rows: (B,) numbers of the blocks.
-            ids: (B, S) their tokens; only the device is used.
+            ids: (B, S) their tokens; only their number and the device are used.
             own: must be None: nothing is known of what a student writes.
 
         Returns:
@@ -94,7 +94,10 @@ class CachedTargets(TeacherTargets):
         read = [p.result() if p else self._read(row) for p, row in zip(pending, rows.tolist())]
         # Field by field over the batch; a kind without a tail has None there in every row.
         stacked: list[Any] = [None if f[0] is None else torch.stack(f) for f in zip(*read)]
-        return SparseTargets(*stacked).map(lambda t: t.to(ids.device, non_blocking=True))
+        read_of = ids.shape[1] - 1  # a batch of short records is cut off behind the longest
+        return SparseTargets(*stacked).map(
+            lambda t: t[:, :read_of].to(ids.device, non_blocking=True)
+        )
 
     def _read(self, row: int) -> SparseTargets:
         place = self._places[row]

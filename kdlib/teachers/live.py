@@ -115,16 +115,15 @@ class PrecomputedTargets(TeacherTargets):
             raise ValueError("teacher: its logits are not one product of its hidden states")
         self._reader = place(reader)
         device = next(self._reader.parameters()).device
-        groups = blocks.ids.split(max(1, TOKENS // blocks.ids.shape[1]))
-        done = 0
+        groups = _in_order_of_length(blocks).split(max(1, TOKENS // blocks.ids.shape[1]))
         with progress_bar("teacher pass", len(groups)) as progress:
-            for ids in groups:
+            for number, rows in enumerate(groups):
+                read = blocks.longest(rows)
                 with autocast():
-                    hidden, self._head = self._reader(ids.to(device))
-                if not done:  # whatever dtype the pass gives is kept
-                    self._hidden = hidden.new_empty(*blocks.ids.shape, hidden.shape[-1])
-                self._hidden[done : done + len(ids)] = hidden
-                done += len(ids)
+                    hidden, self._head = self._reader(blocks.ids[rows, :read].to(device))
+                if not number:  # whatever dtype the pass gives is kept
+                    self._hidden = hidden.new_zeros(*blocks.ids.shape, hidden.shape[-1])
+                self._hidden[rows.to(device), :read] = hidden
                 progress.update()
 
     def __call__(self, rows: Tensor, ids: Tensor, own: Tensor | None = None) -> HiddenTargets:
@@ -138,7 +137,7 @@ class PrecomputedTargets(TeacherTargets):
         Returns:
             Hidden states (B, S, H) and the head.
         """
-        hidden = self._hidden[rows.to(self._hidden.device, non_blocking=True)]
+        hidden = self._hidden[rows.to(self._hidden.device, non_blocking=True), : ids.shape[1]]
         if own is None:
             return HiddenTargets(hidden, self._head)
         places = own.nonzero().squeeze(-1).to(ids.device)
@@ -146,6 +145,11 @@ class PrecomputedTargets(TeacherTargets):
         read = self._reader(ids[places] if len(places) else ids[:1])
         hidden[places] = read.hidden[: len(places)].to(hidden.dtype)
         return HiddenTargets(hidden, read.head)
+
+
+def _in_order_of_length(blocks: Blocks) -> Tensor:
+    """Row numbers (N,), those of like length together: what stands behind a row is not read."""
+    return torch.arange(len(blocks)) if blocks.lengths is None else blocks.lengths.argsort()
 
 
 def can_precompute(teacher: nn.Module, blocks: Blocks) -> bool:

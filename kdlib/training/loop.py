@@ -34,6 +34,7 @@ from kdlib.training.schedule import (
 from kdlib.training.step import StepContext, rows_of_rank, sum_losses, take_step, to_device
 from kdlib.training.student_with_loss import StudentWithLoss
 from kdlib.training.task import Task
+from kdlib.training.trackers import tracked
 from kdlib.training.window import Window
 
 LOG_EVERY = 10
@@ -65,6 +66,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
         _emptied(accelerator),
         stop_signals() as stop,
         progress_bar(phase.name, training.steps, done=position.step, unit="step") as progress,
+        tracked(phase, position.step) as track,
     ):
         for step in range(position.step, training.steps):
             set_learning_rate(context.optimizer, learning_rate(step, training))
@@ -91,6 +93,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
                     )
                 if is_main():
                     Metrics(phase.folder).append(phase=phase.name, **row)
+                    track(row)
                 if saving:  # after the check of the window, which a NaN does not pass
                     position = window.position
                     if writer is not None:
@@ -132,7 +135,8 @@ def _start(
 
 def _rows(task: Task, step: int, seed: int) -> Tensor:
     """Row numbers (batch,) of the global batch of a step."""
-    return rows_of_step(step, len(task.blocks), task.training.batch, seed)
+    blocks = task.blocks
+    return rows_of_step(step, len(blocks), task.training.batch, seed, blocks.lengths)
 
 
 def _rollout(writer: Writer | None, context: StepContext, step: int, seed: int) -> Rollout | None:

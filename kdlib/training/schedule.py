@@ -13,6 +13,7 @@ from kdlib.errors import UserError
 
 FINAL_LEARNING_RATE = 0.05  # as a share of the highest
 BETAS = (0.9, 0.95)
+WINDOW = 16  # batches, within which blocks of like length are put together
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,21 @@ def learning_rate(step: int, training: Training) -> float:
     return training.learning_rate * (FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine)
 
 
-def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
+def rows_of_step(
+    step: int, blocks: int, batch: int, seed: int, lengths: Tensor | None = None
+) -> Tensor:
     """Which blocks a step reads. The data are shuffled anew for every epoch, epochs end to end.
+
+    Where they are of many lengths, those of like length are read together: the others of a batch
+    would wait for its longest.
 
     Args:
         step: number of the step, from 0.
         blocks: number of blocks in the data.
         batch: blocks per step, over all ranks; it may be more than one epoch.
         seed: seed of the shuffles.
+        lengths: (blocks,) tokens of each block; None where all are of one length. The same tensor
+            in each step: the order of an epoch is remembered by it.
 
     Returns:
         (batch,) row numbers, the same on every rank.
@@ -104,17 +112,34 @@ def rows_of_step(step: int, blocks: int, batch: int, seed: int) -> Tensor:
     epochs = positions // blocks
     return torch.cat(
         [
-            _shuffled(blocks, seed, int(epoch))[positions[epochs == epoch] % blocks]
+            _shuffled(blocks, batch, seed, int(epoch), lengths)[positions[epochs == epoch] % blocks]
             for epoch in epochs.unique()
         ]
     )
 
 
 @functools.lru_cache(maxsize=2)  # of two, since a batch may begin in one epoch and end in the next
-def _shuffled(blocks: int, seed: int, epoch: int) -> Tensor:
+def _shuffled(blocks: int, batch: int, seed: int, epoch: int, lengths: Tensor | None) -> Tensor:
     """The order (blocks,) in which an epoch reads the data, made once an epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(blocks, generator=generator)
+    order = torch.randperm(blocks, generator=generator)
+    if lengths is None:
+        return order
+    # Sorted only within windows of some batches, whose order stays random: sorted throughout, an
+    # epoch would begin with all short answers and end with all long ones.
+    return torch.cat(
+        [_batches_of_like_length(w, batch, lengths, generator) for w in order.split(WINDOW * batch)]
+    )
+
+
+def _batches_of_like_length(
+    window: Tensor, batch: int, lengths: Tensor, generator: torch.Generator
+) -> Tensor:
+    """The rows of a window in batches of like length, the full batches in random order."""
+    batches = window[lengths[window].argsort(stable=True)].split(batch)
+    full = len(window) // batch
+    order = [*torch.randperm(full, generator=generator).tolist(), *range(full, len(batches))]
+    return torch.cat([batches[number] for number in order])
 
 
 def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:

@@ -188,10 +188,12 @@ def to_device(
         accelerator: the device.
 
     Returns:
-        Ids (B, S) on the device, and the positions that count (B, S - 1) on the CPU (see
-        `StudentWithLoss`), or None if all do, as in every block of a text but its padded last.
+        Ids (B, S) on the device, as long as the longest of these blocks, and the positions that
+        count (B, S - 1) on the CPU (see `StudentWithLoss`), or None if all do, as in every block of
+        a text but its padded last.
     """
-    ids, counted = blocks.ids[rows], blocks.counted(rows)
+    longest = blocks.longest(rows)
+    ids, counted = blocks.ids[rows, :longest], blocks.counted(rows)[:, : longest - 1]
     if accelerator.device.type == "cuda":
         ids = ids.pin_memory()  # a copy from pageable memory would not overlap with computation
     return ids.to(accelerator.device, non_blocking=True), None if counted.all() else counted

@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 from kdlib.jobs.pipeline import distill
-from kdlib.jobs.recipe import Controls, Data, Recipe, StudentSettings, TeacherSettings
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import Controls, Recipe, StudentSettings, TeacherSettings
 from kdlib.models.from_scratch import ModelSize
 from kdlib.reports.fields import leaves
 from kdlib.training.schedule import Training

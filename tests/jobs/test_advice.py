@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kdlib.jobs.advice import advice
-from kdlib.jobs.recipe import Data, ObjectiveSettings, Recipe, StudentSettings
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import ObjectiveSettings, Recipe, StudentSettings
 from kdlib.jobs.recipe_files import built_in_recipes, load_recipe
 
 OWN_TOKENIZER = StudentSettings(source="folder", cross_tokenizer=True)

@@ -11,7 +11,7 @@ from little_runs import little, run
 from kdlib.data.sums import is_right, question
 from kdlib.jobs.answers import check_answers
 from kdlib.jobs.context import RunModels, read_text
-from kdlib.jobs.recipe import Data
+from kdlib.jobs.data_settings import Data
 from kdlib.jobs.samples import continuations
 from kdlib.models.folders import load_model, load_tokenizer
 

@@ -10,7 +10,8 @@ from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
-from kdlib.jobs.recipe import Data, Recipe, StudentSettings, TeacherSettings
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import Recipe, StudentSettings, TeacherSettings
 from kdlib.models.folders import save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.pruning import Pruning

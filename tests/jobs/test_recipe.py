@@ -13,7 +13,8 @@ import torch
 from kdlib.errors import UserError
 from kdlib.jobs.flags import parse
 from kdlib.jobs.objective_settings import ObjectiveSettings
-from kdlib.jobs.recipe import Data, DistillOptions, Recipe
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import DistillOptions, Recipe
 from kdlib.jobs.recipe_files import (
     built_in_recipes,
     differing_fields,

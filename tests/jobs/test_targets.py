@@ -1,5 +1,6 @@
 """The teacher's targets are the same numbers, whichever road they take to the student."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -7,12 +8,16 @@ import torch
 from accelerate.state import AcceleratorState
 
 from kdlib.data.blocks import Blocks
-from kdlib.jobs.recipe import Data, Recipe, StudentSettings, TargetSettings
+from kdlib.jobs.classroom import open_classroom
+from kdlib.jobs.context import open_context
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import Recipe, StudentSettings, TargetSettings
 from kdlib.jobs.targets import cached_targets, exact_targets
 from kdlib.losses.softmax import log_softmax
 from kdlib.machine.devices import make_accelerator
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
+from kdlib.models.narrow import narrow_exactly
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
 from kdlib.training.run_folder import prepare_run
 from kdlib.training.schedule import Training
@@ -20,12 +25,17 @@ from kdlib.training.schedule import Training
 BATCH, TOKENS, VOCABULARY, K = 4, 12, 50, 8
 
 
+@pytest.fixture
+def fresh_accelerate():
+    """Accelerate keeps its precision for the whole process, unless it is told to forget it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(params=["fp32", "bf16"])
-def accelerator(request):
-    # Accelerate keeps its precision for the whole process, unless it is told to forget it.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield make_accelerator("cpu", request.param)
-    AcceleratorState._reset_state(reset_partial_state=True)
+def accelerator(request, fresh_accelerate):
+    return make_accelerator("cpu", request.param)
 
 
 @pytest.fixture
@@ -69,6 +79,34 @@ def test_hidden_states_are_the_same_at_each_step_and_ahead(accelerator, teacher,
     with torch.no_grad():
         exact = teacher.base_model(input_ids=blocks.ids).last_hidden_state
     assert torch.equal(other.hidden, exact) == (accelerator.mixed_precision == "no")
+
+
+def test_a_teacher_kept_as_it_was_stored_says_the_same(accelerator, teacher, blocks, tmp_path):
+    """By either road, its matrices in bfloat16, and with the head that makes its logits."""
+    stored = freeze(teacher.bfloat16().float())
+    said = []
+    for each in (stored, narrow_exactly(copy.deepcopy(stored))):
+        for steps in (1, 2):
+            targets = exact_targets(context(accelerator, tmp_path, steps), each, blocks)
+            hidden, head = in_a_step(targets, accelerator, blocks)
+            assert head.weight.dtype == each.lm_head.weight.dtype
+            with accelerator.autocast():
+                said.append((hidden, torch.nn.functional.linear(hidden, head.weight.to(hidden))))
+    for hidden, logits in said[1:]:
+        assert torch.equal(hidden, said[0][0])
+        assert torch.equal(logits, said[0][1])
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bfloat16"), ("fp32", "float32")])
+def test_a_run_keeps_its_teacher_as_its_precision_wants_it(
+    precision, dtype, fresh_accelerate, tmp_path
+):
+    (tmp_path / "book.txt").write_text("\n\n".join(f"Line {n} of a book." for n in range(3000)))
+    data = Data(text=str(tmp_path / "book.txt"), fraction=1, test_fraction=1)
+    recipe = Recipe(data=data, device="cpu", precision=precision)
+    teacher = open_classroom(open_context(recipe, tmp_path / "run")).teacher
+    matrices = {str(p.dtype) for p in teacher.parameters() if p.ndim == 2}
+    assert matrices == {f"torch.{dtype}"}
 
 
 def test_a_cache_holds_what_a_step_would_compute(accelerator, teacher, blocks, tmp_path):

@@ -10,7 +10,8 @@ from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
 from kdlib.jobs import tokenising
 from kdlib.jobs.context import RunModels, read_text
-from kdlib.jobs.recipe import Data, Recipe
+from kdlib.jobs.data_settings import Data
+from kdlib.jobs.recipe import Recipe
 from kdlib.models.folders import wrap_tokenizer
 
 DOCUMENTS = [Document(str(n), text) for n, text in enumerate(paragraphs(30))]
