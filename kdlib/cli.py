@@ -20,12 +20,16 @@ kdlib: knowledge distillation of language models
   kdlib distill RECIPE      distil a student, train its controls, write a report
   kdlib recipe [RECIPE]     list the recipes, or print one as a file to change
   kdlib cache RECIPE        keep a few tokens of the teacher's every answer on disk
+  kdlib show RECIPE         records as the models read them, with what counts marked
+  kdlib write RECIPE        let the teacher answer the prompts of records
   kdlib evaluate RUN        measure a run's models again and write its report anew
   kdlib compare RUN...      the students of several runs side by side
   kdlib generate RUN TEXT   let teacher, student and controls go on from a text
+  kdlib publish RUN NAME    upload the student and its model card to the hub
   kdlib doctor              what this machine offers and what is missing
   kdlib bench WHAT          step, loss or cache: speed, memory, error against plain PyTorch
   kdlib claim [CLAIM]       what papers say, tried: the verdicts, or run one again
+  kdlib challenge [RECIPE]  the best small student within a budget: the table, or enter it
   kdlib fetch MODEL         get a pretrained teacher once: smollm2
   kdlib exercises           your progress through the exercises
   kdlib symptom WORDS...    what you see, in your own words: the mistakes that show it
@@ -33,7 +37,7 @@ kdlib: knowledge distillation of language models
   kdlib grade NOTEBOOK...   run notebooks and judge their answers
   kdlib completion SHELL    what bash, zsh or fish needs to complete these commands
 
-RECIPE is pocket, smollm2, pocket_teacher, sums, tiny or a file ending in .toml. `kdlib help COMMAND`
+RECIPE is pocket, smollm2, pocket_teacher, sums, chat, chat-tiny, tiny or a file ending in .toml. `kdlib help COMMAND`
 explains a command, `kdlib help distill pocket` lists every setting with its value, and
 `kdlib --version` says which version this is.
 
@@ -44,9 +48,12 @@ KDLIB_TRACEBACK=1 in the environment, the traceback comes before it."""
 # Modules of kdlib.commands, with the commands that each has a function for.
 MODULES = {
     "runs": ("distill", "cache", "evaluate", "compare", "generate"),
+    "publish": ("publish",),
     "recipes": ("recipe",),
+    "records": ("show", "write"),
     "machine": ("doctor", "bench", "fetch"),
     "claims": ("claim",),
+    "challenge": ("challenge",),
     "book": ("exercises", "start", "grade"),
     "museum": ("symptom",),
     "completion": ("completion",),

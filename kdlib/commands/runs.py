@@ -26,7 +26,7 @@ def distill(arguments: list[str]) -> None:
     from kdlib.machine.distributed import is_main, shut_down
     from kdlib.reports.page import terminal_table
 
-    name, flags = _recipe_and_flags(arguments)
+    name, flags = recipe_and_flags(arguments)
     defaults = DistillOptions(load_recipe(name))
     options = parse(DistillOptions, flags, defaults, prog=f"kdlib distill {name}")
     title = _title(name)
@@ -51,7 +51,7 @@ def distill(arguments: list[str]) -> None:
         )
 
 
-def _recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
+def recipe_and_flags(arguments: list[str]) -> tuple[str, list[str]]:
     """The recipe's name, pocket if there is none, and the rest of the arguments."""
     if not arguments or arguments[0].startswith("-"):
         return "pocket", arguments
@@ -74,28 +74,49 @@ def _resume_command(name: str, flags: list[str]) -> str:
 def cache(arguments: list[str]) -> None:
     """Run ``kdlib cache``: make sparse targets and print the command that uses them."""
     from kdlib.jobs.advice import advice
-    from kdlib.jobs.pipeline import cache_targets
+    from kdlib.jobs.caches import cache_from_logprobs, cache_targets, write_prompts
     from kdlib.jobs.recipe import CacheOptions
     from kdlib.jobs.recipe_files import load_recipe
 
-    name, flags = _recipe_and_flags(arguments)
+    name, flags = recipe_and_flags(arguments)
     recipe = load_recipe(name)
     if recipe.targets.kind == "exact":
-        recipe = replace(recipe, targets=replace(recipe.targets, kind="sampled"))
+        kind: Any = "with_tail" if _scores_elsewhere(flags) else "sampled"
+        recipe = replace(recipe, targets=replace(recipe.targets, kind=kind))
     options = parse(CacheOptions, flags, CacheOptions(recipe), prog=f"kdlib cache {name}")
     targets = options.recipe.targets
     if targets.kind == "exact" or targets.cache:
         raise UserError("targets: give one of the sparse kinds, and the folder with --out")
-    out = options.out or Path("caches") / _title(name)
     for sentence in advice(options.recipe):
         show(sentence)
-    manifest = cache_targets(options.recipe, out)
-    shared_flags = _without(flags, "--out", "--targets.kind")
+    out = options.out or Path("caches") / _title(name)
+    shared_flags = _without(flags, "--out", "--targets.kind", *ELSEWHERE)
+    if options.write_prompts is not None:
+        lines = write_prompts(options.recipe, options.write_prompts)
+        rest = ["--from-logprobs", "ANSWERS", "--out", str(out)]
+        show(
+            f"Prompts: {options.write_prompts}, {lines:,} lines, each the body of a request to"
+            f" /v1/completions (vLLM serves them with --max-logprobs {targets.k})\n"
+            f"Then:    {shlex.join(['kdlib', 'cache', name, *shared_flags, *rest])}"
+        )
+        return
+    if options.from_logprobs is not None:
+        manifest = cache_from_logprobs(options.recipe, out, options.from_logprobs)
+    else:
+        manifest = cache_targets(options.recipe, out)
     target_flags = ["--targets.kind", targets.kind, "--targets.cache", str(out)]
     show(
         f"Cache:   {out}, {manifest['tokens']:,} tokens, {manifest['bytes_per_token']} bytes each\n"
         f"Use it:  {shlex.join(['kdlib', 'distill', name, *shared_flags, *target_flags])}"
     )
+
+
+ELSEWHERE = ("--write-prompts", "--write_prompts", "--from-logprobs", "--from_logprobs")
+
+
+def _scores_elsewhere(flags: list[str]) -> bool:
+    """Whether another engine is asked for the targets: it gives the k likeliest and their mass."""
+    return any(flag.partition("=")[0] in ELSEWHERE for flag in flags)
 
 
 def _without(flags: list[str], *names: str) -> list[str]:

@@ -175,4 +175,5 @@ def _facts(
         left_out=sum((source.left_out for source in sources), Counter()),
         duplicates=duplicates + sum(source.duplicates for source in sources),
         near_copies=copies,
+        kind=sources[0].kind,
     )

@@ -20,6 +20,7 @@ class TextFacts:
         left_out: files in the folders that are no documents, how many by reason.
         duplicates: documents that were the same text as another one.
         near_copies: training documents that were nearly the text of a held-out one.
+        kind: what a document is called: "document", or "record".
     """
 
     documents: int
@@ -27,10 +28,11 @@ class TextFacts:
     left_out: Mapping[str, int] = field(default_factory=dict)
     duplicates: int = 0
     near_copies: tuple[NearCopy, ...] = ()
+    kind: str = "document"
 
     def lines(self) -> list[str]:
         """The facts in sentences, one a line; nothing of what did not happen."""
-        lines = [f"{_count(self.documents, 'document')} of {self.characters:,} characters"]
+        lines = [f"{_count(self.documents, self.kind)} of {self.characters:,} characters"]
         if self.left_out:
             lines.append(f"left out: {said_left_out(self.left_out)}")
         if self.duplicates:

@@ -37,17 +37,23 @@ class Source(NamedTuple):
         documents: in the order of their names.
         left_out: files that are no documents, how many by reason.
         duplicates: documents that were the same text as another one.
+        kind: what a document is called: "document", or "record".
     """
 
     documents: list[Document]
     left_out: Counter[str]
     duplicates: int = 0
+    kind: str = "document"
 
     @property
     def facts(self) -> TextFacts:
         """What was read, and what was left out and why."""
         return TextFacts(
-            len(self.documents), characters(self.documents), self.left_out, self.duplicates
+            len(self.documents),
+            characters(self.documents),
+            self.left_out,
+            self.duplicates,
+            kind=self.kind,
         )
 
 

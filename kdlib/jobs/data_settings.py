@@ -53,10 +53,6 @@ class Data:
             raise UserError(f"data.block: {self.block} is too short; use 8 or more")
         if self.vocabulary < 257:
             raise UserError(f"data.vocabulary: {self.vocabulary} is too small; use 257 or more")
-        if self.records and self.text != Data.text:
-            raise UserError(
-                f"data.records: there is a text, too ({self.text}); give one of the two"
-            )
         if self.template and not self.records:
             raise UserError(
                 "data.template: a text has no turns; give --data.records, or leave it out"

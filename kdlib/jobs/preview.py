@@ -24,7 +24,8 @@ from kdlib.jobs.expectations import expected_bytes, expected_operations
 from kdlib.jobs.learners import learners
 from kdlib.jobs.students import student_shape
 from kdlib.models.folders import load_tokenizer
-from kdlib.models.from_scratch import parameter_count
+from kdlib.models.from_scratch import parameter_count, trainable_count
+from kdlib.models.lora import adapters_of
 from kdlib.models.lossless import special_tokens_in
 from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import token_slots
@@ -154,7 +155,7 @@ def _lesson(classroom: Classroom) -> list[str]:
         f"Lesson    the student reads {blocks.predicted_tokens:,} tokens in {len(blocks):,} blocks"
         f" of {recipe.data.block}",
         f"Training  {training.steps:,} steps of {training.batch} blocks, {epochs:.3g} times the"
-        f" lesson; with its controls {learning} trainings",
+        f" lesson; with its {'SFT' if recipe.data.records else 'controls'} {learning} trainings",
     ]
 
 
@@ -170,10 +171,14 @@ def _special_tokens(classroom: Classroom) -> list[str]:
 
 def _models(classroom: Classroom, student: nn.Module) -> list[str]:
     """How large teacher and student are."""
-    theirs, ours = parameter_count(classroom.teacher), parameter_count(student)
+    theirs, ours, adapters = parameter_count(classroom.teacher), parameter_count(student), ""
+    if adapters_of(student) is not None:
+        trained = trainable_count(student)
+        ours -= trained  # in the end they are merged
+        adapters = f"; {short(trained)} in adapters are what is trained"
     return [
         f"Models    teacher {short(theirs)} parameters, {theirs / ours:.3g} times the student's"
-        f" {short(ours)}"
+        f" {short(ours)}{adapters}"
     ]
 
 

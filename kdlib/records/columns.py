@@ -11,15 +11,16 @@ from kdlib.records.record import ASSISTANT, ROLES, USER, Turn
 
 Row = dict[str, Any]
 
-KNOWN = "messages; prompt, completion; instruction, (input,) output; text"
 
-
-def shape_of(name: str, columns: Sequence[str]) -> Callable[[Row], list[Turn]] | None:
+def shape_of(
+    name: str, columns: Sequence[str], *, answered: bool = True
+) -> Callable[[Row], list[Turn]] | None:
     """How the rows of a file become turns.
 
     Args:
         name: of the file, for the error.
         columns: the names of its columns.
+        answered: False where the answers are yet to be written: a prompt alone will do.
 
     Returns:
         The function from a row to its turns; None for a column "text", which holds documents.
@@ -27,14 +28,16 @@ def shape_of(name: str, columns: Sequence[str]) -> Callable[[Row], list[Turn]] |
     Raises:
         UserError: for columns of no known shape, and for those of more than one.
     """
-    found = [needed for needed in SHAPES if set(needed) <= set(columns)]
+    shapes = SHAPES if answered else QUESTIONS
+    found = [needed for needed in shapes if set(needed) <= set(columns)]
     if len(found) != 1:
         what = "no columns that are known" if not found else "columns of more than one shape"
+        known = "; ".join(", ".join(needed) for needed in shapes)
         raise UserError(
             f"data.records: {name} has {what}; found: {', '.join(columns) or 'none'}; known, one of"
-            f" these: {KNOWN}"
+            f" these: {known}"
         )
-    return SHAPES[found[0]]
+    return shapes[found[0]]
 
 
 def _messages(row: Row) -> list[Turn]:
@@ -67,6 +70,16 @@ SHAPES: dict[tuple[str, ...], Callable[[Row], list[Turn]] | None] = {
     ("instruction", "output"): _instructed,
     ("text",): None,
 }
+QUESTIONS: dict[tuple[str, ...], Callable[[Row], list[Turn]] | None] = {
+    ("messages",): lambda row: _asked(_messages(row)),
+    ("prompt",): lambda row: _asked(_either(row["prompt"], USER)),
+    ("instruction",): lambda row: _asked(_instructed(row | {"output": ""})),
+}
+
+
+def _asked(turns: list[Turn]) -> list[Turn]:
+    """Without the answer that stands at the end, if there is one: another will be written."""
+    return turns[:-1] if turns and turns[-1].role == ASSISTANT else turns
 
 
 def _turns(messages: Any) -> list[Turn]:

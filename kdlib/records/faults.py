@@ -27,5 +27,23 @@ def refuse_unusable(turns: list[Turn]) -> None:
         raise Unusable("an empty answer")
     if USER not in roles[: roles.index(ASSISTANT)]:
         raise Unusable("no user's turn before the first answer")
+    _refuse_empty_question(turns)
+
+
+def refuse_no_question(turns: list[Turn]) -> None:
+    """Refuse a conversation that nobody can answer.
+
+    Args:
+        turns: the conversation, without the answer.
+
+    Raises:
+        Unusable: for one that does not end with a user's turn, and for an empty one.
+    """
+    if not turns or turns[-1].role != USER:
+        raise Unusable("no user's turn at the end")
+    _refuse_empty_question(turns)
+
+
+def _refuse_empty_question(turns: list[Turn]) -> None:
     if any(turn.role == USER and not turn.content.strip() for turn in turns):
         raise Unusable("an empty user's turn")

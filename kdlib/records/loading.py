@@ -75,7 +75,7 @@ def usable_records(name: str, fitting: Fitting, watch: Watch = unwatched) -> Sou
             f"data.records: of {name} no record can be used:"
             f" {', '.join(f'{count:,} ({reason})' for reason, count in left_out.most_common())}"
         )
-    return Source(list(kept), left_out, source.duplicates)
+    return Source(list(kept), left_out, source.duplicates, "record")
 
 
 def _documents(own: dict[str, Source]) -> Parts:

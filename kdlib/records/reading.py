@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import importlib.util
 import tempfile
 from collections import Counter
@@ -13,8 +15,8 @@ from kdlib.data.document import Document
 from kdlib.data.sources import Source, Watch, unwatched
 from kdlib.errors import UserError
 from kdlib.records.columns import Row, shape_of
-from kdlib.records.faults import Unusable, refuse_unusable
-from kdlib.records.record import new_record
+from kdlib.records.faults import Unusable, refuse_no_question, refuse_unusable
+from kdlib.records.record import Record, as_records, new_record
 from kdlib.records.stdlib import STDLIB, stdlib_records
 
 READERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}  # fmt: skip
@@ -38,27 +40,64 @@ def open_records(name: str, watch: Watch = unwatched) -> Source:
     """
     if name == STDLIB:
         return Source(list(stdlib_records()), Counter())
+    documents, left_out = _read(name, True, watch)
+    kept = without_duplicates(documents)
+    if not kept:
+        raise _nothing_left(name, left_out)
+    return Source(kept, left_out, len(documents) - len(kept))
+
+
+def open_questions(name: str, watch: Watch = unwatched) -> tuple[list[Record], Counter[str]]:
+    """Read conversations that are to be answered; an answer at their end is left out.
+
+    Args:
+        name: as `open_records` takes it, with or without answers.
+        watch: shows the progress over the records.
+
+    Returns:
+        The conversations, each once and in their order, and why others were left out.
+
+    Raises:
+        UserError: as `open_records`.
+    """
+    if name == STDLIB:
+        asked = [new_record(each.name, each.turns[:-1]) for each in stdlib_records()]
+        return asked, Counter()
+    documents, left_out = _read(name, False, watch)
+    kept = as_records(without_duplicates(documents))
+    if not kept:
+        raise _nothing_left(name, left_out)
+    return kept, left_out
+
+
+def _read(name: str, answered: bool, watch: Watch) -> tuple[list[Document], Counter[str]]:
+    """The usable rows of a file as records or documents, and why the others are left out."""
     table = _table(name)
-    turns_of = shape_of(name, table.column_names)
+    turns_of = shape_of(name, table.column_names, answered=answered)
     documents: list[Document] = []
     left_out: Counter[str] = Counter()
-    stem = Path(name).name
-    for number, row in enumerate(watch("reading", table), start=1):
-        where = f"{stem}:{number}"
+    for number in watch("reading", list(range(len(table)))):
+        where = f"{Path(name).name}:{number + 1}"
         try:
+            row = table[number]
             if turns_of is None:
                 documents.append(Document(where, _whole_text(row)))
             else:
                 turns = turns_of(row)
-                refuse_unusable(turns)
+                (refuse_unusable if answered else refuse_no_question)(turns)
                 documents.append(new_record(where, turns))
         except Unusable as reason:
             left_out[str(reason)] += 1
-    kept = without_duplicates(documents)
-    if not kept:
-        why = ", ".join(f"{reason}: {count:,}" for reason, count in left_out.most_common())
-        raise UserError(f"data.records: {name} holds no record that can be used ({why or 'empty'})")
-    return Source(kept, left_out, len(documents) - len(kept))
+        except UnicodeDecodeError:  # only when a row is looked at
+            left_out["not UTF-8"] += 1
+    return documents, left_out
+
+
+def _nothing_left(name: str, left_out: Counter[str]) -> UserError:
+    why = ", ".join(f"{count:,} ({reason})" for reason, count in left_out.most_common())
+    return UserError(
+        f"data.records: {name} holds no record that can be used: {why or 'it is empty'}"
+    )
 
 
 def _whole_text(row: Row) -> str:
@@ -97,11 +136,23 @@ def _read_file(name: str, path: Path) -> Any:
         )
     if not path.stat().st_size:
         raise UserError(f"data.records: {name} is empty")
-    # As text: an answer "042" is no number, and an empty one is not missing.
-    options: dict[str, Any] = {}
-    if READERS[ending] == "csv":
-        options = {"dtype": str, "keep_default_na": False, "sep": "\t" if ending == ".tsv" else ","}
+    options = _as_texts(name, path, ending) if READERS[ending] == "csv" else {}
     return _loaded(name, path=READERS[ending], data_files=str(path), **options)
+
+
+def _as_texts(name: str, path: Path, ending: str) -> dict[str, Any]:
+    """How a table is read: an answer "042" is no number, and an empty one is not missing."""
+    from datasets import Features, Value
+
+    separator = "\t" if ending == ".tsv" else ","
+    opened: Any = gzip.open if path.suffix.lower() == PACKED else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            columns = next(csv.reader(file, delimiter=separator), [])
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"data.records: {name} cannot be read: {_cause(error)}") from error
+    texts = Features({column: Value("string") for column in columns})
+    return {"features": texts, "keep_default_na": False, "sep": separator}
 
 
 def _loaded(name: str, **where: Any) -> Any:

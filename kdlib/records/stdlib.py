@@ -36,13 +36,13 @@ SHORTEST, LONGEST = 20, 400  # characters of a paragraph that is an answer
 
 def stdlib_records() -> list[Record]:
     """The records, in the order of the modules and of the names in each."""
-    found: dict[int, Record] = {}  # of a function that several modules offer, the first
+    found: dict[str, Record] = {}  # of functions that say the same of themselves, the first
     for name in MODULES:
         module = importlib.import_module(name)
         for place, function in _functions(module):
             record = _record(place, function)
             if record is not None:
-                found.setdefault(id(function), record)
+                found.setdefault(record.reference, record)
     return list(found.values())
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from kdlib.data.blocks import Blocks
-from kdlib.losses.alignment import predicting
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
 from kdlib.sequences.on_policy import sample_batch
@@ -128,15 +127,15 @@ def _said(exact: Any, blocks: Blocks, row: int) -> tuple[Tensor, torch.Generator
 def _loss(lesson: Lesson, learner: StudentWithLoss, step: int, seed: int) -> Any:
     """The loss of one batch, whose own rows the student writes first."""
     rows = rows_of_step(step, len(lesson.blocks), lesson.batch, seed)
-    ids, mask = lesson.blocks.ids[rows].clone(), lesson.blocks.mask[rows]
+    ids, counted = lesson.blocks.ids[rows].clone(), lesson.blocks.counted(rows)
     own = targets = None
     if lesson.rollouts is not None:
         draws = torch.Generator().manual_seed(1_000_003 * seed + step)
         own = _write(lesson, learner.model, lesson.rollouts.own_rows(step, rows, lesson.blocks),
-                     ids, predicting(mask), draws)  # fmt: skip
+                     ids, counted, draws)  # fmt: skip
     if lesson.targets is not None:
         targets = lesson.targets(rows, ids, None if own is None else own.rows)
-    return learner(ids, predicting(mask), lesson.objective, targets, own)
+    return learner(ids, counted, lesson.objective, targets, own)
 
 
 def _write(
