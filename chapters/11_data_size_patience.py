@@ -23,9 +23,10 @@
 # - tell a capacity gap from a gap in the exam;
 # - keep apart a student that agrees with its teacher and one that is good;
 # - use a student as the draft of its teacher, and say what that needs;
-# - cut a student out of its teacher, and teach one with another tokenizer.
+# - cut a student out of its teacher, and teach one with another tokenizer;
+# - say which tokens of a chat are learned, and what each wrong mask costs.
 #
-# **Time**: about 1 h 30 min with the exercises.
+# **Time**: about 1 h 40 min with the exercises.
 #
 # **Assumes**: chapters 5 and 7; the teacher P comes first, losses are in nats.
 
@@ -662,6 +663,82 @@ table(rows, ".3f", corner=f"mean of {LANGUAGES} languages")
 # that do not. So give such a student labels as well: `--cross-tokenizer True`
 # with an `--objective.weight` below one. And expect little. If the student can
 # be given its teacher's tokenizer, do that instead.
+
+# %% [markdown]
+# ## 11.9 Records, not only text
+#
+# Most people who distil have no books but **records**: chats, or prompts with
+# their answers. A chat template turns a record into text. Here is the plain
+# one, for a model that came without:
+
+# %%
+from kdlib.models.folders import load_tokenizer
+from kdlib.models.locate import find_model
+from kdlib.records.marked import marked
+from kdlib.records.record import Turn, new_record
+from kdlib.records.rows import encode
+from kdlib.records.template import ChatTemplate
+
+tokenizer = load_tokenizer(find_model("pocket"))
+template = ChatTemplate(tokenizer)
+chat = new_record("chat", [
+    Turn("user", "Who passes the budget?"),
+    Turn("assistant", "The Congress does."),
+    Turn("user", "And who signs it?"),
+    Turn("assistant", "The President."),
+])
+print(template.render(chat.turns).text)
+
+# %% [markdown]
+# The student is to learn to answer, not to ask. So the loss counts the tokens
+# of the answers alone.
+#
+# **Predict**: of *Assistant*, the colon, *The*, the `<|endoftext|>` behind an
+# answer and the line break behind that, which ones count?
+
+# %%
+read = encode(chat, template)
+print(marked(read, template))
+
+# %% [markdown]
+# *The* counts, with the space before it: it is the first token that the model
+# has to find by itself. So does `<|endoftext|>`. The word *Assistant* is
+# written by whoever asks, and the line break comes when the answer is over.
+#
+# Four ways to get this wrong, all of them from real code. Each is a mask that
+# is nearly right.
+#
+# **Predict**: which one teaches a student that never stops? Which one trains
+# on the most tokens?
+
+# %%
+answer = torch.from_numpy(read.answer) > 0
+both = answer[:-1] & answer[1:]  # read *and* predicted within an answer
+stop = torch.from_numpy(read.ids) == tokenizer.eos_token_id
+last = torch.from_numpy(read.answer) == int(read.answer.max())
+ways = {
+    "the answers": answer[1:], "everything": torch.ones_like(answer[1:]),
+    "without the stop tokens": (answer & ~stop)[1:],
+    "a mask of what is read, too": both, "the last answer": last[1:],
+}
+table({name: {
+    "counted": int(counts.sum()),
+    "stop tokens": int((counts & stop[1:] & answer[1:]).sum()),
+    "first tokens": int((counts & ~answer[:-1] & answer[1:]).sum()),
+    "asked": int((counts & ~answer[1:]).sum()),
+} for name, counts in ways.items()}, "d", corner="what counts")
+
+# %% [markdown]
+# Without the stop tokens a student says the right thing and goes on talking.
+# A mask that drops a token both as read and as predicted, as a mask of padding
+# does, loses the first token of every answer: the one that decides what kind of
+# answer it is. Counting everything spends most of the loss on questions. And a
+# template that strips earlier answers once another turn follows makes only the
+# last one safe to count: `kdlib` refuses such a template unless it marks its
+# answers.
+#
+# `kdlib show RECIPE --records FILE` prints your own records like this. Look
+# before you train.
 
 # %%
 exercise("a-plan-for-a-phone")
