@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from kdlib.errors import first_line
+
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # student, head, teacher, its head -> sum
 
 
@@ -28,7 +30,7 @@ def installed() -> tuple[dict[str, Loss], dict[str, str]]:
             RuntimeError,
             AttributeError,
         ) as error:  # RuntimeError: a failed lazy import inside the library
-            missing[name] = str(error).splitlines()[0]
+            missing[name] = first_line(error)
     return losses, missing
 
 
@@ -47,17 +49,14 @@ def _liger() -> Loss:
 
 
 def _trl() -> Loss:
-    """It takes logits, so both models' logits are made in full."""
-    from trl.experimental.gkd import GKDTrainer
+    """The chunked divergence of its DistillationTrainer: Triton on a GPU, else torch on tiles."""
+    from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
 
     def total(student: Tensor, head: Tensor, teacher: Tensor, teacher_head: Tensor) -> Tensor:
-        with torch.no_grad():
-            teacher_logits = (teacher @ teacher_head.T)[None]
-        student_logits = (student @ head.T)[None]
-        value: Tensor = GKDTrainer.generalized_jsd_loss(
-            student_logits, teacher_logits, beta=0.0, reduction="sum"
-        )
-        return value
+        divergence: Tensor = ChunkedDivergenceFunction.apply(
+            student, head, None, teacher, teacher_head, None, 0.0
+        )[0]
+        return divergence.sum()
 
     return total
 

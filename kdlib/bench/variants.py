@@ -6,6 +6,7 @@ its gradients with respect to the student's hidden states and output head.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -101,13 +102,26 @@ def fused(inputs: Inputs) -> Tensor:
 
 
 def fused_compiled(inputs: Inputs) -> Tensor:
-    """The fused loss with its element-wise part compiled, as a recipe's ``compile`` has it."""
+    """The fused loss with its element-wise part compiled, as a recipe's ``loss_pass`` has it."""
     with use_compiled(True):
         return fused(inputs)
 
 
+def dense_compiled(inputs: Inputs) -> Tensor:
+    """`dense` as ``torch.compile`` makes it: fewer passes over logits that are all in memory."""
+    return _compiled_dense()(inputs)
+
+
+@functools.cache
+def _compiled_dense() -> Callable[[Inputs], Tensor]:
+    """Compiled on its first call, and once for all sizes."""
+    compiled: Callable[[Inputs], Tensor] = torch.compile(dense, dynamic=True)
+    return compiled
+
+
 Variant = Callable[[Inputs], Tensor]
 VARIANTS: dict[str, Variant] = {"dense": dense, "fused": fused}
+COMPILED: dict[str, Variant] = {"compiled": fused_compiled, "dense compiled": dense_compiled}
 
 
 def _on_inputs(loss: peers.Loss) -> Variant:
@@ -124,8 +138,8 @@ def variants_on(device: torch.device) -> tuple[dict[str, Variant], dict[str, str
     peer_losses, missing = peers.installed()
     variants = dict(VARIANTS)
     if is_available(device):
-        variants["compiled"] = fused_compiled
+        variants |= COMPILED
     else:
-        missing = {"compiled": "no compiler"} | missing
+        missing = dict.fromkeys(COMPILED, "no compiler") | missing
     variants |= {name: _on_inputs(loss) for name, loss in peer_losses.items()}
     return variants, missing

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kdlib.errors import UserError
+from kdlib.models.narrow import wide_class
 
 # (module, positional arguments, named arguments, output) -> None, or another output in its place
 Hook = Callable[[nn.Module, Any, Any, Any], Any]
@@ -72,7 +73,7 @@ def block_settings(block: nn.Module) -> dict[str, object]:
     """
     settings: dict[str, object] = {}
     for name, module in block.named_modules():
-        settings[name] = type(module).__name__
+        settings[name] = wide_class(module).__name__
         for key, value in vars(module).items():
             plain = value is None or isinstance(value, int | float | str | tuple)
             if plain and key not in NO_SETTINGS and not key.startswith("_"):

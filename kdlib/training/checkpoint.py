@@ -23,6 +23,7 @@ from kdlib.errors import UserError
 from kdlib.files import atomic_file, disk_errors_named
 from kdlib.machine.distributed import is_main
 from kdlib.machine.sharding import gather_tensor, shard_like
+from kdlib.training.background import Background
 from kdlib.training.phase import Phase
 
 FORMAT = "kdlib-checkpoint-4"
@@ -44,29 +45,58 @@ class Position(NamedTuple):
 
 
 def save_checkpoint(
-    phase: Phase, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position
+    phase: Phase,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    position: Position,
+    background: Background | None = None,
 ) -> None:
     """Write the phase's checkpoint. Every rank must call; only the main rank writes.
+
+    Training may go on while the file is written: what is written is a copy of this moment. Until it
+    is whole, the checkpoint before it is the one that is loaded.
 
     Args:
         phase: the phase that it belongs to; only this phase of this run may load it again.
         model: the model in training, sharded or not.
         optimizer: the optimizer of the same parameters.
         position: the steps that are in the weights, and what is written for those to come.
+        background: where to write; None to write here and now.
 
     Raises:
-        UserError: if the file cannot be written; the previous checkpoint stays.
+        UserError: if the file, or in the background the one before it, cannot be written; the
+            previous checkpoint stays.
     """
     # Gathering a sharded tensor is a collective: a rank that returned earlier would hang the rest.
     # A tied matrix is listed once, and must be: safetensors refuses tensors that share memory.
-    tensors = {f"model.{name}": gather_tensor(p) for name, p in model.named_parameters()}
+    gather = gather_tensor if background is None else _copied
+    tensors = {f"model.{name}": gather(p) for name, p in _trained(model)}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {
-            f"optimizer.{index}.{key}": gather_tensor(value) for key, value in state.items()
-        }
+        tensors |= {f"optimizer.{index}.{key}": gather(value) for key, value in state.items()}
     tensors |= {f"{WRITTEN}{step}": ids for step, ids in position.written.items()}
     if not is_main():
         return
+    if background is None:
+        _write(phase, tensors, position)
+    else:
+        background.run(lambda: _write(phase, tensors, position))
+
+
+def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that steps change. Frozen ones, beside adapters, are those that the phase
+    started from: whoever resumes has them already."""
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    """The whole tensor as it is now: on a CPU `gather_tensor` gives the weights in training, which
+    the next step changes."""
+    whole = gather_tensor(tensor)
+    return whole.clone() if tensor.device.type == "cpu" else whole
+
+
+def _write(phase: Phase, tensors: dict[str, torch.Tensor], position: Position) -> None:
+    """Write the file: all of it, or the one before it stays."""
     metadata = {
         "format": FORMAT,
         "run": phase.run,
@@ -99,7 +129,8 @@ def load_checkpoint(
 
     Args:
         phase: the phase to restore.
-        model: a model of the saved shapes; its parameters are overwritten.
+        model: a model of the saved shapes, as the phase starts from it; its trainable parameters are
+            overwritten.
         optimizer: the optimizer of the same parameters; its state is overwritten.
 
     Returns:
@@ -152,8 +183,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 @torch.no_grad()
 def _restore_model(model: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Overwrite every parameter, sharded as it is now."""
-    for name, parameter in model.named_parameters():
+    """Overwrite every parameter that is trained, sharded as it is now."""
+    for name, parameter in _trained(model):
         saved = tensors.get(f"model.{name}")
         if saved is None or saved.shape != parameter.shape:
             raise UserError(f"checkpoint: {path} does not fit the model at {name}; delete it")

@@ -21,6 +21,7 @@ from kdlib.machine.distributed import any_rank, is_main, lost_ranks_named
 from kdlib.machine.progress import progress_bar
 from kdlib.machine.sharding import is_sharding
 from kdlib.machine.signals import stop_signals
+from kdlib.training.background import Background
 from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.training.metrics import Metrics
 from kdlib.training.phase import Interrupted, Phase
@@ -67,6 +68,7 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
         stop_signals() as stop,
         progress_bar(phase.name, training.steps, done=position.step, unit="step") as progress,
         tracked(phase, position.step) as track,
+        Background() as background,  # ends first: whatever ends the training, the file is whole
     ):
         for step in range(position.step, training.steps):
             set_learning_rate(context.optimizer, learning_rate(step, training))
@@ -98,7 +100,9 @@ def train(model: nn.Module, task: Task, phase: Phase, accelerator: Accelerator) 
                     position = window.position
                     if writer is not None:
                         position = position._replace(written=writer.ahead)
-                    save_checkpoint(phase, model, context.optimizer, position)
+                    save_checkpoint(
+                        phase, model, context.optimizer, position, background=background
+                    )
                 window.restart_clock()
             if stopping:
                 raise Interrupted(f"{phase.name} stopped after step {done} of {training.steps}")

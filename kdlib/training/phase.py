@@ -18,12 +18,14 @@ class Phase:
         folder: the run's folder.
         run: fingerprint of the run's recipe; a checkpoint of another run is refused.
         seed: the seed of data order and dropout.
+        log_to: the tracker that draws its curves, or "none".
     """
 
     name: str
     folder: Path
     run: str
     seed: int
+    log_to: str = "none"
 
     @property
     def checkpoint(self) -> Path:

@@ -5,6 +5,7 @@
     recipe.toml                  the settings of the run
     state.json                   seconds, operations and tokens of the finished phases, checksums
     metrics.jsonl                the log of every training phase
+    log/                         the same for a tracker, if the recipe names one
     checkpoint.safetensors       the training phase in progress
     pruning.json                 what a pruned student keeps of its teacher
     targets/                     sparse targets of the teacher, if the recipe uses them

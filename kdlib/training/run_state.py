@@ -31,8 +31,8 @@ def read_state(folder: Path) -> dict[str, Any]:
 
     Returns:
         The run's "name"; "seconds" and "operations" by phase; "training", the steps and tokens of
-        each training phase; "text" and "models", checksums of what it reads from elsewhere; and
-        "targets", if there is a cache of them.
+        each training phase; "text" and "models", checksums of what it reads from elsewhere;
+        "loss_pass", once a student has begun; and "targets", if there is a cache of them.
 
     Raises:
         UserError: if the file is missing or damaged.
@@ -62,7 +62,8 @@ def record_phase(
         phase: name of the phase.
         seconds: wall-clock seconds that it took.
         operations: multiplications and additions that it took, as counted.
-        **training: for a training phase, its ``steps`` and ``training_tokens``.
+        **training: for a training phase, its ``steps`` and ``training_tokens``; with adapters, its
+            ``trainable_parameters`` and ``training_bytes``.
 
     Returns:
         The new state.
@@ -99,6 +100,8 @@ def _checked_state(state: Any) -> dict[str, Any]:
         if not isinstance(records, dict) or not are_all(records.values(), kind):
             raise ValueError(f"its {part} is not what it should be")
     counts = [count for training in state["training"].values() for count in training.values()]
+    if state.get("loss_pass", "eager") not in ("compiled", "eager"):
+        raise ValueError("its loss_pass is neither compiled nor eager")
     targets = state.get("targets", {"bytes_per_token": 0, "readings_saved": 0})
     if not are_all(counts, int) or not isinstance(targets, dict):
         raise ValueError("its counts are not whole numbers")

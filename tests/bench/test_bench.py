@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from kdlib.bench import cache, loss, peers, variants
+from kdlib.bench import cache, loss, peers, roofline, variants
 from kdlib.bench.cache import Sizes
-from kdlib.bench.variants import SIZES, VARIANTS, Size, make_inputs
+from kdlib.bench.variants import SIZES, Size, make_inputs
 from kdlib.losses.fused import compiled
 from kdlib.losses.fused.inputs import Head, HiddenTargets
 from kdlib.losses.fused.loss import fused_distillation_loss
@@ -22,6 +22,8 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TINY)
         patch.setattr(variants, "is_available", lambda device: False)
+        patch.setattr(roofline, "SQUARE", 64)
+        patch.setattr(roofline, "COPIED_BYTES", 2**20)
         # The process that measures memory does not know of the patches, but is given the numbers.
         return loss.measure("tiny", "fp32", rounds=1)
 
@@ -32,12 +34,14 @@ def test_every_variant_is_measured(tiny):
     assert tiny["floor_seconds"] > 0
     for row in tiny["variants"].values():
         assert row["to_floor"] == row["seconds"] / tiny["floor_seconds"]
+        assert row["to_roofline"] == row["seconds"] / tiny["roofline"]["seconds"]
 
 
 def test_what_is_not_measured_is_named_with_its_reason(tiny):
-    everything = {"dense", "fused", "compiled", *peers.LOADERS}
+    everything = {"dense", "fused", "compiled", "dense compiled", *peers.LOADERS}
     assert set(tiny["variants"]) | set(tiny["missing"]) == everything
-    assert "compiled  not measured: no compiler" in loss.table(tiny)
+    for name in ("compiled      ", "dense compiled"):
+        assert f"\n{name} not measured: no compiler" in loss.table(tiny)
 
 
 def test_the_table_names_size_and_variants(tiny):
@@ -53,6 +57,7 @@ def test_a_benchmark_changes_no_later_training(monkeypatch, tmp_path):
     monkeypatch.setitem(SIZES, "tiny", TINY)
     seconds = {"dense": [1.0], "fused": [0.5], "compiled": [0.1]}
     monkeypatch.setattr(loss, "_times", lambda *_: seconds)
+    monkeypatch.setattr(loss, "measure_peaks", lambda *_: roofline.Peaks(1.0, 1.0))
     monkeypatch.setattr(loss, "errors", lambda *_: dict.fromkeys(seconds, [0.0] * 3))
     monkeypatch.setattr(loss, "extra_memory_bytes", lambda *_: 0)
     loss.measure("tiny", "fp32")
@@ -68,7 +73,7 @@ def test_a_benchmark_changes_no_later_training(monkeypatch, tmp_path):
 def test_variants_compute_the_same_thing():
     """So that a time is not bought with another result."""
     for dtype, bound in ((torch.float32, 1e-5), (torch.bfloat16, 2e-2)):
-        for name, wrong in loss.errors(VARIANTS, TINY, dtype, CPU).items():
+        for name, wrong in loss.errors(variants.variants_on(CPU)[0], TINY, dtype, CPU).items():
             assert all(0 < error < bound for error in wrong), (name, dtype)
 
 

@@ -29,7 +29,7 @@ from kdlib.bench.costs import (
     traffic_bytes,
 )
 from kdlib.bench.variants import VARIANTS, Size, make_inputs
-from kdlib.losses.fused.loss import chunk_rows
+from kdlib.losses.fused.chunk_size import chunk_rows
 from kdlib.models.folders import POCKET_TEACHER, load_model
 from kdlib.models.from_scratch import parameter_count
 from kdlib.models.operations import operations
@@ -113,7 +113,7 @@ def test_a_causal_kernel_saves_half_of_the_scores_only():
 @pytest.mark.parametrize("way", ["dense", "fused"])
 def test_operations_of_a_loss_are_those_that_torch_counts(way):
     """In chunks, too, no product is made twice."""
-    size = SIZE._replace(tokens=300, vocabulary=10_000)
+    size = SIZE._replace(tokens=600, vocabulary=10_000)
     assert size.tokens > 2 * chunk_rows(size.vocabulary)
     given = make_inputs(size, torch.float32, torch.device("cpu"))
 

@@ -18,10 +18,13 @@ from fused_cases import (
     teacher,
 )
 
+from kdlib.bench.live import peak_bytes
+from kdlib.bench.variants import Size, fused, make_inputs
 from kdlib.losses.distillation import distillation_loss
-from kdlib.losses.fused import loss as fused_loss
+from kdlib.losses.fused import products
+from kdlib.losses.fused.chunk_size import chunk_rows
 from kdlib.losses.fused.inputs import Head, HiddenTargets
-from kdlib.losses.fused.loss import chunk_rows, fused_distillation_loss
+from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import top_k
 
@@ -261,10 +264,40 @@ def test_what_does_not_fit_is_named(change, message):
 
 
 def test_the_chunk_follows_the_vocabulary():
-    assert [chunk_rows(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 128]
+    assert [chunk_rows(v) for v in (64, 2048, 4096, 50_000)] == [1024, 512, 256, 256]
     half = torch.bfloat16  # of the products alone, or of the logits that are kept, too
     assert [chunk_rows(v, "cpu", half) for v in (2048, 50_000)] == [512, 256]
     assert [chunk_rows(v, "cpu", half, half) for v in (2048, 50_000)] == [1024, 256]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("factors", [torch.float32, torch.bfloat16])
+def test_a_chunks_memory_is_bounded_up_to_the_largest_vocabularies(device, factors):
+    """256,000 tokens are Gemma's; a chunk never has fewer than 128 rows."""
+    for vocabulary in (50, 4096, 32_000, 50_257, 128_256, 151_936, 256_000):
+        rows = chunk_rows(vocabulary, device, factors)
+        assert rows >= 128
+        assert 4 * rows * vocabulary <= (
+            2**28 if (device, factors) == ("cuda", torch.bfloat16) else 2**27
+        )
+        if device == "cuda":
+            assert rows % 128 == 0
+
+
+def test_the_peak_of_the_loss_is_flat_in_the_tokens():
+    """Beyond a chunk's rows, a token more costs its hidden state and gradient and no logit."""
+    width, vocabulary = 4, 20_000
+    rows = chunk_rows(vocabulary)
+
+    def peak(tokens):
+        given = make_inputs(
+            Size(tokens, width, width, vocabulary), torch.float32, torch.device("cpu")
+        )
+        return peak_bytes(lambda: torch.autograd.grad(fused(given), (given.student, given.head)))
+
+    few, many = peak(2 * rows), peak(6 * rows)
+    assert many - few <= 3 * 4 * 4 * rows * width + 4096
+    assert few < 3.2 * 4 * rows * vocabulary
 
 
 def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
@@ -281,7 +314,6 @@ def test_half_precision_adds_up_the_weights_gradient_in_pieces(monkeypatch):
         return torch.autograd.grad(loss.total, weight)[0]
 
     whole = gradient()
-    monkeypatch.setattr(
-        fused_loss, "CHUNK_BYTES", 3 * 4 * 2
-    )  # three rows of four numbers of two bytes
+    three_rows = 3 * 4 * 2  # of four numbers of two bytes
+    monkeypatch.setattr(products, "PIECE_BYTES", three_rows)
     torch.testing.assert_close(gradient(), whole)

@@ -1,6 +1,7 @@
 """A checkpoint is whole, of this run and phase, and says what was written; or it is refused."""
 
 import dataclasses
+import threading
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from kdlib import files
 from kdlib.errors import UserError
+from kdlib.training import checkpoint
+from kdlib.training.background import Background
 from kdlib.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from kdlib.training.run_folder import CHECKPOINT
 from kdlib.training.schedule import Training, make_optimizer
@@ -121,3 +124,64 @@ def test_a_full_disk_keeps_the_last_one(path, phase, monkeypatch):
         save_checkpoint(phase, model, make_optimizer(model, TRAINING), Position(3, 1.0))
     assert path.read_bytes() == before
     assert not list(phase.folder.glob(".*")), "no draft that fills the disk"
+
+
+def moved(model):
+    """What a step does to the weights: in place."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+
+
+def test_in_the_background_it_holds_its_moment(phase, monkeypatch):
+    """The steps go on while it is written, and the next one waits for it."""
+    go, write, done = threading.Event(), checkpoint._write, []
+
+    def slow(*given):
+        assert go.wait(60)
+        write(*given)
+        done.append(given[-1].step)
+
+    monkeypatch.setattr(checkpoint, "_write", slow)
+    model = Bigram(seed=1)
+    optimizer = make_optimizer(model, TRAINING)
+    first = [parameter.detach().clone() for parameter in model.parameters()]
+    with Background() as background:
+        save_checkpoint(phase, model, optimizer, Position(1, 1.0), background)
+        assert not done and not phase.checkpoint.exists()
+        moved(model)
+        go.set()
+        save_checkpoint(phase, model, optimizer, Position(2, 2.0), background)
+        assert done[0] == 1
+        moved(model)
+    assert done == [1, 2]
+    restored = Bigram()
+    assert load_checkpoint(phase, restored, make_optimizer(restored, TRAINING)).step == 2
+    for one, other in zip(restored.parameters(), first, strict=True):
+        assert torch.equal(one, other + 1)
+
+
+@pytest.mark.parametrize("ended", [None, KeyError("the training's own")])
+def test_an_error_in_the_background_is_never_lost(path, phase, monkeypatch, ended):
+    def full(descriptor):
+        raise OSError("disk full")
+
+    before = path.read_bytes()
+    model = Bigram(seed=1)
+    monkeypatch.setattr(files.os, "fsync", full)
+    refusal = r"disk: .*checkpoint\.safetensors cannot be written"
+    with pytest.raises(UserError, match=refusal), Background() as background:
+        save_checkpoint(phase, model, make_optimizer(model, TRAINING), Position(3, 1.0), background)
+        if ended is not None:
+            raise ended
+    assert path.read_bytes() == before
+
+
+def test_the_next_piece_of_work_tells_of_the_last_ones_error():
+    def fail():
+        raise OSError("first")
+
+    with Background() as background:
+        background.run(fail)
+        with pytest.raises(OSError, match="first"):
+            background.run(lambda: None)

@@ -148,7 +148,9 @@ def test_it_validates_at_every_multiple_and_at_the_end(blocks, phase, accelerato
     """Whatever the steps of the log and of the checkpoint are."""
     saved, save = [], loop.save_checkpoint
     monkeypatch.setattr(
-        loop, "save_checkpoint", lambda *args: (saved.append(args[-1].step), save(*args))
+        loop,
+        "save_checkpoint",
+        lambda *args, **where: (saved.append(args[-1].step), save(*args, **where)),
     )
     training = Training(steps=60, batch=2, validate_every=25, checkpoint_every=16)
     run(Bigram(), blocks, training, phase, accelerator)

@@ -1,7 +1,8 @@
 """The element-wise part of the loss, compiled: few passes over the logits instead of many.
 
 Its last digits are others than those of the eager form, so nothing but the caller chooses it, never
-a benchmark that some machine has seen: a run that resumes must take the same steps.
+a benchmark that some machine has seen: a run that resumes must take the same steps (see
+`kdlib.jobs.loss_pass`).
 """
 
 from __future__ import annotations
@@ -61,6 +62,27 @@ def is_available(device: torch.device) -> bool:
     if device.type == "cpu":
         return any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS)))
     return importlib.util.find_spec("triton") is not None
+
+
+@functools.cache
+def works(device: torch.device) -> bool:
+    """Whether the compiled form can be made here, and computes what the eager one does.
+
+    It is tried, on a few logits: a compiler that is found may still lack a header. The first
+    answer takes the compiler's seconds.
+    """
+    if not is_available(device):
+        return False
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(2, 100, generator=generator).to(device) for _ in range(2))
+    eager = student.clone()
+    expected = (*_fused(eager, teacher, 0.5, 0.5), eager)
+    try:
+        made = (*kl_and_gradient(student, teacher, 0.5, 0.5), student)
+    except Exception:  # whatever a compiler, or what calls it, raises
+        return False
+    pairs = zip(made, expected, strict=True)
+    return all(torch.allclose(one, other, rtol=1e-4, atol=1e-5) for one, other in pairs)
 
 
 def _fused(student: Tensor, teacher: Tensor, a: float, b: float) -> tuple[Tensor, Tensor]:

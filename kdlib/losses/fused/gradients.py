@@ -132,7 +132,7 @@ def _at_temperature_one(chunk: Chunk) -> ChunkLoss:
     b = b if chunk.teacher is not None else 0.0
     # a Q + b Q as one product, in one pass over the matrix: separate terms would take several.
     # Only now may log_q become Q: the teacher's term above was made from it.
-    gradient = log_q.exp_().mul_(a + b * term.mass)
+    gradient = _times(log_q.exp_(), a + b * term.mass)
     if b:
         term.subtract_from(gradient, b)
     return ChunkLoss(ce, kd, chunk.finished(gradient, a))
@@ -171,7 +171,7 @@ def _softened(chunk: Chunk) -> ChunkLoss:
     kd = factor * chunk.sum(term.divergence)
     if not chunk.wants_gradient:
         return ChunkLoss(ce, kd, None)
-    gradient = softened.exp_().mul_(term.mass)
+    gradient = _times(softened.exp_(), term.mass)
     term.subtract_from(gradient, 1.0)
     gradient.mul_(b * factor / t)  # the 1/T comes from the chain rule: logits are divided by T
     if q is not None:
@@ -192,6 +192,11 @@ def _by_autograd(chunk: Chunk, teacher: Tensor) -> ChunkLoss:
     ce, kd = (loss.parts.get(name, zero) for name in ("cross_entropy", "distillation"))
     gradient = torch.autograd.grad(loss.total, leaf)[0] if chunk.wants_gradient else None
     return ChunkLoss(ce, kd, gradient)
+
+
+def _times(matrix: Tensor, factor: float | Tensor) -> Tensor:
+    """The product in place; the weights of a whole distribution often add up to 1: no pass then."""
+    return matrix if isinstance(factor, float) and factor == 1 else matrix.mul_(factor)
 
 
 class TeacherTerm(NamedTuple):
@@ -239,12 +244,13 @@ def _dense_term(teacher: Tensor, log_q: Tensor, finite: bool, scratch: Tensor) -
     log_p = torch.log_softmax(teacher, -1, out=scratch)
     p = torch.exp(log_p, out=teacher)  # the teacher's logits end here, and P takes their memory
     if finite:
-        # A dot product per row: the sum of p (log p - log q) without a matrix of the products.
-        return TeacherTerm(torch.linalg.vecdot(p, log_p.sub_(log_q)), 1.0, p)
+        # In place: p (log p - log q) as a matrix of its own would be allocated in every chunk, and
+        # torch.linalg.vecdot makes one.
+        return TeacherTerm(log_p.sub_(log_q).mul_(p).sum(-1), 1.0, p)
     excluded = log_p == -torch.inf
     ratio = log_p.sub_(log_q).masked_fill_(excluded, 0)  # 0 log 0 = 0, and never 0 * inf = NaN
     impossible = ratio == torch.inf
-    kl = torch.linalg.vecdot(p, ratio.masked_fill_(impossible, 0))
+    kl = ratio.masked_fill_(impossible, 0).mul_(p).sum(-1)
     # The infinity is put in afterwards: a p that underflows to 0 would make 0 * inf = NaN of it.
     kl.masked_fill_(impossible.any(-1), torch.inf)
     p.masked_fill_(impossible, 0)  # an infinite term passes no gradient

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kdlib.losses.fused.buffers import Buffers
+from kdlib.losses.fused.products import writes_float32
 from kdlib.losses.objectives import Objective
 from kdlib.losses.sparse import SparseTargets
 
@@ -85,8 +86,11 @@ def head_logits(rows: Tensor, head: Head, buffers: Buffers, name: str) -> Tensor
     """
     if rows.dtype == buffers.dtype:
         logits = torch.mm(rows, head.weight.T, out=buffers.get(name, len(rows)))
+    elif buffers.dtype == torch.float32 and writes_float32(rows.device.type, rows.dtype):
+        wide = buffers.get(name, len(rows))
+        logits = torch.mm(rows, head.weight.T, out_dtype=buffers.dtype, out=wide)
     else:
-        # A half-precision product cannot write into a float32 matrix: it needs one of its own.
+        # This half-precision product cannot write into a float32 matrix: it needs one of its own.
         product = torch.mm(rows, head.weight.T, out=buffers.narrow(len(rows), rows.dtype))
         logits = buffers.get(name, len(rows)).copy_(product)
     if head.bias is not None:

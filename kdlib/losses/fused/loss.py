@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kdlib.losses.distillation import IGNORE_INDEX, check_inputs, counted_positions
 from kdlib.losses.fused.buffers import Buffers
+from kdlib.losses.fused.chunk_size import chunk_rows
 from kdlib.losses.fused.compiled import uses_compiled
 from kdlib.losses.fused.gradients import Chunk, chunk_loss
 from kdlib.losses.fused.inputs import (
@@ -29,13 +30,9 @@ from kdlib.losses.fused.inputs import (
     select_rows,
     select_targets,
 )
+from kdlib.losses.fused.products import add_product
 from kdlib.losses.objectives import Loss, Objective
 from kdlib.losses.sparse import SparseTargets
-
-CHUNK_BYTES = 2**22  # of a chunk's logits: what a processor's cache can hold
-LEAST_ROWS, MOST_ROWS = 128, 1024  # fewer rows starve the matrix products, more leave the cache
-HALF_PRECISION_ROWS = 256  # at least: each chunk also converts V x H numbers of weight gradient
-GPU_CHUNK_ELEMENTS = 2**25  # 128 MB: each kernel works long enough to hide the launch of the next
 
 
 def fused_distillation_loss(
@@ -115,30 +112,11 @@ def fused_distillation_loss(
     return Loss(total, count, parts)
 
 
-def chunk_rows(
-    vocabulary: int,
-    device: str = "cpu",
-    products: torch.dtype = torch.float32,
-    logits: torch.dtype = torch.float32,
-) -> int:
-    """Rows per chunk: few, to stay in a CPU's cache; many, to outlast a GPU's kernel launches.
-
-    Args:
-        vocabulary: its number of tokens, V.
-        device: "cpu" (still enough rows for efficient matrix products), or else a GPU.
-        products: the dtype of the matrix products.
-        logits: the dtype that their results are kept in.
-    """
-    if device != "cpu":
-        return max(LEAST_ROWS, GPU_CHUNK_ELEMENTS // vocabulary)
-    least = LEAST_ROWS if products.itemsize >= 4 else HALF_PRECISION_ROWS
-    return min(MOST_ROWS, max(least, CHUNK_BYTES // logits.itemsize // vocabulary))
-
-
 def _product_dtype(hidden: Tensor) -> torch.dtype:
     """Autocast's dtype under autocast, else that of the hidden states."""
     kind = hidden.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    lowered = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if lowered else hidden.dtype
 
 
 class _Inputs(NamedTuple):
@@ -199,10 +177,15 @@ class _FusedLoss(torch.autograd.Function):
                 " use distillation_loss"
             )
         scaled = [
-            None if kept is None else (kept * grad[0]).to(dtype)
+            None if kept is None else _scaled(kept, grad[0], dtype)
             for kept, dtype in zip(ctx.saved_tensors, ctx.dtypes)
         ]
         return *scaled, None
+
+
+def _scaled(kept: Tensor, factor: Tensor, dtype: torch.dtype) -> Tensor:
+    """kept * factor in another dtype, without a matrix in kept's own between."""
+    return torch.mul(kept, factor, out=torch.empty_like(kept, dtype=dtype))
 
 
 def _chunk(
@@ -229,9 +212,7 @@ def _chunk(
     if loss.gradient is not None:
         if slope is not None:
             loss.gradient.mul_(slope)
-        hidden_gradient = _through_head(loss.gradient, states, inputs.head, buffers, gradients)
-        if gradients.hidden is not None and hidden_gradient is not None:
-            gradients.hidden[rows] = hidden_gradient
+        _through_head(loss.gradient, states, rows, inputs.head, buffers, gradients)
     return torch.stack((loss.total(inputs.objective), loss.cross_entropy, loss.distillation))
 
 
@@ -276,10 +257,11 @@ def _are_finite(inputs: _Inputs) -> bool:
 
 
 def _through_head(
-    gradient: Tensor, states: Tensor, head: Head, buffers: Buffers, gradients: _Gradients
-) -> Tensor | None:
-    """From the gradient in a chunk's logits (n, V) to that in its hidden states (n, H), if needed;
-    adds to the gradients of weight and bias, which are sums over all chunks."""
+    gradient: Tensor, states: Tensor, rows: slice, head: Head, buffers: Buffers,
+    gradients: _Gradients,
+) -> None:  # fmt: skip
+    """From the gradient in a chunk's logits (n, V) to those that are needed: in its hidden states
+    (n, H), its rows alone, and in weight and bias, which are sums over all chunks."""
     if head.scale != 1:
         gradient.mul_(head.scale)  # the chain rule for scale * (...)
     if gradients.bias is not None:
@@ -287,18 +269,10 @@ def _through_head(
     if states.dtype != gradient.dtype:
         gradient = buffers.narrow(len(states), states.dtype).copy_(gradient)
     if gradients.weight is not None:
-        if states.dtype == gradients.weight.dtype:
-            gradients.weight.addmm_(gradient.T, states)  # no V x H product beside the sum
-        else:
-            _add_product(gradients.weight, gradient, states)
-    return None if gradients.hidden is None else gradient @ head.weight
-
-
-def _add_product(total: Tensor, gradient: Tensor, states: Tensor) -> None:
-    """total (V, H) += gradient.T @ states, in pieces still in the cache when they are converted.
-
-    The sum stays in float32: with bfloat16's 8 bits the hundredth chunk would hardly change it.
-    """
-    length = max(1, CHUNK_BYTES // (states.element_size() * states.shape[1]))
-    for piece, part in zip(total.split(length), gradient.split(length, -1)):
-        piece.add_(part.T @ states)
+        add_product(gradients.weight, gradient.T, states)
+    if gradients.hidden is not None:
+        mine = gradients.hidden[rows]
+        if mine.dtype == gradient.dtype:
+            torch.mm(gradient, head.weight, out=mine)
+        else:  # under autocast, whose products are not in the hidden states' dtype
+            mine.copy_(gradient @ head.weight)
