@@ -49,7 +49,9 @@ def completion(arguments: list[str]) -> None:
 def _verbs() -> dict[str, Verb]:
     """All commands."""
     from kdlib.claims.registry import claims as all_claims
-    from kdlib.commands import book, claims, machine, museum, recipes, runs
+    from kdlib.commands import (
+        book, challenge, claims, machine, museum, publish, recipes, records, runs,
+    )  # fmt: skip
     from kdlib.jobs.recipe import CacheOptions, DistillOptions
     from kdlib.jobs.recipe_files import built_in_recipes
 
@@ -58,13 +60,17 @@ def _verbs() -> dict[str, Verb]:
         "distill": (DistillOptions, known),
         "recipe": (recipes.RecipeOptions, known),
         "cache": (CacheOptions, known),
+        "show": (records.ShowOptions, known),
+        "write": (records.WriteOptions, known),
         "evaluate": (runs.EvaluateOptions, ()),
         "compare": (runs.CompareOptions, ()),
         "generate": (runs.GenerateOptions, ()),
+        "publish": (publish.PublishOptions, ()),
         "doctor": (machine.DoctorOptions, ()),
         "bench": (machine.BenchOptions, ()),
         "fetch": (machine.FetchOptions, ()),
         "claim": (claims.ClaimOptions, (*all_claims(),)),
+        "challenge": (challenge.ChallengeOptions, known),
         "exercises": (book.ExercisesOptions, ()),
         "symptom": (museum.SymptomOptions, ()),
         "start": (book.StartOptions, ()),

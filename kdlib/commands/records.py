@@ -72,7 +72,9 @@ def write(arguments: list[str]) -> None:
     from kdlib.jobs.teacher_answers import Writing, write_answers
 
     name, flags = recipe_and_flags(arguments)
-    options = parse(WriteOptions, flags, WriteOptions(load_recipe(name)), prog=f"kdlib write {name}")
+    options = parse(
+        WriteOptions, flags, WriteOptions(load_recipe(name)), prog=f"kdlib write {name}"
+    )
     how = Writing(options.samples, options.temperature, options.tokens, options.recipe.seed)
     counted = write_answers(options.recipe, options.out, how)
     written = counted.pop("written")

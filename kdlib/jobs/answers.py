@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from kdlib.data.document import Document
 from kdlib.data.sums import SUMS, is_right, question
 from kdlib.jobs.context import RunModels
+from kdlib.jobs.kept import load_finished
 from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.record_answers import exact_matches
 from kdlib.jobs.samples import generating_with, prompt_ids
-from kdlib.models.folders import load_model, load_tokenizer
+from kdlib.models.folders import load_tokenizer
 from kdlib.records.record import as_records
 from kdlib.reports.answers import answer_entries
 from kdlib.reports.fields import LEARNERS
@@ -46,10 +47,12 @@ def check_answers(
         return {}
     tokenizer = load_tokenizer(models.tokenizer)
     right = {
-        name: exact_matches(name, load_model(folder).to(accelerator.device), models, records)
+        name: exact_matches(
+            name, load_finished(models, name).to(accelerator.device), models, records
+        )
         if records
-        else _answered(load_model(folder), tokenizer, documents, accelerator)
-        for name, folder in models.finished.items()
+        else _answered(load_finished(models, name), tokenizer, documents, accelerator)
+        for name in models.finished
     }
     recipe = models.recipe
     by_role = {"teacher": right["teacher"][None]}

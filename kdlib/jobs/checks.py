@@ -19,7 +19,7 @@ from kdlib.jobs.recipe_files import differing_fields
 from kdlib.jobs.targets import open_cache, wanted_cache
 from kdlib.models.context_length import context_length
 from kdlib.models.folders import load_model, load_tokenizer
-from kdlib.models.pruning import check_pruning
+from kdlib.models.pruning import check_pruning, pruned_shape
 from kdlib.models.vocabularies import check_same_tokens, surplus_mass
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def check_student(
     settings = context.recipe.student
     if settings.source == "pruned":
         check_pruning(teacher, settings.pruning)
+        settings.lora.check_layers(pruned_shape(teacher, settings.pruning))
     elif settings.source != "new":
         folder = context.models.student_source
         students_tokenizer = load_tokenizer(folder)
@@ -181,7 +182,9 @@ def check_student(
             check_end_of_text("student", students_tokenizer, folder)
         else:
             check_same_tokens(tokenizer, students_tokenizer)
-        check_length("student", load_model(folder), context)
+        student = load_model(folder)
+        check_length("student", student, context)
+        settings.lora.check_layers(student)
 
 
 def check_cache(

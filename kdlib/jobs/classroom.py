@@ -23,6 +23,7 @@ from kdlib.jobs.checks import (
 )
 from kdlib.jobs.compute import before_training, operations_of
 from kdlib.jobs.context import RunContext
+from kdlib.jobs.kept import as_kept
 from kdlib.jobs.students import new_student
 from kdlib.jobs.targets import cached_targets, exact_targets, targets_class
 from kdlib.losses.objectives import Objective
@@ -117,9 +118,10 @@ def open_classroom(context: RunContext) -> Classroom:
         blocks, teachers_blocks = pairs.student, pairs.teacher
     models.blocks(text.test, tokenizer)  # refused now if it is too short, not after the training
     validation = models.blocks(text.splits.validation, tokenizer)
-    check_cache(context, teacher, tokenizer, blocks)
     if not is_sharding(context.accelerator):
+        teacher = as_kept(teacher, context.recipe.teacher.dtype, context.precision)
         teacher = teacher.to(context.accelerator.device)
+    check_cache(context, teacher, tokenizer, blocks)
     return Classroom(context, teacher, tokenizer, blocks, teachers_blocks, validation, pairs)
 
 

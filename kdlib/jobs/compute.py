@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from kdlib.data.blocks import Blocks
+from kdlib.models.lora import adapters_of
 from kdlib.models.operations import BlockOperations, block_operations, writing_operations
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.live import LiveTargets, PrecomputedTargets
@@ -20,7 +21,7 @@ from kdlib.training.task import Task
 
 def operations_of(model: nn.Module, blocks: Blocks) -> BlockOperations:
     """What the model takes to read one of these blocks."""
-    return block_operations(model.config, blocks.mean_length)
+    return block_operations(model.config, blocks.mean_length, adapters_of(model))
 
 
 def before_training(targets: TeacherTargets, teacher: BlockOperations, blocks: int) -> int:
@@ -67,7 +68,9 @@ def writing_of(model: nn.Module, rollouts: Rollouts | None) -> int:
     """What it takes the model to write one text; 0 if it writes none."""
     if rollouts is None:
         return 0
-    return writing_operations(model.config, rollouts.prompt_tokens, rollouts.new_tokens)
+    return writing_operations(
+        model.config, rollouts.prompt_tokens, rollouts.new_tokens, adapters_of(model)
+    )
 
 
 def ahead(targets: type[TeacherTargets], teacher: BlockOperations) -> int:

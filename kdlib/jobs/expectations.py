@@ -16,13 +16,13 @@ from kdlib.jobs.compute import (
 from kdlib.jobs.controls import steps_of_equal_tokens
 from kdlib.jobs.learners import learners
 from kdlib.jobs.targets import targets_class
-from kdlib.models.from_scratch import parameter_count
+from kdlib.models.from_scratch import parameter_count, trainable_count
 from kdlib.teachers.base import TeacherTargets
 from kdlib.teachers.live import PrecomputedTargets, hidden_bytes
 
 WEIGHT_BYTES = 4  # float32
-# Of a model that learns: its weights, their gradients and AdamW's two moments.
-LEARNER_BYTES = 4 * WEIGHT_BYTES
+# Of each weight that is trained: its gradient and AdamW's two moments.
+TRAINED_BYTES = 3 * WEIGHT_BYTES
 
 
 def expected_operations(classroom: Classroom, student: nn.Module) -> int:
@@ -70,11 +70,21 @@ def expected_bytes(classroom: Classroom, student: nn.Module) -> int:
         classroom: teacher and text.
         student: any model of the student's shape; its weights do not matter.
     """
-    weights = WEIGHT_BYTES * parameter_count(classroom.teacher)
-    weights += LEARNER_BYTES * parameter_count(student)
+    weights = sum(p.numel() * p.element_size() for p in classroom.teacher.parameters())
+    weights += training_bytes(student)
     if _targets_class(classroom) is PrecomputedTargets:
         return weights + hidden_bytes(classroom.teacher, classroom.blocks)
     return weights
+
+
+def training_bytes(student: nn.Module) -> int:
+    """What a model that learns holds from step to step: its weights, and of those that are trained
+    their gradients and AdamW's two moments.
+
+    Args:
+        student: any model of the student's shape, with the student's adapters.
+    """
+    return WEIGHT_BYTES * parameter_count(student) + TRAINED_BYTES * trainable_count(student)
 
 
 def _targets_class(classroom: Classroom) -> type[TeacherTargets]:

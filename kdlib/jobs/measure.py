@@ -24,6 +24,7 @@ from kdlib.jobs.context import (
     open_device,
     read_text,
 )
+from kdlib.jobs.kept import load_finished
 from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.loss_pass import PASS
 from kdlib.jobs.model_guard import refuse_other_models
@@ -42,7 +43,7 @@ from kdlib.machine.devices import (
     peak_memory_bytes,
 )
 from kdlib.machine.progress import watched
-from kdlib.models.folders import load_model, load_tokenizer, load_whole_model, stored_slots
+from kdlib.models.folders import load_tokenizer, load_whole_model, stored_slots
 from kdlib.models.from_scratch import parameter_count
 from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import surplus_mass, surplus_slots, token_slots
@@ -191,7 +192,7 @@ def _ngram(models: RunModels) -> NGram | None:
 
 def _load(models: RunModels) -> dict[str, nn.Module]:
     """The models that a report shows in full, by name."""
-    return {name: load_model(folder) for name, folder in models.of_first_seed.items()}
+    return {name: load_finished(models, name) for name in models.of_first_seed}
 
 
 def _measure(

@@ -5,6 +5,7 @@ Who learns stands in ``learners.py``, for how many steps in ``controls.py`` and 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from typing import TYPE_CHECKING
@@ -18,16 +19,20 @@ from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.compute import of_training, operations_of, writing_of
 from kdlib.jobs.context import RunContext
 from kdlib.jobs.controls import WITHOUT_TEACHER, control_training, off_policy_training
+from kdlib.jobs.expectations import training_bytes
 from kdlib.jobs.learners import Learner
 from kdlib.jobs.loss_pass import uses_compiled_pass
+from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import recipe_fingerprint
 from kdlib.losses.fused.compiled import use_compiled
 from kdlib.machine.devices import compile_layers
 from kdlib.machine.distributed import run_on_main
 from kdlib.machine.sharding import gather_model
 from kdlib.models.folders import save_model, wrap_tokenizer
-from kdlib.models.from_scratch import new_model
+from kdlib.models.from_scratch import new_model, trainable_count
 from kdlib.models.frozen import check_pair
+from kdlib.models.lora import adapters_of, merge_adapters
+from kdlib.records.template import ChatTemplate
 from kdlib.training.loop import train
 from kdlib.training.phase import Phase
 from kdlib.training.run_state import record_phase
@@ -159,7 +164,17 @@ def learn(classroom: Classroom, learner: Learner, model: nn.Module, task: Task) 
     operations = of_training(task, costs, classroom.teacher_operations, writing)
     trained = _train(classroom.context, learner, model, task, operations)
     folder = classroom.context.folder / learner.name
-    run_on_main(lambda: save_model(trained, classroom.tokenizer, folder))
+    tokenizer = _with_template(classroom.context.recipe, classroom.tokenizer)
+    run_on_main(lambda: save_model(merge_adapters(trained), tokenizer, folder))
+
+
+def _with_template(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """A student of records takes along the template that it was asked by, whatever the teacher had."""
+    if not recipe.data.records:
+        return tokenizer
+    own = copy.deepcopy(tokenizer)
+    own.chat_template = ChatTemplate(tokenizer, recipe.data.template).unmarked
+    return own
 
 
 def _train(
@@ -183,6 +198,17 @@ def _train(
             operations,
             steps=training.steps,
             training_tokens=tokens,
+            **_of_adapters(model),
         )  # fmt: skip
     )
     return gather_model(model)
+
+
+def _of_adapters(model: nn.Module) -> dict[str, int]:
+    """How little of a model is trained, if it has adapters."""
+    if adapters_of(model) is None:
+        return {}
+    return {
+        "trainable_parameters": trainable_count(model),
+        "training_bytes": training_bytes(model),
+    }

@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kdlib.errors import UserError
 from kdlib.files import locked
 from kdlib.jobs.advice import advice
 from kdlib.jobs.checks import check_shares, refuse_another_recipe, refuse_files_in_place
 from kdlib.jobs.classroom import Classroom, open_classroom
 from kdlib.jobs.context import RunContext, RunModels, open_context
+from kdlib.jobs.kept import refuse_missing_packages
 from kdlib.jobs.learners import Learner, learners
 from kdlib.jobs.measure import measure_run
 from kdlib.jobs.model_guard import model_checksums, refuse_other_models
@@ -35,12 +35,11 @@ from kdlib.jobs.preview import preview
 from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
-from kdlib.jobs.targets import wanted_cache
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
 from kdlib.machine.console import show
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
-from kdlib.teachers.cache_writer import write_cache
 from kdlib.training.run_folder import CHECKPOINT, check_free, prepare_run, require_run
+from kdlib.training.trackers import refuse_missing_tracker
 
 
 def distill(
@@ -75,6 +74,8 @@ def distill(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = Path(folder)
+    refuse_missing_tracker(recipe.log.to)
+    refuse_missing_packages(recipe)
     if not resume and not dry_run:
         check_free(folder, overwrite=overwrite)  # at once, before the teacher is loaded
     context, classroom = _open(recipe, folder, resume=resume)
@@ -143,26 +144,3 @@ HOW_TO_TRAIN: dict[str, Callable[[Classroom, Learner], None]] = {
     "control_equal_compute": train_control,
     "control_patient": train_patiently,
 }
-
-
-def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Only make the teacher's sparse targets, for later runs to use.
-
-    Args:
-        recipe: its teacher, text and targets are used.
-        folder: of the cache. What it holds already is kept and completed.
-
-    Returns:
-        The manifest of the cache.
-
-    Raises:
-        UserError: as `distill`, and for a folder that holds something else.
-    """
-    if recipe.teacher.source == "train":
-        raise UserError("teacher.source: 'train' has no targets yet; give the folder of a teacher")
-    context = open_context(recipe, folder)
-    check_shares(context)
-    classroom = open_classroom(context)
-    teacher, blocks = classroom.teacher, classroom.blocks
-    contents = wanted_cache(recipe, teacher, classroom.tokenizer, blocks)
-    return write_cache(folder, contents, teacher, blocks, context.accelerator.autocast)

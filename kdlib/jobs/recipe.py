@@ -16,11 +16,13 @@ from kdlib.errors import UserError
 from kdlib.jobs.bounds import refuse_impossible
 from kdlib.jobs.data_settings import Data, Evaluate
 from kdlib.jobs.log_settings import Log
+from kdlib.jobs.lora_settings import Lora
 from kdlib.jobs.objective_settings import ObjectiveSettings
 from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.losses.sparse import KINDS
 from kdlib.models.from_scratch import ModelSize
 from kdlib.models.pruning import Pruning
+from kdlib.models.quantized import BITS
 from kdlib.training.schedule import Training
 
 
@@ -37,6 +39,16 @@ class TeacherSettings:
     """Used where source = train."""
     precision_on_disk: Literal["float32", "bfloat16"] = "float32"
     """How a trained teacher's weights are stored."""
+    dtype: Literal["auto", "float32", "bfloat16", "int8", "int4"] = "auto"
+    """How its matrices are kept while it teaches and is measured. auto: as they are, in bfloat16
+    where that costs nothing. bfloat16: rounded, in half the memory; int8, int4: by bitsandbytes."""
+
+    def __post_init__(self) -> None:
+        if self.dtype != "auto" and self.source == "train":
+            raise UserError(
+                f"teacher.dtype: {self.dtype} is for a teacher that exists; leave it out, or train it"
+                " first (--until teacher)"
+            )
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class StudentSettings:
     """Used where source = new."""
     pruning: Pruning = Pruning()
     """Used where source = pruned."""
+    lora: Lora = Lora()
     cross_tokenizer: Annotated[
         tyro.conf.FlagConversionOff[bool], tyro.conf.arg(aliases=["--cross-tokenizer"])
     ] = False
@@ -133,6 +146,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         refuse_impossible(self)
+        self.student.lora.check_student(self.student.source, self.teacher.source, self.sharding)
         if self.seeds < 1:
             raise UserError(f"seeds: {self.seeds} is too few; use 1 or more")
         if self.until == "teacher" and self.teacher.source != "train":
@@ -141,6 +155,15 @@ class Recipe:
             )
         if self.teacher.source == "train":
             self._check_student_of_new_teacher()
+        if self.teacher.dtype != "auto" and self.sharding != "none":
+            raise UserError(
+                f"teacher.dtype: {self.teacher.dtype} is not sharded; use --sharding none or auto"
+            )
+        if self.teacher.dtype in BITS and self.student.source == "pruned":
+            raise UserError(
+                f"teacher.dtype: nothing can be cut out of {self.teacher.dtype} weights; use bfloat16,"
+                " or a student that is not pruned"
+            )
         if self.student.cross_tokenizer:
             self._check_student_with_own_tokenizer()
         if self.targets.cache and self.teacher.source == "train":

@@ -16,6 +16,7 @@ from kdlib.errors import UserError
 from kdlib.files import expand_home
 from kdlib.jobs.data_settings import Data, Evaluate
 from kdlib.jobs.flags import parse, refuse_unknown
+from kdlib.jobs.lora_settings import Lora
 from kdlib.jobs.on_policy_settings import OnPolicy
 from kdlib.jobs.recipe import Recipe
 from kdlib.training.run_folder import RECIPE, read_recipe
@@ -94,6 +95,10 @@ def recipe_fingerprint(recipe: Recipe) -> str:
     del values["log"]  # it changes no weight
     if recipe.loss_pass == "auto":  # nor did they know of this choice
         del values["loss_pass"]
+    if recipe.teacher.dtype == "auto":
+        del values["teacher"]["dtype"]
+    if recipe.student.lora == Lora():
+        del values["student"]["lora"]
     if recipe.evaluate == Evaluate():
         del values["evaluate"]
     if recipe.on_policy == OnPolicy():

@@ -18,6 +18,8 @@ from kdlib.jobs.context import RunModels
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.models.context_length import context_length
 from kdlib.models.folders import load_model, load_tokenizer
+from kdlib.records.record import USER, Turn
+from kdlib.records.template import ChatTemplate
 from kdlib.training.run_folder import require_run
 
 if TYPE_CHECKING:
@@ -56,10 +58,20 @@ def continuations(folder: Path, prompt: str, tokens: int | None, seed: int) -> d
                 f" use {longest - 1} or fewer"
             )
         separator = _separator(models, name)
-        ids = prompt_ids(tokenizer, prompt, separator)
+        ids = _asked(models, tokenizer, prompt, separator)
         new = min(AS_A_RULE, max(1, longest - ids.shape[1])) if tokens is None else tokens
         texts[name] = generate(model, tokenizer, ids, new, seed, separator=separator)
     return texts
+
+
+def _asked(
+    models: RunModels, tokenizer: PreTrainedTokenizerFast, prompt: str, separator: str
+) -> Tensor:
+    """A text to be continued; of records a user's turn that is to be answered."""
+    if not models.recipe.data.records:
+        return prompt_ids(tokenizer, prompt, separator)
+    text = ChatTemplate(tokenizer, models.recipe.data.template).prompt([Turn(USER, prompt)])
+    return torch.tensor([tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids])
 
 
 def sample_documents(

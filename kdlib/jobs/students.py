@@ -41,17 +41,21 @@ def new_student(
         teacher: for a pruned student, and for the vocabulary of a new one.
         tokenizer: of the student.
         blocks: the student's training blocks, on which a teacher is measured before it is pruned.
-        seed: of the weights of a new one; a pruned or stored student always starts alike.
+        seed: of the weights of a new one, or of the adapters; without them, a pruned or stored
+            student always starts alike.
 
     Raises:
         UserError: for a stored student that cannot be loaded.
     """
     settings = context.recipe.student
-    if settings.source == "pruned":
-        return cut_out(teacher, _cut(context, teacher, blocks))
     if settings.source == "new":
         return _from_scratch(context, teacher, tokenizer, seed)
-    return load_model(context.models.student_source)
+    stored = (
+        cut_out(teacher, _cut(context, teacher, blocks))
+        if settings.source == "pruned"
+        else load_model(context.models.student_source)
+    )
+    return settings.lora.put_into(stored, seed)
 
 
 def student_shape(
@@ -65,12 +69,15 @@ def student_shape(
         tokenizer: of the student.
     """
     settings = context.recipe.student
-    if settings.source == "pruned":
-        return pruned_shape(teacher, settings.pruning)
     if settings.source == "new":
         with torch.device("meta"):  # shapes without weights
             return _from_scratch(context, teacher, tokenizer, seed=0)
-    return load_model(context.models.student_source)
+    shape = (
+        pruned_shape(teacher, settings.pruning)
+        if settings.source == "pruned"
+        else load_model(context.models.student_source)
+    )
+    return settings.lora.put_into(shape, seed=0)
 
 
 def _from_scratch(

@@ -21,11 +21,12 @@ from torch import nn
 from kdlib.errors import UserError
 from kdlib.files import locked, write_atomically
 from kdlib.jobs.context import RunModels, open_device
+from kdlib.jobs.kept import load_finished
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.samples import generating_with
 from kdlib.machine.progress import progress_bar, watched
 from kdlib.models.context_length import context_length
-from kdlib.models.folders import load_model, load_tokenizer
+from kdlib.models.folders import load_tokenizer
 from kdlib.records.faults import Unusable
 from kdlib.records.reading import open_questions
 from kdlib.records.record import ASSISTANT, Record, Turn
@@ -76,7 +77,7 @@ def write_answers(recipe: Recipe, out: Path, how: Writing) -> Counter[str]:
     models = RunModels(recipe, Path())
     tokenizer = load_tokenizer(models.teacher)
     writer = _Writer(
-        load_model(models.teacher).to(open_device(recipe)[0].device).eval(),
+        load_finished(models, "teacher").to(open_device(recipe)[0].device).eval(),
         ChatTemplate(tokenizer, recipe.data.template),
         how,
     )
@@ -91,7 +92,8 @@ def write_answers(recipe: Recipe, out: Path, how: Writing) -> Counter[str]:
 def _mark(recipe: Recipe, records: list[Record], how: Writing) -> str:
     """By what a draft knows its own answers: teacher, template, prompts and draws."""
     asked = [record.text for record in records]
-    made_of = [recipe.teacher.source, recipe.data.template, vars(how), asked]
+    teacher = [recipe.teacher.source, recipe.teacher.dtype]
+    made_of = [*teacher, recipe.data.template, vars(how), asked]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 

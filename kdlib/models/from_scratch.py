@@ -90,4 +90,10 @@ def new_model(
 
 def parameter_count(model: nn.Module) -> int:
     """Number of parameters; a tied matrix counts once."""
-    return sum(p.numel() for p in model.parameters())
+    # bitsandbytes keeps two numbers of 4 bits in a byte.
+    return sum(p.numel() * (2 if p.dtype == torch.uint8 else 1) for p in model.parameters())
+
+
+def trainable_count(model: nn.Module) -> int:
+    """Number of its parameters that are trained; the others are frozen."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

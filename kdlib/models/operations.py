@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from kdlib.models.heads import last_hidden_states, one_text_a_row
+from kdlib.models.lora import Adapters, add_adapters
 
 BACKWARD = 2  # gradients of inputs and of weights: two products per product of the forward pass
 
@@ -46,10 +47,13 @@ class BlockOperations(NamedTuple):
     Attributes:
         body: up to the last hidden states, for every token of the block.
         head: from hidden states to logits, for the tokens that predict: all but the last.
+        frozen_backward: of the backward pass, where some weights are frozen and so have no
+            gradient; None where all are trained.
     """
 
     body: int
     head: int
+    frozen_backward: int | None = None
 
     @property
     def forward(self) -> int:
@@ -60,12 +64,13 @@ class BlockOperations(NamedTuple):
     def training(self) -> int:
         """Of forward and backward pass.
 
-        Source: Kaplan et al. 2020 (section 2.1).
+        Source: Kaplan et al. 2020 (section 2.1), of models all of whose weights are trained.
         """
-        return (1 + BACKWARD) * self.forward
+        backward = self.frozen_backward
+        return self.forward + (BACKWARD * self.forward if backward is None else backward)
 
 
-def block_operations(config: Any, tokens: int) -> BlockOperations:
+def block_operations(config: Any, tokens: int, adapters: Adapters | None = None) -> BlockOperations:
     """Count what a model's forward pass over a block takes.
 
     The model is built without its weights, on torch's "meta" device. So nothing is computed, and
@@ -75,24 +80,32 @@ def block_operations(config: Any, tokens: int) -> BlockOperations:
     Args:
         config: of a causal language model of transformers.
         tokens: of the block, its last one, which predicts nothing, included.
+        adapters: those in the model, whose own weights are then frozen; None without.
     """
-    model = _without_weights(config)
+    model = _without_weights(config, adapters)
     ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
     body = operations(lambda: last_hidden_states(model, ids))
     with one_text_a_row():
         whole = operations(lambda: model(input_ids=ids, use_cache=False))
-    return BlockOperations(body, (whole - body) // tokens * (tokens - 1))
+    head = (whole - body) // tokens * (tokens - 1)
+    if adapters is None:
+        return BlockOperations(body, head)
+    # Which products a backward pass can do without is for autograd to say: those of the frozen
+    # weights' gradients, and of the inputs' below the first adapter. The head has one of its two.
+    both = operations(lambda: last_hidden_states(model, ids).sum().backward())
+    return BlockOperations(body, head, both - body + head)
 
 
-def writing_operations(config: Any, prompt: int, new: int) -> int:
+def writing_operations(config: Any, prompt: int, new: int, adapters: Adapters | None = None) -> int:
     """Count what it takes a model to write a text, each token read once (with a KV cache).
 
     Args:
         config: of a causal language model of transformers.
         prompt: tokens of the beginning.
         new: tokens that are written; the last of them is not read.
+        adapters: those in the model, if there are any.
     """
-    model = _without_weights(config)
+    model = _without_weights(config, adapters)
     ids = torch.zeros(1, prompt + new, dtype=torch.long, device="meta")
 
     def write() -> None:
@@ -110,10 +123,11 @@ def writing_operations(config: Any, prompt: int, new: int) -> int:
         return operations(write)
 
 
-def _without_weights(config: Any) -> Any:
+def _without_weights(config: Any, adapters: Adapters | None) -> Any:
     """The model on the "meta" device, where nothing is computed."""
     # The first import of transformers reseeds torch: a count must not change what is drawn next.
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        return model if adapters is None else add_adapters(model, adapters, seed=0)

@@ -35,6 +35,18 @@ ROWS = (  # key, label, unit, better direction, how to write it
     ("tokens_per_second", "speed", "tokens/s", "higher", rough),
     ("training_tokens", "trained on", "tokens", "", short),
 )
+# Where the learners have adapters, these follow their parameters.
+OF_ADAPTERS = (
+    ("trainable_parameters", "trained (LoRA)", "", "lower", short),
+    ("training_bytes", "memory in training", "", "lower", size),
+)
+
+
+def rows_of(report: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of this report's table, each as in `ROWS`."""
+    place = 1 + [key for key, *_ in ROWS].index("parameters")
+    extra = OF_ADAPTERS if "trainable_parameters" in report["student"] else ()
+    return [*ROWS[:place], *extra, *ROWS[place:]]
 
 
 def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[list[str]]]:
@@ -45,12 +57,12 @@ def table(report: dict[str, Any], absent: str = "") -> tuple[list[str], list[lis
         absent: written for a number that a model does not have.
 
     Returns:
-        The names of the models in the report, and for each row of `ROWS` their values.
+        The names of the models in the report, and for each row of `rows_of` their values.
     """
     names = [name for name in (*MODELS, NGRAM) if name in report]
     rows = [
         [write(report[name][key]) if key in report[name] else absent for name in names]
-        for key, *_, write in ROWS
+        for key, *_, write in rows_of(report)
     ]
     return names, rows
 
@@ -62,7 +74,7 @@ def terminal_table(report: dict[str, Any]) -> str:
     """
     names, rows = table(report, absent="-")
     heads = [named(report, plots.LOOKS[name].label).replace(",", "").split() for name in names]
-    labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in ROWS]
+    labels = [f"{label}, {unit}" if unit else label for _, label, unit, *_ in rows_of(report)]
     lines = [["", *words] for words in zip_longest(*heads, fillvalue="")]
     lines += [[label, *row] for label, row in zip(labels, rows, strict=True)]
     return "\n".join([align(lines), "", *report["verdict"]["sentences"]])
@@ -105,7 +117,7 @@ def render_html(report: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
         sign=sign,
         word=word,
         tiles=tiles(report),
-        rows=list(zip(ROWS, rows, strict=True)),
+        rows=list(zip(rows_of(report), rows, strict=True)),
         figures=_figures(report, metrics),
         remarks=cost_remarks(report),
         readings=_readings(report),

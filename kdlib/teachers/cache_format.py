@@ -111,6 +111,8 @@ def _hash_weights(teacher: nn.Module) -> str:
     # Buffers too: some models route or scale by numbers that are no parameters.
     for name, tensor in sorted(teacher.state_dict().items()):
         weights.update(name.encode())
+        # The numbers, however wide they are kept: a narrowed teacher says what it said before.
+        tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
         # As bytes: NumPy knows no bfloat16.
         weights.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return weights.hexdigest()

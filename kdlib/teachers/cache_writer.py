@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,36 @@ def write_cache(
         The manifest, of a cache that has all the blocks.
 
     Raises:
+        UserError: as `fill_cache`.
+    """
+
+    def read(rows: Tensor) -> list[bytes]:
+        with autocast():
+            return _packed(teacher, blocks.ids[rows], contents)
+
+    return fill_cache(folder, contents, blocks, read)
+
+
+def fill_cache(
+    folder: Path,
+    contents: CacheContents,
+    blocks: Blocks,
+    read: Callable[[Tensor], list[bytes]],
+    origin: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write what is missing of a cache, wherever the targets come from.
+
+    Args:
+        folder: the cache; it is made where it does not exist.
+        contents: what it holds.
+        blocks: the blocks to make targets for; those in the cache already are skipped.
+        read: the packed targets of the blocks of these row numbers.
+        origin: what the manifest says of a source other than the teacher.
+
+    Returns:
+        The manifest, of a cache that has all the blocks.
+
+    Raises:
         UserError: for a folder with other targets, with something that is no cache, or in use by
             another run.
     """
@@ -73,6 +104,7 @@ def write_cache(
             index_blocks(folder, manifest),
         )
         missing = [row for key, row in rows.items() if key not in cached]
+        manifest |= origin or {}
         with progress_bar(
             "teacher targets", len(rows), done=len(rows) - len(missing), unit="block"
         ) as progress:
@@ -80,8 +112,7 @@ def write_cache(
             for shard_rows in _groups(missing_rows, SHARD_TOKENS, contents):
                 started, packed = time.perf_counter(), []
                 for group in _groups(shard_rows, PASS_TOKENS, contents):
-                    with autocast():
-                        packed += _packed(teacher, blocks.ids[group], contents)
+                    packed += read(group)
                     progress.update(len(group))
                 # The shard first, then the manifest naming it: a writer killed in between leaves
                 # a file that nothing refers to, never a manifest without its file.

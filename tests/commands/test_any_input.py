@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from kdlib import cli
-from kdlib.jobs import pipeline
+from kdlib.jobs import caches, pipeline
 from kdlib.jobs.fields import fields_of
 from kdlib.jobs.recipe import CacheOptions, DistillOptions
 
@@ -33,7 +33,9 @@ def call(monkeypatch, tmp_path, capsys):
     """A command in this process, without its run: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "distill", lambda *_, **__: None)
-    monkeypatch.setattr(pipeline, "cache_targets", lambda *_: {"tokens": 1, "bytes_per_token": 1})
+    for name in ("cache_targets", "cache_from_logprobs"):
+        monkeypatch.setattr(caches, name, lambda *_: {"tokens": 1, "bytes_per_token": 1})
+    monkeypatch.setattr(caches, "write_prompts", lambda *_: 1)
 
     def run(*arguments):
         code = 0
@@ -141,7 +143,8 @@ def test_the_largest_seed_shuffles(call):
         ("--steps", "--student.training.steps"),
         ("--lr", "--student.training.learning-rate"),
         ("--studnet", "--student?"),
-        ("--temp", "--objective.temperature"),
+        ("--temperature", "--objective.temperature"),
+        ("--temp", "--data.template"),
         ("--student.steps", "--student.training.steps"),
         ("--batch-size", "--student.training.batch"),
         ("--sead", "seed"),

@@ -5,8 +5,8 @@ import json
 import random
 from pathlib import Path
 
-from kdlib.jobs.pipeline import distill
 from kdlib.jobs.data_settings import Data
+from kdlib.jobs.pipeline import distill
 from kdlib.jobs.recipe import Controls, Recipe, StudentSettings, TeacherSettings
 from kdlib.models.from_scratch import ModelSize
 from kdlib.reports.fields import leaves

@@ -96,7 +96,7 @@ def test_a_student_learns_from_it_what_it_learns_from_the_teachers_own(made, tmp
     [
         (("--objective.temperature", "2"), "objective.temperature: 2 cannot be made from"),
         (("--targets.kind", "sampled"), "targets.kind: sampled is not what"),
-        (("--targets.k", "13"), "targets.k is 13; use --targets.k 12"),
+        (("--targets.k", "13"), "has the 12 likeliest tokens, and targets.k is 13"),
         (("--data.block", "64"), "has 129 tokens, and a block here has 65"),
         (("--data.fraction", "0.8"), "of the"),
         (("--write-prompts", "p.jsonl"), "from_logprobs: the prompts are to be written, too"),

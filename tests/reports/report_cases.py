@@ -38,6 +38,8 @@ def model(cross_entropy, name):
             "top1_agreement": 0.83 if name == "student" else 0.79,
             "top5_agreement": 0.86,
             "steps": STEPS[name],
+            "trainable_parameters": 24_576,
+            "training_bytes": 3_707_000,
         }
     return entry
 
@@ -69,6 +71,7 @@ def whole_report():
         "versions": {"kdlib": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.1.0", "accelerate": "1.12.0"},
         "machine": {
             "device": "cuda", "processor": "AMD EPYC 7B13", "threads": 2, "precision": "bf16",
+            "loss_pass": "compiled",
             "accelerator": {"name": "NVIDIA H200", "memory_gb": 150.1, "count": 1},
         },
         "data": {
@@ -111,10 +114,12 @@ def whole_report():
         "prefixes": {who: prefixes() for who in ("text", "teacher", "own")},
         "own_lead": {name: interval(0.1, 0.07, 0.13) for name in TWINS},
         "answers": answers(),
+        "by_answer": by_answer(),
         "writing": {name: {"entropy": 3.1, "repeated": 0.021, "distinct": 0.84} for name in MODELS},
         "samples": [
             {
                 "prompt": "The state of the Union depends upon",
+                "reference": "those who serve it.",
                 **{name: " the faithful execution of the laws, and the Congress will, I trust," for name in MODELS},
             }
         ],
@@ -154,6 +159,15 @@ def answers():
         "right": right,
         "lead": {name: interval(0.25, 0.1, 0.4) for name in TWINS},
         "trainings": [{"seed": 0} | {name: right[name] for name in LEARNERS}],
+    }
+
+
+def by_answer():
+    """Later answers are easier; a record's parts, here beside those of a text."""
+    losses = {name: [3.4, 3.1] for name in (*MODELS, "ngram")}
+    return {
+        way: {"first": [1, 2], "last": [1, 4], "tokens": [90_000, 90_010]} | copy.deepcopy(losses)
+        for way in ("turn", "length")
     }
 
 
@@ -204,6 +218,7 @@ def without(report, *parts):
         )
         answers = report.get("answers", {})
         kinds = [*report.get("where_lost", {}).values(), *report.get("prefixes", {}).values()]
+        kinds += report.get("by_answer", {}).values()
         kinds += [answers.get("right", {}), answers.get("lead", {}), *answers.get("trainings", [])]
         for others in [*(report.get(name, {}) for name in by_model), *kinds, *report["trainings"]]:
             others.pop(part, None)
@@ -240,6 +255,7 @@ def cross_tokenizer():
     report = without(
         whole_report(), *OFF_POLICY,
         *("agreement_lead", "where_lost", "passage", "prefixes", "own_lead", "answers", "writing"),
+        "by_answer",
     )  # fmt: skip
     report["recipe"]["student"]["cross_tokenizer"] = True
     for name in LEARNERS:

@@ -17,7 +17,7 @@ from report_cases import (
     without_controls,
 )
 
-from kdlib.reports.fields import CONTROLS, FIELDS, MODELS, OFF_POLICY
+from kdlib.reports.fields import CONTROLS, FIELDS, LEARNERS, MODELS, OFF_POLICY
 from kdlib.reports.page import render_html, terminal_table, write_report
 
 HOSTILE = (
@@ -102,7 +102,21 @@ def test_terminal_table(result):
 def test_every_case_has_its_table(case):
     lines = terminal_table(CASES[case]()).split("\n\n")[0].splitlines()
     heads = 2 if case == "no control" else 3
-    assert len(lines) == 13 + heads and max(map(len, lines)) <= 104
+    assert len(lines) == 15 + heads and max(map(len, lines)) <= 104
+
+
+def test_adapters_have_rows_of_their_own_where_there_are_any(result):
+    lines = terminal_table(result).splitlines()
+    places = [
+        n for n, line in enumerate(lines) if line.startswith(("parameters", "trained (LoRA)"))
+    ]
+    assert places == [places[0], places[0] + 1]
+    assert lines[places[1]].split()[:6] == ["trained", "(LoRA)", "-", "24.6", "k", "24.6"]
+    assert lines[places[1] + 1].split()[:5] == ["memory", "in", "training", "-", "3.71"]
+    for name in LEARNERS:
+        del result[name]["trainable_parameters"], result[name]["training_bytes"]
+    fewer = terminal_table(result).splitlines()
+    assert fewer == [*lines[: places[1]], *lines[places[1] + 2 :]]
 
 
 def test_the_table_of_an_ordinary_run_is_not_wide():
