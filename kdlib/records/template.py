@@ -72,6 +72,11 @@ class ChatTemplate:
         self.source = _file(path) if path else _own(tokenizer) or PLAIN
         self._marked = _MARK.sub(_sign, self.source)
 
+    @property
+    def unmarked(self) -> str:
+        """The template without marks, as a student takes it along: not every engine knows them."""
+        return self._marked.replace(OPEN, "").replace(CLOSE, "")
+
     @cached_property
     def special_tokens(self) -> list[str]:
         """The tokens that no text spells, the longest first."""

@@ -14,7 +14,7 @@ from kdlib.jobs import measure, phases, pipeline, samples, scoring
 from kdlib.models import folders
 from kdlib.reports import page, scores
 from kdlib.teachers import cache_writer
-from kdlib.training import loop
+from kdlib.training import checkpoint, loop
 from kdlib.training.run_folder import is_run
 
 pytestmark = pytest.mark.slow
@@ -51,6 +51,8 @@ MOMENTS = {
     "the tokenizer": (phases, "train_tokenizer", 1),
     "the teacher's training": (loop, "take_step", 4),
     "the saving of a checkpoint": (loop, "save_checkpoint", 2),
+    "the writing of a checkpoint, beside the steps": (checkpoint, "_write", 2),
+    "the file of a checkpoint, beside the steps": (checkpoint, "save_file", 3),
     "the saving of the teacher": (phases, "save_model", 1),
     "the checksums of the teacher": (folders, "write_checksums", 1),
     "the cache": (cache_writer, "_write_shard", 2),

@@ -9,10 +9,13 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+from kdlib.bench.launches import launches
+from kdlib.bench.variants import Size, fused, make_inputs
 from kdlib.data.blocks import Blocks
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.fused.inputs import Head, HiddenTargets
 from kdlib.losses.fused.loss import fused_distillation_loss
+from kdlib.losses.fused.products import add_product, writes_float32
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers, make_accelerator
 from kdlib.models.from_scratch import ModelSize, new_model
@@ -68,6 +71,27 @@ def test_loss_and_gradients_are_those_of_the_cpu(linear):
     assert there[0] == pytest.approx(here[0], rel=1e-5)
     for ours, wanted in zip(there[1:], here[1:]):
         torch.testing.assert_close(ours, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_half_precision_adds_up_the_heads_gradient_in_float32_by_one_product():
+    """Many chunks of one row: a sum in bfloat16 would lose the last ones."""
+    assert writes_float32("cuda", torch.bfloat16)
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.rand(*s, generator=generator).bfloat16() for s in ((64, 300), (300, 32)))
+    total = torch.zeros(64, 32, device="cuda")
+    for row in range(300):
+        add_product(total, left[:, row : row + 1].cuda(), right[row : row + 1].cuda())
+    torch.testing.assert_close(total.cpu(), left.float() @ right.float(), rtol=1e-5, atol=1e-4)
+
+
+def test_a_step_of_half_precision_launches_no_more_than_one_of_float32():
+    counts = []
+    for dtype in (torch.bfloat16, torch.float32):
+        given = make_inputs(Size(2048, 64, 64, 49_152), dtype, torch.device("cuda"))
+        counts.append(
+            launches(lambda: torch.autograd.grad(fused(given), (given.student, given.head)))  # noqa: B023
+        )
+    assert counts[0] <= counts[1]
 
 
 def peak_bytes(linear, rows=4096, width=256, vocabulary=32768):
