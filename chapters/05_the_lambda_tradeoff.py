@@ -230,9 +230,9 @@ frames({
 #
 # The label's word stays ahead while
 # $1 + \lambda p_{boat} > \lambda p_{shell}$. In general: while lambda times
-# the teacher's margin for the wrong word is less than 1. A margin is at most
-# 1. So up to lambda = 1 the best student *always* sides with a one-hot label
-# on the example itself, whatever the teacher says.
+# the teacher's margin for the wrong word is less than 1. A margin is at
+# most 1. So up to lambda = 1 the best student *always* sides with a one-hot
+# label on the example itself, whatever the teacher says.
 
 # %%
 margin = teacher[1] - teacher[0]

@@ -1,6 +1,17 @@
 """Sphinx configuration. It is read in the folder that website/assemble.py writes, not here."""
 
-from website import fields, head, hidden, names, signatures
+from website import (
+    book_data,
+    fields,
+    head,
+    hidden,
+    judge,
+    names,
+    search,
+    signatures,
+    source_links,
+    used_in,
+)
 
 project = "Knowledge Distillation, Executed"
 language = "en"
@@ -9,7 +20,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "website.formulas",
+    *(["sphinx.ext.linkcode"] if source_links.public_copy() else []),
 ]
+linkcode_resolve = source_links.resolve
 highlight_language = "none"  # a docstring's block is a table as often as it is code
 default_role = "py:obj"  # a name in single backquotes is a link where it is known
 exclude_patterns = ["_extra"]
@@ -19,7 +32,8 @@ smartquotes_action = "D"  # dashes alone: D' is no D with a quotation mark
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}
-# The only outputs behind a button are those that answer a prediction; see predictions.py.
+# The only outputs behind a button are those that answer a prediction; see predictions.py. The button
+# of a cell whose code is folded says something else; see website/hidden.py.
 nb_code_prompt_show = "Predict first; then open what it shows"
 nb_code_prompt_hide = "Hide what it shows"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -44,9 +58,19 @@ html_static_path = ["_static"]
 html_extra_path = ["_extra"]
 html_css_files = [
     f"{name}.css"
-    for name in ("book", "package", "explorables/explorables", "predict", "icons", "formulas")
+    for name in (
+        "book",
+        "package",
+        "explorables/explorables",
+        "explorables/instruments",
+        "predict",
+        "icons",
+        "formulas",
+    )
 ]
-html_js_files = [(name, {"defer": "defer"}) for name in ("page.js", "quiz.js", "predict.js")]
+html_js_files = [
+    (name, {"defer": "defer"}) for name in ("page.js", "predict.js", *book_data.SCRIPTS)
+]
 html_copy_source = False
 html_use_index = False
 html_domain_indices = False
@@ -76,7 +100,11 @@ def setup(app):
     app.connect("autodoc-skip-member", signatures.skip_strangers)
     app.connect("autodoc-process-signature", signatures.shorten_signature)
     app.connect("autodoc-process-docstring", fields.add_fields)
+    app.connect("autodoc-process-docstring", used_in.add_chapters)
     app.connect("doctree-resolved", signatures.shorten_types)
     app.connect("html-page-context", hidden.named_by_its_words)
     app.connect("html-page-context", head.describe)
+    app.connect("html-page-context", judge.add_scripts)
+    app.connect("html-page-context", search.collect)
+    app.connect("build-finished", search.write)
     app.connect("missing-reference", names.link)

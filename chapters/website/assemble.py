@@ -16,7 +16,12 @@ from contents import CHAPTERS, read_seconds, sources
 from kdlib.files import write_atomically
 from website import (
     api,
+    book_data,
+    challenge,
+    exercises_page,
     explorables_data,
+    glossary,
+    judge,
     landing,
     llms,
     misconceptions,
@@ -54,13 +59,13 @@ def chapters_of(folder: Path) -> list[Chapter]:
 
 def pages(chapters: list[Chapter], links: Links) -> dict[str, str]:
     """{name: Markdown} of the pages beside the chapters."""
-    glossary = (HERE / "glossary.md").read_text("utf-8")
     return {
         "index.md": landing.page(chapters, (PROJECT / "README.md").read_text("utf-8")),
         "notation.md": notation.page(chapters[0], links),
-        "glossary.md": links.linked(glossary),
+        "glossary.md": glossary.page(links),
         "misconceptions.md": misconceptions.page(chapters, links),
-        "exercises.md": landing.exercises_page(chapters, links),
+        f"{challenge.NAME}.md": challenge.page(),
+        "exercises.md": exercises_page.page(chapters),
     }
 
 
@@ -88,6 +93,8 @@ def _copy_files(folder: Path, chapters: list[Chapter]) -> None:
     shutil.rmtree(extra, ignore_errors=True)
     extra.mkdir(parents=True)
     shutil.copytree(HERE / "static", static, dirs_exist_ok=True)
+    (static / judge.RULES).write_text(judge.script(), "utf-8")
+    (static / book_data.NAME).write_text(book_data.script(chapters), "utf-8")
     logits = static / "explorables" / explorables_data.TEACHER_FILE
     logits.write_text(explorables_data.teacher_file(), "utf-8")
     models_files.write(static / "models" / "weights")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.card import title
+from kdlib.exercises.kinds.choices import ChoiceExercise
+from kdlib.exercises.kinds.derivations import DerivationExercise
 from kdlib.exercises.kinds.numbers import NumberExercise
+from kdlib.exercises.kinds.orderings import OrderingExercise
 from kdlib.exercises.kinds.written import WrittenExercise
 from website.quizzes import form, inline, is_quiz, question
 
@@ -14,6 +18,7 @@ KINDS = {
     "number": "a number",
     "choice": "one of several",
     "ordering": "an order",
+    "derivation": "blanks to fill",
     "written": "a few sentences",
 }
 
@@ -23,7 +28,7 @@ def card_id(exercise: Exercise) -> str:
 
 
 def card(exercise: Exercise) -> str:
-    """The task, as Markdown; a quiz has its form in it."""
+    """The task, as Markdown; a quiz has its form and its solution in it."""
     parts = [
         f":::::{{admonition}} Exercise: {title(exercise.id)}",
         f":class: exercise\n:name: {card_id(exercise)}",
@@ -35,7 +40,10 @@ def card(exercise: Exercise) -> str:
     ]
     if is_quiz(exercise):
         parts += [form(exercise), ""]
-    parts += [hints(exercise), "", ":::::"]
+    parts += [hints(exercise), ""]
+    if is_quiz(exercise):
+        parts += [solution(exercise), ""]
+    parts += [":::::"]
     return "\n".join(parts)
 
 
@@ -63,19 +71,33 @@ def hints(exercise: Exercise) -> str:
 
 def solution(exercise: Exercise) -> str:
     """The reference solution as Markdown, collapsed. Code is a block, the rest are paragraphs."""
-    if isinstance(exercise, WrittenExercise):
-        parts = [paragraph(exercise.model), _points(exercise)]
-    elif isinstance(exercise, NumberExercise):
-        parts = [_fenced(exercise.answer_solved), _fenced(exercise.working)]
-    else:
-        parts = [_fenced(exercise.answer_solved)]
+    match exercise:
+        case WrittenExercise():
+            parts = [paragraph(exercise.model), _points(exercise)]
+        case NumberExercise():
+            parts = [_fenced(exercise.answer_solved), _fenced(exercise.working)]
+        case ChoiceExercise():
+            text = exercise.texts[exercise.letters.index(exercise.letter)]
+            parts = [paragraph(f"({exercise.letter}) {text}")]
+        case OrderingExercise():
+            parts = [_list(exercise.items)]
+        case DerivationExercise():
+            rows = (blank[0] for blank in exercise.blanks)
+            parts = [_list(f"`{text}`" for text in rows)]
+        case _:
+            parts = [_fenced(exercise.answer_solved)]
     body = "\n\n".join(filter(None, (*parts, paragraph(exercise.explanation))))
     return collapsed("Solution", body, "solution", name=f"solution-{exercise.id}")
 
 
+def _list(texts: Iterable[str]) -> str:
+    items = "\n".join(f"<li>{inline(text)}</li>" for text in texts)
+    return f"<ol>\n{items}\n</ol>"
+
+
 def _points(exercise: WrittenExercise) -> str:
-    items = "\n".join(f"<li>{inline(point.text)}</li>" for point in exercise.rubric)
-    return f"<p>The points that it makes:</p>\n<ol>\n{items}\n</ol>"
+    items = _list(point.text for point in exercise.rubric)
+    return f"<p>The points that it makes:</p>\n{items}"
 
 
 def collapsed(summary: str, body: str, kind: str, name: str = "") -> str:

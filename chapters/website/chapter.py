@@ -14,7 +14,8 @@ from nbformat import NotebookNode
 
 from kdlib.exercises import exercise
 from kdlib.exercises.kinds.base import Exercise
-from website import cards, explorables
+from website import cards, explorables, folded
+from website.glossary import FirstMentions
 from website.invitations import INVITATIONS
 from website.links import Links, with_section_targets
 from website.quizzes import is_quiz
@@ -59,11 +60,13 @@ class Chapter:
 def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
     """The notebook that Sphinx is given."""
     notebook = copy.deepcopy(chapter.notebook())
+    folded.tag(notebook.cells)
     cells = explorables.placed(with_exercises(notebook.cells), chapter.number)
     cells += [_made(text) for number, text in INVITATIONS.items() if number == chapter.number]
+    mentions = FirstMentions()
     for cell in cells:
         if cell.cell_type == "markdown" and "website" not in cell.metadata:
-            cell.source = _prose(cell.source, links, chapter.number)
+            cell.source = mentions.linked(_prose(cell.source, links, chapter.number))
         elif cell.cell_type == "code":
             cell.source = NOT_PROSE.sub("", cell.source)
             link_to_pages(cell.outputs)
@@ -135,13 +138,12 @@ def with_exercises(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 def _answer_cells(cell: NotebookNode, about: Exercise) -> list[NotebookNode]:
     """A quiz is answered in its card, everything else in the notebook; the verdict is dropped."""
-    solution = _made(cards.solution(about))
     if is_quiz(about):
-        return [solution]
+        return []
     cell = copy.deepcopy(cell)
     cell.outputs = []
     cell.metadata["tags"] = ["answer-cell"]
-    return [cell, solution]
+    return [cell, _made(cards.solution(about))]
 
 
 def _made(source: str) -> NotebookNode:

@@ -6,8 +6,7 @@ import base64
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,29 +16,10 @@ from kdlib.models.frozen import freeze
 from kdlib.plots import Picture, curves, distributions
 from kdlib.plots.chapter_04 import triangles
 from kdlib.toys.students import one_peak, two_peaks
+from website import cost_calculator, lambda_map, moor_walk
+from website.explorable import Explorable
 
 TEACHER_FILE = "teacher.js"  # the teacher's logits, beside the scripts
-
-
-@dataclass(frozen=True)
-class Explorable:
-    """What a page needs of an explorable beside its script.
-
-    Attributes:
-        title: its name.
-        invitation: what to try, in one or two sentences.
-        rule: what a reader must know of how it moves.
-        settings: what the script reads.
-        still: draws the picture that stands there without scripts.
-        scripts: the files that it needs, in this order.
-    """
-
-    title: str
-    invitation: str
-    rule: str
-    settings: dict
-    still: Callable[[], Picture]
-    scripts: tuple[str, ...]
 
 
 # ---------------------------------------------------------------- drag the student
@@ -240,4 +220,7 @@ EXPLORABLES = {
         _answers,
         ("divergences.js", "figure.js", TEACHER_FILE, "temperature.js"),
     ),
+    "lambda_map": lambda_map.EXPLORABLE,
+    "cost_calculator": cost_calculator.EXPLORABLE,
+    "moor_walk": moor_walk.EXPLORABLE,
 }

@@ -1,4 +1,4 @@
-"""The first page, with chapters and verdicts, and the table of all exercises."""
+"""The first page, with chapters and verdicts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import html
 import re
 from pathlib import Path
 
-from kdlib.exercises.kinds.card import title
-from website import cards, explorables, verdicts
+from contents import CHAPTERS
+
+from website import explorables, repository, result, verdicts
 from website.chapter import Chapter, effort
-from website.links import Links
 
 TEXT = Path(__file__).with_name("landing.md")
 ROW = re.compile(r"^\| \[[^\]]+\]\(chapters/(\d\d)_\w+\.ipynb\) \| (.+?) \|", re.MULTILINE)
-KINDS_OF_QUIZ = ("choice", "number", "written")
 
 
 def page(chapters: list[Chapter], readme: str) -> str:
     """The landing page as Markdown: landing.md with the chapters in it, and the tree of pages."""
+    contributing = (CHAPTERS.parent / "CONTRIBUTING.md").read_text("utf-8")
     rows = "\n".join(_row(chapter, questions(readme)) for chapter in chapters)
     stems = "\n".join(chapter.source.stem for chapter in chapters)
     return TEXT.read_text("utf-8").format(
@@ -26,6 +26,8 @@ def page(chapters: list[Chapter], readme: str) -> str:
         stems=stems,
         verdicts=verdicts.table(),
         explorable=explorables.markup(["drag_the_student"])[0],
+        result=result.figure(readme),
+        elsewhere=repository.doors(contributing, chapters[0].source.stem),
     )
 
 
@@ -43,26 +45,3 @@ def _row(chapter: Chapter, asked: dict[int, str]) -> str:
         f'<span class="title">{html.escape(name, quote=False)}</span> '
         f'<span>{question}</span></a> <small class="facts">{facts}</small></li>'
     )
-
-
-def exercises_page(chapters: list[Chapter], links: Links) -> str:
-    """All exercises, chapter by chapter, as Markdown."""
-    parts = [
-        "# Exercises",
-        "Quizzes can be answered on the page, and so can what asks for a few sentences, which you "
-        "mark yourself. The others are solved in the notebook, where "
-        "`.check(answer)` judges them and names the mistake.",
-    ]
-    for chapter in (chapter for chapter in chapters if chapter.exercises):
-        rows = "\n".join(
-            f"| [{title(e.id)}](#{cards.card_id(e)}) | {_kind(e.kind)} "
-            f"| {cards.dots(e.difficulty)} | {e.minutes} |"
-            for e in chapter.exercises
-        )
-        head = "| exercise | kind | difficulty | minutes |\n|---|---|---|---|"
-        parts += [f"## {chapter.title}", f"{head}\n{rows}"]
-    return "\n\n".join(parts) + "\n"
-
-
-def _kind(kind: str) -> str:
-    return f"{kind}, on the page" if kind in KINDS_OF_QUIZ else kind

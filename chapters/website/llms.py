@@ -18,6 +18,7 @@ LOOK_UP = """
 ## To look things up
 
 - [Three models in the page](three_models.html): a teacher, a student and its control, run in the browser
+- [The challenge](challenge.html): the best student within a budget of operations, and how to enter
 - [Notation](notation.html): symbols, and the formulas F1 to F8
 - [Glossary](glossary.html): the field's words in a sentence or two
 - [Symptoms and mistakes](misconceptions.html): what one sees, what is wrong, what to do

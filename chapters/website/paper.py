@@ -1,4 +1,4 @@
-"""The whole book on paper: all pages in one, solutions at the end, printed by Chromium."""
+"""The whole book on paper: contents, all pages in one, solutions at the end, printed by Chromium."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from urllib.parse import urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from website.browser import MISSING, chromium, switches
+from website.contents_pages import contents, numbered, places
 from website.vendor import Unavailable
 
 LOOK_UP = ("notation", "glossary", "misconceptions")  # printed after the chapters
-MINUTES = 5  # that printing may take
+MINUTES = 5  # that one print may take
 
 
 def pdf(website: Path, target: Path) -> Path:
-    """Print a built website. Unavailable where there is no Chromium."""
+    """Print a built website, twice for the numbers in its contents. Unavailable without Chromium."""
     program = chromium()
     if program is None:
         raise Unavailable(MISSING)
+    whole = one_page(website)
+    _print(program, website, whole, target)
+    _print(program, website, numbered(whole, places(target)), target)
+    return target
+
+
+def _print(program: str, website: Path, text: str, target: Path) -> None:
+    """Print a page that lies, as long as this takes, beside the others of the website."""
     page = website / "print.html"
-    page.write_text(one_page(website), "utf-8")
+    page.write_text(text, "utf-8")
     with tempfile.TemporaryDirectory() as profile:
         command = [
             program,
@@ -41,7 +50,6 @@ def pdf(website: Path, target: Path) -> Path:
             raise Unavailable(f"Chromium could not print the book: {error.stderr}") from None
         finally:
             page.unlink()
-    return target
 
 
 def one_page(website: Path) -> str:
@@ -49,7 +57,7 @@ def one_page(website: Path) -> str:
     first = _soup(website / "index.html")
     names = ["index", *_chapters(first), *LOOK_UP]
     articles = {name: _article(website / f"{name}.html") for name in names}
-    appendix = BeautifulSoup('<section><h1 id="solutions">Solutions</h1></section>', "html.parser")
+    appendix = BeautifulSoup("<section><h1>Solutions</h1></section>", "html.parser")
     for name, article in articles.items():
         _to_appendix(article, appendix.section)
         _rename(article, name, names)
@@ -58,7 +66,11 @@ def one_page(website: Path) -> str:
     whole.body.clear()
     whole.body["class"] = "paper"
     main = whole.new_tag("article", attrs={"class": "bd-article bd-content"})
-    main.extend([*articles.values(), appendix.section])
+    solutions = appendix.section
+    solutions["id"] = "solutions"
+    parts = list(articles.values())
+    listed = contents([*parts[1:], solutions], deep=_chapters(first))
+    main.extend([parts[0], listed, *parts[1:], solutions])
     whole.body.append(main)
     whole.title.string = first.h1.get_text().rstrip("#")
     return str(whole)

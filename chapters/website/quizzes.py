@@ -1,7 +1,7 @@
-"""Exercises of choice and number as forms on a page, which quiz.js judges as the checker would.
+"""Exercises as forms on a page, which static/exercises judges as the checker would.
 
 A form holds everything it can say as data, taken from the exercise: the verdict of each option, of
-each named wrong number, and of the slips that every number exercise knows. A written answer is
+each named wrong number, filling and pair. Only code is not answered on a page. A written answer is
 marked by the reader, who sees the model answer and the rubric when there is something to compare.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -19,10 +20,12 @@ from kdlib.exercises.judging.looks import prose
 from kdlib.exercises.judging.verdict import SIGNS, Verdict
 from kdlib.exercises.kinds.base import Exercise
 from kdlib.exercises.kinds.choices import LETTERS, ChoiceExercise
-from kdlib.exercises.kinds.numbers import BITS, LIKE_IT, NumberExercise
+from kdlib.exercises.kinds.derivations import DerivationExercise
+from kdlib.exercises.kinds.numbers import NumberExercise
+from kdlib.exercises.kinds.orderings import OrderingExercise
 from kdlib.exercises.kinds.written import FEW, WrittenExercise
 
-Quiz = ChoiceExercise | NumberExercise | WrittenExercise
+Quiz = ChoiceExercise | DerivationExercise | NumberExercise | OrderingExercise | WrittenExercise
 
 INLINE = MarkdownIt("commonmark").use(
     dollarmath_plugin,
@@ -42,14 +45,8 @@ def quiz_id(exercise: Exercise) -> str:
 
 def form(exercise: Quiz) -> str:
     """The form as HTML without blank lines, so that it can stand in Markdown."""
-    button = "Check"
-    if isinstance(exercise, ChoiceExercise):
-        fields, data = _options(exercise), {"verdicts": _choice_verdicts(exercise)}
-    elif isinstance(exercise, NumberExercise):
-        fields, data = _number_field(exercise), _number_data(exercise)
-    else:
-        fields, data = _written_fields(exercise), _written_data(exercise)
-        button = "Show the model answer"
+    fields, data = _parts(exercise)
+    button = "Show the model answer" if isinstance(exercise, WrittenExercise) else "Check"
     name = quiz_id(exercise)
     return "\n".join(
         (
@@ -63,9 +60,23 @@ def form(exercise: Quiz) -> str:
     )
 
 
+def _parts(exercise: Quiz) -> tuple[str, dict]:
+    """What is filled in, and what the judge knows."""
+    match exercise:
+        case ChoiceExercise():
+            return _options(exercise), {"verdicts": _choice_verdicts(exercise)}
+        case NumberExercise():
+            return _number_field(exercise), _number_data(exercise)
+        case OrderingExercise():
+            return _items(exercise), _ordering_data(exercise)
+        case DerivationExercise():
+            return _blanks(exercise), _derivation_data(exercise)
+    return _written_fields(exercise), _written_data(exercise)
+
+
 def question(exercise: Exercise) -> str:
-    """The prompt as Markdown; of a choice without its options, which the form shows."""
-    if isinstance(exercise, ChoiceExercise):
+    """The prompt as Markdown; without its options or items, which the form shows."""
+    if isinstance(exercise, ChoiceExercise | OrderingExercise):
         return prose(exercise.prompt.rsplit("\n\n", 1)[0])
     return prose(exercise.prompt)
 
@@ -95,6 +106,30 @@ def _number_field(exercise: NumberExercise) -> str:
         f"<label>Your answer ({about}) "
         '<input type="text" autocomplete="off" spellcheck="false"></label>'
     )
+
+
+def _items(exercise: OrderingExercise) -> str:
+    """The items as they are shown to a reader, each with buttons that move it by one place."""
+    rows = [
+        f'<li data-letter="{letter}"><span>({letter}) {inline(item)}</span>\n'
+        f'<span class="moves">{_move(letter, "up", "↑")} {_move(letter, "down", "↓")}</span></li>'
+        for letter, item in zip(LETTERS, exercise.shown)
+    ]
+    return "\n".join(('<ol aria-label="Your order">', *rows, "</ol>"))
+
+
+def _move(letter: str, way: str, sign: str) -> str:
+    return f'<button type="button" data-move="{way}" aria-label="Move ({letter}) {way}">{sign}</button>'
+
+
+def _blanks(exercise: DerivationExercise) -> str:
+    """A line for each blank."""
+    labels = [
+        f'<label>[{number}] <input type="text" aria-label="Blank {number}" '
+        'autocomplete="off" autocapitalize="off" spellcheck="false"></label>'
+        for number in range(1, len(exercise.blanks) + 1)
+    ]
+    return "\n".join(("<fieldset>", "<legend>Your answer</legend>", *labels, "</fieldset>"))
 
 
 def _written_fields(exercise: WrittenExercise) -> str:
@@ -132,14 +167,42 @@ def _number_data(exercise: NumberExercise) -> dict:
         "value": exercise.value,
         "decimals": exercise.decimals,
         "nats": exercise.unit == "nats",
-        "bits": BITS,
-        "likeIt": LIKE_IT,
+        "words": sorted(set(re.findall(r"[a-z]+", exercise.prompt.lower()))),
         "correct": as_data(exercise.judge(exercise.value)),
         "wrongs": [
             {"value": _finite(w.example), "verdict": as_data(exercise.verdict_of(w))}
             for w in exercise.wrongs
         ],
         "names": {id: misconception(id).name for id in ("sign-flipped", "nats-for-bits")},
+    }
+
+
+def _ordering_data(exercise: OrderingExercise) -> dict:
+    """letters: a right order. Pairs count its places from 0."""
+    pairs = zip(exercise.pairs, exercise.wrongs)
+    return {
+        "letters": exercise.letters,
+        "needed": sorted(exercise.needed),
+        "pairs": [
+            {"early": early, "late": late, "verdict": as_data(exercise.verdict_of(wrong))}
+            for (early, late), wrong in pairs
+        ],
+        "correct": as_data(exercise.correct()),
+    }
+
+
+def _derivation_data(exercise: DerivationExercise) -> dict:
+    numbers = range(1, len(exercise.blanks) + 1)
+    return {
+        "blanks": exercise.blanks,
+        "symbols": exercise.symbols,
+        "around": [exercise.around(number) for number in numbers],
+        "terms": exercise.terms(),
+        "slips": [
+            {"blank": blank, "text": text, "verdict": as_data(exercise.verdict_of(wrong))}
+            for (blank, text), wrong in zip(exercise.slips, exercise.wrongs)
+        ],
+        "correct": as_data(exercise.correct()),
     }
 
 

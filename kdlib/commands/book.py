@@ -38,19 +38,36 @@ class ExercisesOptions:
     """Show instead which exercises ask each source question."""
     json: Annotated[bool, tyro.conf.arg(aliases=["--export"])] = False
     """Print every exercise, and your progress, as JSON instead."""
+    save: Path | None = None
+    """Write your progress into this file, for the exercises page of the book's website."""
+    load: Path | None = None
+    """First add to your progress what the website, or --save elsewhere, wrote into this file."""
 
 
 def exercises(arguments: list[str]) -> None:
     """Run ``kdlib exercises``: print the progress, the coverage or the export."""
     options = parse(ExercisesOptions, arguments, prog="kdlib exercises")
-    from kdlib.exercises import export_json, print_coverage, print_progress
+    from kdlib.exercises import export_json, print_coverage, print_progress, progress
 
-    if options.json:
+    if options.load is not None:
+        count, said = progress.load(options.load)
+        show(_lines(said, f"{_entries(count)} added from {options.load}"))
+    if options.save is not None:
+        show(f"{_entries(progress.save(options.save))} written to {options.save}")
+    elif options.json:
         show(export_json())
     elif options.coverage:
         print_coverage()
     else:
         print_progress()
+
+
+def _entries(count: int) -> str:
+    return f"{count} exercise{'' if count == 1 else 's'}"
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(filter(None, parts))
 
 
 FIRST, CHAPTER = "00_start_here", "01_teacher_and_student"  # where to begin; the first exercises

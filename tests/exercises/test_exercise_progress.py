@@ -5,6 +5,8 @@ import multiprocessing
 
 import pytest
 
+from kdlib.commands.book import exercises as command
+from kdlib.errors import UserError
 from kdlib.exercises import chapters, exercise, print_progress, progress, progress_table
 from kdlib.exercises.notebooks.tables import chapter_progress
 
@@ -140,3 +142,72 @@ def test_without_progress_a_chapter_says_the_same_to_everyone(folder, monkeypatc
 def test_a_chapter_without_exercises_is_refused():
     with pytest.raises(ValueError, match="14 has no exercises"):
         print_progress(14)
+
+
+ENTRIES = {
+    "soften": {"state": "solved", "checks": 2},
+    "what-is-trained": {"state": "tried", "checks": 1},
+    "two-models": {"state": "tried", "checks": 3, "points": [2, 3]},
+}
+
+
+def saved(path, entries):
+    path.write_text(json.dumps({"version": 1, "exercises": entries}))
+    return path
+
+
+def test_what_was_saved_is_loaded_elsewhere(folder, tmp_path, monkeypatch):
+    exercise("what-is-trained").check("a")
+    assert progress.save(tmp_path / "mine.json") == 1
+    monkeypatch.setenv(progress.FOLDER, str(tmp_path / "other machine"))
+    assert progress.load(tmp_path / "mine.json") == (1, "")
+    assert progress.read()[0] == {"what-is-trained": {"state": "solved", "checks": 1}}
+
+
+def test_what_is_done_in_either_is_done_and_loading_twice_changes_nothing(folder, tmp_path):
+    exercise("what-is-trained").check("a")
+    exercise("soften").check(lambda logits, temperature: logits)
+    own = {"state": "self-marked", "checks": 1, "points": [3, 3]}
+    progress.record("two-models", "self-marked", (3, 3))
+    for _ in range(2):
+        assert progress.load(saved(tmp_path / "page.json", ENTRIES)) == (3, "")
+        assert progress.read()[0] == {
+            "what-is-trained": {"state": "solved", "checks": 1},
+            "soften": {"state": "solved", "checks": 2},
+            "two-models": {**own, "checks": 3},
+        }
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"version": 2, "exercises": {}}', '{"version": 1, "exercises": {"a": 3}}'],
+)
+def test_a_file_that_is_no_progress_is_refused_and_nothing_changes(folder, tmp_path, content):
+    exercise("what-is-trained").check("a")
+    before = progress.read()
+    (tmp_path / "page.json").write_text(content)
+    with pytest.raises(UserError, match=r"load: .*page\.json is no file of progress"):
+        progress.load(tmp_path / "page.json")
+    assert progress.read() == before
+
+
+def test_a_file_that_is_not_there_is_named(folder, tmp_path):
+    with pytest.raises(UserError, match=r"none\.json is no file of progress \(No such file"):
+        progress.load(tmp_path / "none.json")
+
+
+def test_nothing_is_loaded_where_nothing_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv(progress.FOLDER, "off")
+    with pytest.raises(UserError, match="KDLIB_PROGRESS_DIR is off"):
+        progress.load(saved(tmp_path / "page.json", ENTRIES))
+
+
+def test_the_command_saves_and_loads(folder, tmp_path, capsys):
+    file = tmp_path / "page.json"
+    command(["--load", str(saved(file, ENTRIES)), "--save", str(tmp_path / "back.json")])
+    assert capsys.readouterr().out == (
+        f"3 exercises added from {file}\n3 exercises written to {tmp_path / 'back.json'}\n"
+    )
+    assert json.loads((tmp_path / "back.json").read_text()) == json.loads(file.read_text())
+    command(["--load", str(file)])
+    assert "minutes left" in capsys.readouterr().out

@@ -1,12 +1,11 @@
 """A right answer is right in every spelling that a reader may choose, and a wrong one keeps its name."""
 
 import re
-from decimal import Decimal
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from ways_of_writing import spellings, spellings_of_a_number, spellings_of_an_option
 
 from kdlib.exercises import exercise, exercises
 from kdlib.exercises.kinds.derivations import derivation
@@ -23,16 +22,6 @@ ABOUT = {"source": ("Q01",), "difficulty": 1, "minutes": 1, "hints": ("think", "
 of_each = lambda found: pytest.mark.parametrize("e", found, ids=lambda e: e.id)  # noqa: E731
 
 # ---------------------------------------------------------------- choices and orders
-
-
-def spellings_of_an_option(letter, text):
-    return [
-        letter, letter.upper(), f"({letter})", f"{letter})", f"{letter}.", f"`{letter}`",
-        f"'{letter}'", f'"{letter}"', f" ({letter.upper()}). ", f"option {letter}", f"[{letter}]",
-        [letter], (letter,), {letter}, np.array([letter]), np.array(letter), np.str_(letter),
-        f"{letter}: {text}", f"({letter}) {text}", f"{letter} - {text}", text, f"`{text}`",
-        text.upper(), text.rstrip("."), [text],
-    ]  # fmt: skip
 
 
 @of_each(CHOICES)
@@ -76,20 +65,6 @@ def test_every_spelling_of_an_order_is_read(e):
 # ---------------------------------------------------------------- numbers
 
 
-def spellings_of_a_number(text, value, unit):
-    share = [f"{100 * value:.6g}%", f"{100 * value:.6g} %", f"{100 * value:.6g} percent"]
-    return [
-        text, float(text), text.replace(".", ","), f" {text} ", f"`{text}`", f"'{text}'",
-        f"{text}.", f"${text}$", f"= {text}", f"answer = {text}", f"≈ {text}", f"about {text}",
-        f"+{text}" if value > 0 else text.replace("-", "−"), f"{float(text):e}", [float(text)],
-        (text,), np.array([float(text)]), np.float64(text), torch.tensor(float(text)).double(),
-        Fraction(text), Decimal(text), f"({text})", f"{text} * 1", f"2 * {text} / 2",
-        *(share if 0 < value < 1 and not unit else []),
-        *(f"{text}{gap}{u}" for gap in ("", " ") for u in ("nats", "Nats", "NATS", "nat") if unit),
-        *([] if unit else [f"{text} times", f"{text} x"]),
-    ]  # fmt: skip
-
-
 @of_each(NUMBERS)
 def test_every_spelling_of_a_number_is_read(e):
     text = f"{e.value:.{e.decimals}f}"
@@ -120,32 +95,6 @@ def test_bits_are_not_nats():
 
 
 # ---------------------------------------------------------------- derivations
-
-
-def spellings_of_a_formula(text):
-    spaced = re.sub(r"(?<!\*)\*(?!\*)(?! *\d)", " ", text)
-    greek = text
-    for name, letter in (("lambda", "λ"), ("alpha", "α"), ("beta", "β")):
-        greek = re.sub(rf"\b{name}\b", letter, greek)
-    return [
-        text, f"`{text}`", f"'{text}'", f"${text}$", f" {text} ", f"{text}.", f"({text})",
-        f"x = {text}", text.replace("**", "^"), text.replace("-", "−"), text.replace("log", "ln"),
-        text.replace("log", "math.log").replace("exp", "np.exp"), greek, spaced,
-        re.sub(r"(?<!\*)\*(?!\*)", "·", text), text.replace(" ", ""), f"1 * {text}",
-        text.replace("(", "[").replace(")", "]"),
-    ]  # fmt: skip
-
-
-def spellings_of_a_term(text):
-    return [
-        text, f"`{text}`", f"'{text}'", f'"{text}"', f"{text}.", f"`{text}`.", text.upper(),
-        text.capitalize(), text.replace(" ", "-"), text.replace("-", " "),
-        text.replace(" ", "_"), f"the {text}", f" {text} ",
-    ]  # fmt: skip
-
-
-def spellings(e, text):
-    return (spellings_of_a_formula if is_formula(text, e.symbols) else spellings_of_a_term)(text)
 
 
 @of_each(DERIVATIONS)

@@ -13,6 +13,7 @@ MINUS = "−"
 
 ALONE = """<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Alone</title>
 <link rel="stylesheet" href="_static/explorables/explorables.css">
+<link rel="stylesheet" href="_static/explorables/instruments.css">
 <style>:root {{ --pst-color-text-base: #222 }}</style>
 <body style="max-width: 700px"><article class="bd-article">{figure}</article></body></html>"""
 
@@ -32,11 +33,11 @@ def identity(name):
 
 
 class Figure:
-    """An explorable on a page."""
+    """An explorable on a page, or in a frame of the page."""
 
-    def __init__(self, look, name):
+    def __init__(self, look, name, frame=None):
         self.look, self.page = look, look.page
-        self.part = self.page.locator(f"#{identity(name)}")
+        self.part = (frame or self.page).locator(f"#{identity(name)}")
         self.part.scroll_into_view_if_needed()
 
     @property

@@ -101,23 +101,6 @@ def test_a_slider_moves_its_figure(look):
     assert frames.locator("img:visible").count() == 1
 
 
-def test_search_finds_reverse_kl(look):
-    page = look("index.html")
-    page.page.keyboard.press("Control+k")
-    page.page.keyboard.type("reverse KL")
-    page.page.keyboard.press("Enter")
-    page.page.wait_for_url("**/search.html?q=reverse*")
-    page.page.wait_for_selector("#search-results li a")
-    page.page.wait_for_function(
-        "() => /finished|found/i.test(document.querySelector('#search-results').textContent)"
-    )
-    found = page.page.locator("#search-results li a").evaluate_all(
-        "links => links.map((link) => link.getAttribute('href').split(/[?#]/)[0])"
-    )
-    assert {"04_kl_divergence.html", "api/losses.html", "glossary.html"} <= set(found)
-    assert page.complaints == [] and page.asked == []
-
-
 def test_solutions_and_hints_are_closed_and_open(look):
     page = look("04_kl_divergence.html").page
     solution = page.locator("#solution-kl-of-rows")

@@ -370,6 +370,19 @@ def test_exercises_stay_at_the_end_of_a_section():
     assert [c.source for c in found][:3] == ["## 4.1 A", "figure", "card"]
 
 
+def test_a_cell_that_shows_a_figure_is_the_figure_and_scripts_come_once():
+    cells = [
+        nbformat.v4.new_code_cell('from kdlib.plots import explorable\n\nexplorable("moor_walk")'),
+        cell("text"),
+        nbformat.v4.new_code_cell('explorable("cost_calculator")'),
+        nbformat.v4.new_code_cell('print(explorable("simplex"))'),
+    ]
+    first, text, second, other = explorables.placed(cells, chapter=9)
+    assert 'id="explorable-moor-walk"' in first.source and text.source == "text"
+    assert "dials.js" in first.source and "dials.js" not in second.source
+    assert other.source == 'print(explorable("simplex"))'
+
+
 def test_a_section_that_is_gone_is_told():
     with pytest.raises(LookupError, match=r"4\.7"):
         explorables._with_end_of([cell("## 4.1 A"), cell("## 4.2 B")], "4.7", cell("figure"))

@@ -1,10 +1,11 @@
 """Explorables on the pages of the book: on a desk, a phone and paper, and without scripts."""
 
+import contents
 import pytest
 from explorable_page import Figure, identity
 from look import AXE
 from website import explorables_data, paper
-from website.explorables import PLACES
+from website.explorables import PLACES, SHOWN
 
 pytestmark = pytest.mark.slow
 
@@ -15,6 +16,11 @@ PHONE = 390
 
 ON_PAGES = [
     *((place.name, PAGES.get(place.chapter)) for place in PLACES),
+    *(
+        (name, f"{source.stem}.html")
+        for source in contents.sources()
+        for name in SHOWN.findall(source.read_text("utf-8"))
+    ),
     ("drag_the_student", "index.html"),
 ]
 BEYOND = """(part) => [...part.querySelectorAll(".stage *")].map((one) => [one,
@@ -47,6 +53,10 @@ def test_on_its_page_it_works_on_a_desk_and_on_a_phone_in_the_dark(look, vendor,
     for figure in figures:
         found = figure.part.evaluate("(part) => axe.run(part, {resultTypes: ['violations']})")
         assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found["violations"]] == []
+
+
+def test_every_explorable_is_on_a_page():
+    assert {name for name, _ in ON_PAGES} == set(explorables_data.EXPLORABLES)
 
 
 @pytest.mark.parametrize("path", sorted({path for _, path in ON_PAGES}))

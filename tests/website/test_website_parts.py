@@ -54,10 +54,10 @@ def test_an_exercise_of_code_keeps_its_cell_and_a_quiz_does_not():
         cells('exercise("kl-of-rows")', code.cell(), 'exercise("brown-fox")', quiz.cell(), "1 + 1")
     )
     kinds = [cell.cell_type for cell in made]
-    assert kinds == ["markdown", "code", "markdown", "markdown", "markdown", "code"]
+    assert kinds == ["markdown", "code", "markdown", "markdown", "code"]
     assert made[1].source == code.cell()
     assert 'id="quiz-brown-fox"' in made[3].source and 'id="quiz-kl-of-rows"' not in made[0].source
-    assert "def kl_of_rows" in made[2].source and "answer = 0.60" in made[4].source
+    assert "def kl_of_rows" in made[2].source and "answer = 0.60" in made[3].source
 
 
 def test_the_stars_of_a_product_are_no_emphasis():

@@ -1,7 +1,5 @@
 """The quizzes on the pages say what the exercises' own checker says, right or wrong."""
 
-import math
-
 import contents
 import pytest
 from website.chapter import Chapter
@@ -40,25 +38,14 @@ def words(verdict):
     lines = [f"{HEADS.get(verdict.outcome, verdict.outcome)}{name}"]
     lines += [f"Seen: {verdict.seen}"] if verdict.seen else []
     lines += [f"Expected: {verdict.expected}"] if verdict.expected else []
-    return [*lines, *([verdict.note] if verdict.note else [])]
+    return [line.replace("`", "") for line in (*lines, *([verdict.note] if verdict.note else []))]
 
 
 def shown(text):
-    """The lines on the page, without the sign before the first and the link to read on."""
+    """The lines on the page, without the sign before the first and what leads on."""
     first, *others = [line.strip() for line in text.splitlines() if line.strip()]
-    return [first[2:], *(line for line in others if not line.startswith("What this mistake"))]
-
-
-def answers_to(exercise):
-    """Right, wrong by name, wrong by a slip that all such exercises know, and unreadable."""
-    value = exercise.value
-    numbers = [value, -value, value / math.log(2), 100 * value, 3 * value + 1, value / 7 - 1]
-    numbers += [value + 3 * 10**-exercise.decimals, math.nan, math.inf, 0.0]
-    numbers += [w.example for w in exercise.wrongs]
-    numbers += [-w.example for w in exercise.wrongs]
-    texts = [f"{n:.{exercise.decimals + 2}f}" for n in numbers] + [repr(n) for n in numbers]
-    texts += [t.replace(".", ",") for t in texts]
-    return [*texts, "1/3", "1,200", "25 %", "2/3 nats", "−0.5", "1/2/3", "one", "1,2.3", "1/0"]
+    leads = ("What this mistake", "Show hint")
+    return [first[2:], *(line for line in others if not line.startswith(leads))]
 
 
 def test_there_are_quizzes_of_both_kinds():
@@ -77,16 +64,33 @@ def test_a_choice_answers_with_its_own_words(look, path):
 
 
 @pytest.mark.parametrize("path", [path for path, found in QUIZZES.items() if found])
-def test_a_number_is_judged_as_by_the_checker(look, path):
+def test_a_number_answers_with_the_checkers_words(look, path):
+    """One of each kind of answer; test_website_judges.py has all the others."""
     page = look(path)
     for exercise in (e for e in QUIZZES[path] if e.kind == "number"):
-        answers = answers_to(exercise)
+        answers = [f"{exercise.value:.{exercise.decimals}f}", "one", "1/0", "-7"]
+        answers += [repr(wrong.example) for wrong in exercise.wrongs]
         for answer, text in zip(answers, page.run(TYPE, [quiz_id(exercise), answers])):
-            verdict = exercise.judge(answer)
-            if verdict.outcome == "error":
-                assert shown(text)[0] == HEADS["error"], f"{exercise.id} {answer!r}"
-            else:
-                assert shown(text) == words(verdict), f"{exercise.id} {answer!r}"
+            assert shown(text) == words(exercise.judge(answer)), f"{exercise.id} {answer!r}"
+
+
+@pytest.mark.parametrize("path", [path for path, found in QUIZZES.items() if found])
+def test_each_quiz_of_a_chapter_has_its_form_hints_and_solution_in_its_card(look, path):
+    page = look(path).page
+    for exercise in QUIZZES[path]:
+        card = page.locator(f"#exercise-{exercise.id}")
+        assert card.locator("form.quiz").count() == card.locator("details.solution").count() == 1
+        assert card.locator("details.hint").count() == len(exercise.hints)
+
+
+def test_a_wrong_answer_is_offered_one_hint_after_the_other(look):
+    card = look("02_the_objective.html").page.locator("#exercise-objective-on-two-inputs")
+    for number in (1, 2):
+        card.locator("input").fill(str(7 * number))
+        card.locator("input").press("Enter")
+        assert card.locator("details.hint[open]").count() == number - 1
+        card.get_by_role("button", name=f"Show hint {number}").click()
+        assert card.locator("details.hint[open]").count() == number
 
 
 def test_a_quiz_without_an_answer_says_so(look):

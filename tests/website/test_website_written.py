@@ -1,13 +1,10 @@
 """A written answer on a page: write, see the model answer, tick, and be told what is missing.
 
-The forms stand on a page of their own here, so that those of every exercise can be opened at once,
-and before the chapter that sets it has been built.
+The forms stand on a page of their own here; see forms_page.py.
 """
 
-from pathlib import Path
-
+import forms_page
 import pytest
-import website
 from look import AXE
 from website.cards import card, solution
 from website.quizzes import form, quiz_id
@@ -17,26 +14,17 @@ from kdlib.exercises import exercises, misconception
 pytestmark = pytest.mark.slow
 
 WRITTEN = [e for e in exercises().values() if e.kind == "written"]
-STATIC = Path(website.__file__).with_name("static")
-SCRIPT, STYLE = ((STATIC / name).read_text("utf-8") for name in ("quiz.js", "book.css"))
 ANSWER = "There are more than a handful of words in this answer, and little else."
 
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """A page with the form of every written exercise, in a browser that has no network."""
-    forms = "\n".join(form(e) for e in WRITTEN)
-    path = tmp_path / "forms.html"
-    path.write_text(
-        f'<!doctype html><html lang="en"><title>Forms</title><meta charset="utf-8">'
-        f"<style>{STYLE}</style><main><h1>Forms</h1>{forms}</main><script>{SCRIPT}</script></html>",
-        "utf-8",
-    )
+    """A page with the form of every exercise, in a browser that has no network."""
     context = browser.new_context(offline=True)
     opened = context.new_page()
     opened.complaints = []
     opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.goto(path.as_uri())
+    opened.goto(forms_page.write(tmp_path).as_uri())
     yield opened
     assert opened.complaints == []
     context.close()

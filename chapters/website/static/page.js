@@ -1,9 +1,4 @@
-// A page opened from a folder may not read its neighbours, so the search shows titles only there.
 "use strict";
-
-if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
-  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-}
 
 // What the theme leaves out for readers who hear a page: the search button's name is what it shows,
 // and the arrow that opens a part of the contents has a name.

@@ -55,6 +55,7 @@
 
   // ---------------------------------------------------------------- where it stands on the page
 
+  const OUTPUT = "details:is(.below-input, .above-output)"; // not those of a cell's code
   const BETWEEN = ".exercise, .answer-cell, details.solution"; // these ask, too
 
   // The cells that answer: those after the question's text, up to the next text.
@@ -63,7 +64,7 @@
     for (let part = paragraph.nextElementSibling; part; part = part.nextElementSibling) {
       if (part.matches(BETWEEN)) continue;
       const cell = part.matches(".cell");
-      if (cell && part.querySelector("details")) found.push(part);
+      if (cell && part.querySelector(OUTPUT)) found.push(part);
       if (asks(part) || (!cell && (found.length || part.matches("section")))) break;
     }
     return found;
@@ -110,7 +111,7 @@
       draw();
     });
     // "toggle" does not bubble; one listener on each.
-    cells.flatMap((cell) => [...cell.querySelectorAll("details")]).forEach((part) => {
+    cells.flatMap((cell) => [...cell.querySelectorAll(OUTPUT)]).forEach((part) => {
       part.addEventListener("toggle", draw);
     });
     parts.box.value = kept.of(question).said ?? "";
@@ -118,7 +119,7 @@
   }
 
   function opened(cells) {
-    return cells.some((cell) => cell.querySelector("details[open]"));
+    return cells.some((cell) => cell.querySelector(`${OUTPUT}[open]`));
   }
 
   function line(question) {

@@ -103,8 +103,7 @@ class DerivationExercise(Exercise):
         Where the prompt goes on "[2] times as likely", an answer may be "3 times".
         """
         texts = [bare(filling), bare(EQUALS.sub("", bare(filling)))]
-        for before, after in re.findall(rf"(\w*) ?\[{number}\]((?: \w+)*)", self.prompt):
-            following = after.split()
+        for before, following in self.around(number):
             for count in range(1, len(following) + 1):
                 end = r"\s+".join(map(re.escape, following[:count]))
                 texts.append(re.sub(rf"(?<=[\w)])\s+{end}$", "", texts[1], flags=re.IGNORECASE))
@@ -112,6 +111,11 @@ class DerivationExercise(Exercise):
                 start = rf"^{re.escape(before)}\s+(?=\S)"
                 texts.append(re.sub(start, "", texts[1], flags=re.IGNORECASE))
         return list(dict.fromkeys(texts))
+
+    def around(self, number: int) -> list[tuple[str, list[str]]]:
+        """The word before a blank, and those after it, at each of its places in the prompt."""
+        places = re.findall(rf"(\w*) ?\[{number}\]((?: \w+)*)", self.prompt)
+        return [(before, after.split()) for before, after in places]
 
     def _same(self, filling: str, known: str) -> bool:
         if not (self._is_formula(known) and self._is_formula(filling)):
@@ -131,7 +135,7 @@ class DerivationExercise(Exercise):
                 note = f"cannot be read as a formula in {', '.join(self.symbols)}, such as {SUCH}."
             elif not any(self._has_a_value(text) for text in texts):
                 note = "has no value: is it the logarithm of a negative number, or divided by 0?"
-        elif not {term(text) for text in texts} & set(known := self._terms()):
+        elif not {term(text) for text in texts} & set(known := self.terms()):
             offered = sorted(set(known.values()))
             note = f"is none of these: {', '.join(offered)}." if len(offered) > 1 else ""
         if note:
@@ -147,7 +151,7 @@ class DerivationExercise(Exercise):
         except ValueError:
             return False
 
-    def _terms(self) -> dict[str, str]:
+    def terms(self) -> dict[str, str]:
         """What the blanks that take a term may hold, right or wrong; of synonyms the first."""
         named: dict[str, str] = {}
         for accepted in (*sorted(self.blanks, key=len), *((text,) for _, text in self.slips)):

@@ -9,6 +9,7 @@ from kdlib.exercises.kinds.formula_reader import Formula, readings
 
 POINTS = 4  # random places at which two formulas are compared
 TRIES = 100  # places that are looked at to find these
+SEED, BETWEEN = 0, (0.2, 0.9)  # of these places
 
 
 class Undefined(ValueError):
@@ -54,9 +55,9 @@ def same_formula(a: str, b: str, symbols: tuple[str, ...]) -> bool:
 
 def _agree(a: Formula, b: Formula, symbols: tuple[str, ...]) -> bool | None:
     """None where there is no place for a comparison."""
-    places, compared = random.Random(0), 0
+    places, compared = random.Random(SEED), 0
     for _ in range(TRIES):
-        values = {symbol: places.uniform(0.2, 0.9) for symbol in symbols}
+        values = {symbol: places.uniform(*BETWEEN) for symbol in symbols}
         try:
             x, y = _value(a, values), _value(b, values)
         except Undefined:

@@ -7,6 +7,10 @@ globalThis.Explorables ??= {};
   const SVG = "http://www.w3.org/2000/svg";
   const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
 
+  const COLOURS = [ // of matplotlib's cividis: dark is low
+    [0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56],
+  ];
+
   const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
   function shown(value, digits = 3, signed = false) {
@@ -106,6 +110,22 @@ globalThis.Explorables ??= {};
     points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("") +
     (shut ? "Z" : "");
 
+  function colour(share) {
+    const at = clamp(share, 0, 1) * (COLOURS.length - 1);
+    const from = Math.min(Math.floor(at), COLOURS.length - 2);
+    return COLOURS[from].map((c, i) => Math.round(c + (at - from) * (COLOURS[from + 1][i] - c)));
+  }
+
+  function picture(rows) {
+    // Shares as colours, the last row on top: the address of an image.
+    const [height, width] = [rows.length, rows[0].length];
+    const board = Object.assign(document.createElement("canvas"), { width, height });
+    const context = board.getContext("2d"), image = context.createImageData(width, height);
+    [...rows].reverse().flat().forEach((share, i) => image.data.set([...colour(share), 255], 4 * i));
+    context.putImageData(image, 0, 0);
+    return board.toDataURL();
+  }
+
   function start(name, build) {
     // Builds each such figure of the page, and draws it again where its width changes.
     for (const figure of document.querySelectorAll(`figure[data-explorable="${name}"]`)) {
@@ -123,6 +143,6 @@ globalThis.Explorables ??= {};
   }
 
   Object.assign(Explorables, {
-    clamp, shown, set, draw, make, canvas, calm, slider, grip, put, path, start,
+    clamp, shown, set, draw, make, canvas, calm, slider, grip, put, path, picture, start,
   });
 })();

@@ -5,27 +5,19 @@
 (() => {
   const { LOSSES, sum, divergence, onePeak, twoPeaks, peakLoss } = Explorables;
   const { downhill, spaced, landscape, basins } = Explorables;
-  const { clamp, shown, set, draw, make, canvas, calm, slider, grip, put, path, start } = Explorables;
+  const { clamp, shown, set, draw, make, canvas, calm, slider, grip, put, path, start, picture } =
+    Explorables;
 
   const LEAST = 0.5, MOST = 16; // of the width; the map's axis of widths is logarithmic
   const HIGH = 0.23; // probability at the top of the line's drawing
   const TOP = 26, BASE = 236, HEIGHT = 282, LEFT = 34;
   const TURNS = 4; // steps of the descent in one frame
   const BANDS = 14, FINER = 4;
-  const COLOURS = [ // of matplotlib's cividis: dark is low
-    [0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56],
-  ];
 
   const GRID = {
     centres: spaced(0, 39, 118),
     widths: spaced(Math.log(LEAST), Math.log(MOST), 48).map(Math.exp),
   };
-
-  function colour(share) {
-    const at = clamp(share, 0, 1) * (COLOURS.length - 1);
-    const from = Math.min(Math.floor(at), COLOURS.length - 2);
-    return COLOURS[from].map((c, i) => Math.round(c + (at - from) * (COLOURS[from + 1][i] - c)));
-  }
 
   function finer(map) {
     // The map with FINER times as many places along both axes, interpolated between its own.
@@ -41,21 +33,13 @@
     });
   }
 
-  function picture(rough) {
+  function bands(rough) {
     // The map in bands of equal loss, as the address of an image; the widest student on top.
     const map = finer(rough.map((row) => row.map(Math.log)));
-    const logs = map.flat(), ranked = rough.flat().map(Math.log).sort((a, b) => a - b);
+    const ranked = rough.flat().map(Math.log).sort((a, b) => a - b);
     const [low, high] = [ranked[0], ranked[Math.floor(ranked.length * 0.92)]];
-    const [rows, columns] = [map.length, map[0].length];
-    const board = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
-    const context = board.getContext("2d"), image = context.createImageData(columns, rows);
-    logs.forEach((value, i) => {
-      const band = Math.floor(clamp((value - low) / (high - low || 1), 0, 0.999) * BANDS) / (BANDS - 1);
-      const at = 4 * ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns));
-      image.data.set([...colour(band), 255], at);
-    });
-    context.putImageData(image, 0, 0);
-    return board.toDataURL();
+    const band = (value) => Math.floor(clamp((value - low) / (high - low || 1), 0, 0.999) * BANDS);
+    return picture(map.map((row) => row.map((value) => band(value) / (BANDS - 1))));
   }
 
   // ---------------------------------------------------------------- the two drawings
@@ -218,7 +202,7 @@
       stop();
       Object.assign(state, { loss, parameter, way: [] });
       state.basins = basins(loss, logP, parameter, GRID);
-      state.picture = picture(landscape(loss, logP, parameter, GRID));
+      state.picture = bands(landscape(loss, logP, parameter, GRID));
       redraw("");
     }
 
