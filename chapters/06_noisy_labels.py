@@ -40,7 +40,7 @@ import torch.nn.functional as F
 from kdlib.losses.divergences import cross_entropy, forward_kl
 from kdlib.exercises import exercise
 from kdlib.losses.objectives import lambda_of_alpha
-from kdlib.plots import curves, distributions, table, words
+from kdlib.plots import curves, distributions, explorable, table, words
 from kdlib.plots.chapter_06 import maps, segments
 from kdlib.toys.students import fit
 from kdlib.toys.worlds import flip_labels, label_noise, random_world
@@ -697,6 +697,9 @@ table(costs, ".3f", corner="mean KL of forty data sets")
 # Against the baselines: with clean labels and a moderate teacher the mixture
 # is better than both. With noise and a good teacher it *is* the teacher. With
 # a bad teacher it is nearly the labels.
+
+# %%
+explorable("lambda_map")
 
 # %%
 exercise("best-lambda-in-theory")

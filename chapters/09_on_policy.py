@@ -42,7 +42,7 @@ from kdlib.claims.rules import interval
 from kdlib.exercises import exercise
 from kdlib.losses.divergences import entropy, forward_kl, reverse_kl
 from kdlib.losses.objectives import Objective
-from kdlib.plots import curves, intervals, points, table, words
+from kdlib.plots import curves, explorable, intervals, points, table, words
 from kdlib.plots.chapter_09 import counted_words
 from kdlib.sequences import on_policy
 from kdlib.toys.crowds import visits, written
@@ -257,6 +257,9 @@ assert off[16].mean() < writes.mean() < off[4].mean()
 # then who has written them. Whoever knows how a student errs can have the
 # teacher make such errors on purpose (Laskey et al. 2017, for robots). For a
 # language model nobody knows it so well, apart from the model itself.
+
+# %%
+explorable("moor_walk")
 
 # %% [markdown]
 # ## 9.2 Let the student write

@@ -13,7 +13,7 @@ from kdlib.reports.formatting import percent, short
 
 NAME = "challenge"
 TEXT = Path(__file__).with_name(f"{NAME}.md")
-HEAD = f"| entry | validation | ahead of {BASELINE} | operations | test |\n|---|---|---|---|---|"
+HEAD = f"| entry | validation | ahead of {BASELINE} | test |\n|---|---|---|---|"
 
 
 def page() -> str:
@@ -39,7 +39,6 @@ def _row(row: dict[str, Any]) -> str:
         f"[{row['name']}](#{anchor(row['name'])})",
         f"{row['validation']:.3f}",
         "–" if row["lead"] is None else lead(row["lead"]),
-        percent(row["operations"] / CHALLENGE.operations, 1),
         "–" if row["test"] is None else f"{row['test']:.3f}",
     )
     return f"| {' | '.join(cells)} |"
@@ -53,8 +52,9 @@ def anchor(name: str) -> str:
 def _entry(row: dict[str, Any]) -> str:
     """One entry: its idea, what it changes, and its recipe, folded."""
     recipe = (FOLDER / f"{row['name']}.toml").read_text("utf-8").strip()
-    changed = [f"`{name}` {_value(value)}" for name, value in row["changes"].items()]
-    facts = f"{row['parameters']:,} parameters."
+    changed = [f"`{name} = {_value(value)}`" for name, value in row["changes"].items()]
+    share = percent(row["operations"] / CHALLENGE.operations, 1)
+    facts = f"{row['parameters']:,} parameters; {share} of the operations."
     if changed:
         facts += f" Other than in {BASELINE}: {', '.join(changed)}."
     summary = f"The recipe {html.escape(row['name'])}.toml"

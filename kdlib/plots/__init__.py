@@ -8,6 +8,7 @@ Beside them, `table` shows results, and `words` are the alt texts of the chapter
 """
 
 from kdlib.plots.book import curves, distributions, heat_map, intervals, points
+from kdlib.plots.explorable import Explorable, explorable
 from kdlib.plots.run_comparison import cross_entropy_comparison
 from kdlib.plots.run_curves import loss_curves, smooth
 from kdlib.plots.run_reliability import reliability
@@ -22,6 +23,7 @@ from kdlib.plots.words import words
 __all__ = [
     "INK",
     "LOOKS",
+    "Explorable",
     "Frames",
     "Look",
     "Picture",
@@ -31,6 +33,7 @@ __all__ = [
     "cross_entropy_comparison",
     "curves",
     "distributions",
+    "explorable",
     "frames",
     "heat_map",
     "intervals",

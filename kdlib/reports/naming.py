@@ -10,6 +10,17 @@ from typing import Any
 
 _WORDS = (
     ("control, equal", "SFT, equal"),
+    ("control,\nequal", "SFT,\nequal"),
+    ("control,\npatient", "SFT,\npatient"),
+    (
+        "A control is the student's twin, trained on the same text",
+        "SFT is the student's twin, trained on the same answers",
+    ),
+    ("learned from the text and", "learned from the answers and"),
+    ("counts of the same text", "counts of the same records"),
+    ("test documents", "test records"),
+    ("validation documents", "validation records"),
+    ('<th scope="col">documents</th>', '<th scope="col">records</th>'),
     ("control, patient", "SFT, patient"),
     ("control of equal", "SFT of equal"),
     ("patient control", "patient SFT"),

@@ -3,6 +3,7 @@
 import re
 
 from website import assemble, challenge, landing, llms
+from website.links import links_of
 
 from kdlib.challenge.definition import CHALLENGE
 from kdlib.challenge.entry import FOLDER, read_entries
@@ -38,7 +39,8 @@ def test_a_test_number_is_there_only_if_the_entry_was_accepted():
 
 
 def test_the_page_is_made_and_linked():
-    linked = assemble.pages(assemble.chapters_of(assemble.CHAPTERS), assemble.links_of([]))
-    assert f"{challenge.NAME}.md" in linked
+    found = assemble.chapters_of(assemble.CHAPTERS)
+    made = assemble.pages(found, links_of(chapter.source for chapter in found))
+    assert made[f"{challenge.NAME}.md"] == challenge.page()
     assert f"\n{challenge.NAME}\n" in landing.TEXT.read_text("utf-8")  # in the tree of pages
     assert f"({challenge.NAME}.html)" in llms.LOOK_UP
