@@ -29,7 +29,10 @@ class Lora:
         if not 0 < self.alpha < math.inf:
             raise UserError(f"student.lora.alpha: {self.alpha} is not above 0 and finite")
         if not self.rank and (self.alpha, self.targets) != (Lora.alpha, Lora.targets):
-            raise UserError("student.lora: rank 0 has no adapters; give --student.lora.rank 8")
+            raise UserError(
+                "student.lora.rank: 0 has no adapters, which alpha and targets speak of; give"
+                " --student.lora.rank 8, or leave them out"
+            )
 
     def check_student(self, source: str, teacher: str, sharding: str) -> None:
         """Refuse adapters in a student that has nothing to adapt.

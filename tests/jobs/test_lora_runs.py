@@ -17,11 +17,17 @@ from torch import nn
 from kdlib.data.document import Document
 from kdlib.data.tokenizer import train_tokenizer
 from kdlib.errors import UserError
+from kdlib.jobs.classroom import open_classroom
+from kdlib.jobs.compute import operations_of
+from kdlib.jobs.context import open_context
 from kdlib.jobs.data_settings import Data
+from kdlib.jobs.expectations import expected_bytes, expected_operations
 from kdlib.jobs.lora_settings import Lora
 from kdlib.jobs.pipeline import distill
+from kdlib.jobs.preview import preview
 from kdlib.jobs.recipe import Controls, Recipe, StudentSettings, TeacherSettings
 from kdlib.jobs.recipe_files import recipe_fingerprint, recipe_to_toml
+from kdlib.jobs.students import student_shape
 from kdlib.models import lora
 from kdlib.models.folders import load_model, save_model, wrap_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model
@@ -86,6 +92,27 @@ def test_student_and_control_are_models_like_any_other(made, straight):
         names = weights(straight, name).keys()
         assert not [each for each in names if "lora" in each or "base_layer" in each]
         assert all(type(m) is nn.Linear for m in load_model(straight / name).modules() if isinstance(m, nn.Linear))  # fmt: skip
+
+
+def test_the_look_before_the_run_counts_what_it_takes(made, straight, tmp_path):
+    context = open_context(recipe(made), tmp_path / "run")
+    classroom = open_classroom(context)
+    student = student_shape(context, classroom.teacher, classroom.tokenizer)
+    taken = result(straight)["operations"]
+    assert expected_operations(classroom, student) == sum(taken.values())
+    bare = student_shape(
+        dataclasses.replace(context, recipe=recipe(made, lora=Lora())),
+        classroom.teacher,
+        classroom.tokenizer,
+    )
+    full = operations_of(bare, classroom.blocks).training * TRAINING.steps * TRAINING.batch
+    assert taken[CONTROL] < full, "frozen weights have no gradient"
+    assert expected_bytes(classroom, student) < expected_bytes(classroom, bare)
+    (line,) = [each for each in preview(context, classroom) if each.startswith("Models")]
+    assert line.endswith("; 1.09 k in adapters are what is trained")
+    sizes = result(straight)
+    ratio = sizes["teacher"]["parameters"] / sizes["student"]["parameters"]
+    assert f"{ratio:.3g} times the student's" in line
 
 
 def test_what_has_no_adapter_is_as_it_was_in_the_teacher(made, straight):
