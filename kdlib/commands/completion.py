@@ -50,7 +50,15 @@ def _verbs() -> dict[str, Verb]:
     """All commands."""
     from kdlib.claims.registry import claims as all_claims
     from kdlib.commands import (
-        book, challenge, claims, machine, museum, publish, recipes, records, runs,
+        book,
+        challenge,
+        claims,
+        machine,
+        museum,
+        publish,
+        recipes,
+        records,
+        runs,
     )  # fmt: skip
     from kdlib.jobs.recipe import CacheOptions, DistillOptions
     from kdlib.jobs.recipe_files import built_in_recipes
