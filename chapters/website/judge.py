@@ -70,7 +70,7 @@ def rules() -> dict:
             "places": places(),
         },
         "numbers": {
-            "inFront": pattern(number_reader.IN_FRONT),
+            "ahead": pattern(number_reader.IN_FRONT),
             "percent": pattern(number_reader.PERCENT),
             "inBits": pattern(number_reader.BITS),
             "unit": pattern(number_reader.UNIT),

@@ -149,7 +149,7 @@ BROKEN = {
     "empty": ("a.jsonl", b"", "is empty"),
     "not JSON": ("a.jsonl", b"hello\nworld\n", "cannot be read"),
     "torn": ("a.jsonl", as_jsonl(CHAT)[:-20], "cannot be read"),
-    "not UTF-8": ("a.jsonl", b'{"prompt": "caf\xe9", "completion": "x"}\n', "no record that can be used: 1 (not UTF-8)"),
+    "not UTF-8": ("a.jsonl", b'{"prompt": "\xe9", "completion": "x"}\n', "no record that can be used: 1 (not UTF-8)"),
     "a list of numbers": ("a.json", b"[1, 2, 3]", "cannot be read|no columns|3 (no text)"),
     "unknown columns": ("a.jsonl", as_jsonl([{"question": "q", "reply": "a"}]), "found: question, reply; known, one of these: messages; prompt, completion"),
     "two shapes": ("a.jsonl", as_jsonl([CHAT[0] | {"text": "x"}]), "more than one shape"),
@@ -182,7 +182,7 @@ def test_a_broken_file_is_refused_in_one_line(what, tmp_path):
 def test_a_line_that_is_not_utf8_is_counted_and_left_out(tmp_path):
     path = tmp_path / "a.jsonl"
     rows = SHAPES["prompt, completion"]
-    path.write_bytes(as_jsonl(rows) + b'{"prompt": "caf\xe9", "completion": "x"}\n')
+    path.write_bytes(as_jsonl(rows) + b'{"prompt": "\xe9", "completion": "x"}\n')
     found = open_records(str(path))
     assert [each.turns for each in found.documents] == EXPECTED
     assert found.left_out == {"not UTF-8": 1}

@@ -7,7 +7,7 @@ globalThis.Exercises ??= {};
 (() => {
   const { bare, quoted, evaluate, verdict, untouched, unreadable, unknown } = Exercises;
   const RULES = Exercises.rules.numbers;
-  const [IN_FRONT, PERCENT, IN_BITS, UNIT] = ["inFront", "percent", "inBits", "unit"].map(
+  const [IN_FRONT, PERCENT, IN_BITS, UNIT] = ["ahead", "percent", "inBits", "unit"].map(
     (name) => new RegExp(...RULES[name]),
   );
   const PLAIN = /^[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)(e[+-]?\d+)?$/i;
