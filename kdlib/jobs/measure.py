@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from kdlib.data.document import Document, text_sha256
+from kdlib.data.document import text_sha256
 from kdlib.data.sources import open_source
 from kdlib.errors import UserError
 from kdlib.files import locked
@@ -25,12 +25,12 @@ from kdlib.jobs.context import (
     read_text,
 )
 from kdlib.jobs.kept import load_finished
-from kdlib.jobs.learners import learner, seeds
 from kdlib.jobs.loss_pass import PASS
+from kdlib.jobs.measured_models import measured_models
 from kdlib.jobs.model_guard import refuse_other_models
 from kdlib.jobs.own_texts import on_own_texts
 from kdlib.jobs.passage import read_passage
-from kdlib.jobs.phase_records import cost_entries, shown_metrics, training_entries, writing_share
+from kdlib.jobs.phase_records import cost_entries, shown_metrics
 from kdlib.jobs.recipe_files import recipe_of_run
 from kdlib.jobs.record_answers import sample_answers
 from kdlib.jobs.samples import sample_documents
@@ -43,28 +43,23 @@ from kdlib.machine.devices import (
     peak_memory_bytes,
 )
 from kdlib.machine.progress import watched
-from kdlib.models.folders import load_tokenizer, load_whole_model, stored_slots
-from kdlib.models.from_scratch import parameter_count
+from kdlib.models.folders import load_tokenizer
 from kdlib.models.ngram import NGram
-from kdlib.models.vocabularies import surplus_mass, surplus_slots, token_slots
+from kdlib.models.vocabularies import token_slots
 from kdlib.records.loading import usable_records
 from kdlib.records.record import as_records
 from kdlib.reports.agreement import agreement_leads
 from kdlib.reports.by_answer import by_answer
-from kdlib.reports.fields import FORMAT, LEARNERS, NEED_ONE_TOKENIZER, NGRAM, RIVALS
-from kdlib.reports.intervals import advantage, gap_closed
+from kdlib.reports.fields import FORMAT
 from kdlib.reports.model_card import write_model_card
 from kdlib.reports.page import write_report
 from kdlib.reports.score_file import Scores
-from kdlib.reports.speed import tokens_per_second
-from kdlib.reports.summary import summarise_losses, summarise_scores
 from kdlib.reports.verdict import verdict
 from kdlib.reports.where_lost import where_lost
 from kdlib.training.run_folder import require_run
-from kdlib.training.run_state import read_state, record_phase
+from kdlib.training.run_state import record_phase
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
     from transformers import PreTrainedTokenizerFast
 
 
@@ -85,7 +80,7 @@ def measure_run(context: RunContext) -> dict[str, Any]:
     entrants = Entrants(models, _load(models), count_ngrams(models, text.seen))
     exam = open_exam(models, text.test)
     scores = score_run(entrants, exam, context.accelerator)
-    measured = _measure(entrants, exam, scores, context.accelerator)
+    measured = measured_models(entrants, exam, scores, context.accelerator)
     closer = _look_closer(context, entrants, exam, scores)
     records = as_records(text.splits.test)
     samples = (
@@ -175,7 +170,7 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     )
     exam = open_exam(models, source.documents)
     entrants = Entrants(models, _load(models), _ngram(models))
-    measured = _measure(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
+    measured = measured_models(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
     measured["data"] = {"test": {"documents": len(source.documents)}, "read": source.facts.lines()}
     return measured | {"verdict": verdict(measured | {"recipe": dataclasses.asdict(recipe)})}
 
@@ -193,28 +188,6 @@ def _ngram(models: RunModels) -> NGram | None:
 def _load(models: RunModels) -> dict[str, nn.Module]:
     """The models that a report shows in full, by name."""
     return {name: load_finished(models, name) for name in models.of_first_seed}
-
-
-def _measure(
-    entrants: Entrants, exam: Exam, scores: Scores, accelerator: Accelerator
-) -> dict[str, Any]:
-    """The report's entries on the models and on their comparison."""
-    models, ngram = entrants.models, entrants.ngram
-    texts = {name: exam.blocks for name in entrants.loaded} | {"teacher": exam.teachers_blocks}
-    speeds = tokens_per_second(entrants.loaded, texts, accelerator)
-    training = training_entries(read_state(models.folder))
-    entries = {
-        name: _summary(models, scores, name)
-        | _weight(model, models.finished[name])
-        | {"tokens_per_second": speeds[name]}
-        | training.get(name, {})
-        for name, model in entrants.loaded.items()
-    }
-    entries["teacher"] |= _surplus(models, exam.documents)
-    entries["student"] |= writing_share(models.folder)
-    if ngram is not None:
-        entries[NGRAM] = _counted(scores) | {"order": ngram.order, "entries": ngram.entries}
-    return entries | _comparisons(models, scores, len(exam.blocks))
 
 
 def _look_closer(
@@ -238,83 +211,6 @@ def _look_closer(
             else {"by_answer": by_answer(scores, exam.blocks)}
         ),
     }
-
-
-def _summary(models: RunModels, scores: Scores, name: str) -> dict[str, Any]:
-    """The measured quantities of one model."""
-    is_teacher = name == "teacher"
-    summary = summarise_scores(scores.models[name], scores.tokens, scores.text_bytes, is_teacher)
-    if models.recipe.student.cross_tokenizer:
-        for quantity in NEED_ONE_TOKENIZER:
-            summary.pop(quantity, None)
-    return summary
-
-
-def _counted(scores: Scores) -> dict[str, float]:
-    """The measured quantities of the n-gram."""
-    return summarise_losses(scores.losses[NGRAM], scores.tokens, scores.text_bytes)
-
-
-def _weight(model: nn.Module, folder: Path) -> dict[str, int]:
-    """Size in parameters and in bytes on disk."""
-    return {
-        "parameters": parameter_count(model),
-        "bytes_on_disk": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
-    }
-
-
-def _surplus(models: RunModels, documents: list[Document]) -> dict[str, float]:
-    """The output slots beyond the tokenizer that were cut off when the teacher was loaded."""
-    tokenizer = load_tokenizer(models.teacher)
-    if stored_slots(models.teacher) == token_slots(tokenizer):
-        return {}
-    test = models.teachers_blocks(documents, tokenizer)
-    whole = load_whole_model(models.teacher)
-    return {
-        "surplus_slots": surplus_slots(whole, tokenizer),
-        "surplus_mass": surplus_mass(whole, tokenizer, test.ids[:1]),
-    }
-
-
-def _comparisons(models: RunModels, scores: Scores, blocks: int) -> dict[str, Any]:
-    """The student against each rival over all trainings, and the gap closed, if there is one."""
-    losses = {
-        role: _losses_of_seeds(models, scores, role)
-        for role in ("teacher", *LEARNERS, NGRAM)
-        if role in scores.models or role in scores.losses
-    }
-    tokens, student = scores.unit_tokens, losses["student"]
-    rivals = [name for name in RIVALS if name in losses]
-    entries: dict[str, Any] = {
-        "interval_unit": scores.layout.unit,
-        "test_blocks": blocks,
-        "trainings": [
-            {"seed": seed} | _cross_entropies(losses, row, tokens)
-            for row, seed in enumerate(seeds(models.recipe))
-        ],
-        "advantage": {name: advantage(student, losses[name], tokens) for name in rivals},
-    }
-    gap = None
-    if "control_equal_steps" in losses:
-        gap = gap_closed(losses["teacher"], student, losses["control_equal_steps"], tokens)
-    return entries | ({} if gap is None else {"gap_closed": gap})
-
-
-def _cross_entropies(
-    losses: dict[str, np.ndarray], row: int, tokens: np.ndarray
-) -> dict[str, float]:
-    """The cross-entropy of each learner of one seed, in nats per token."""
-    learned = [role for role in LEARNERS if role in losses]
-    return {role: float(losses[role][row].sum() / tokens.sum()) for role in learned}
-
-
-def _losses_of_seeds(models: RunModels, scores: Scores, role: str) -> np.ndarray:
-    """A role's summed losses on each unit of text, a row for each seed; teacher and n-gram have
-    one row."""
-    if role not in LEARNERS:
-        return scores.unit_losses(role)[None]
-    names = [learner(models.recipe, role, seed).name for seed in seeds(models.recipe)]
-    return np.stack([scores.unit_losses(name) for name in names])
 
 
 def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:

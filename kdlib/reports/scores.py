@@ -6,7 +6,7 @@ document, on which its intervals rest, and the pictures of where a model fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,14 +62,18 @@ def score_models(
     """
     for model in models.values():
         model.to(accelerator.device).eval()
-    parts: dict[str, list[TokenScores]] = {name: [] for name in models}
-    for ids, counted in _batches("evaluation", blocks, accelerator):
+    parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in models}
+    counted = []
+    for ids, counts in _batches("evaluation", blocks, accelerator):
+        counted.append(counts)
         log_p = _log_probabilities(models[teacher], ids, accelerator)
         for name, model in models.items():
             log_q = log_p if name == teacher else _log_probabilities(model, ids, accelerator)
-            quantities = _quantities(log_p, log_q, ids[:, 1:])
-            parts[name].append(TokenScores(*(_pick(each, counted) for each in quantities)))
-    return {name: TokenScores(*map(np.concatenate, zip(*rows))) for name, rows in parts.items()}
+            parts[name].append(_quantities(log_p, log_q, ids[:, 1:]))
+    return {
+        name: TokenScores(*(_picked(quantity, counted) for quantity in zip(*rows)))
+        for name, rows in parts.items()
+    }
 
 
 @torch.no_grad()
@@ -86,23 +90,26 @@ def score_text(name: str, model: nn.Module, blocks: Blocks, accelerator: Acceler
         (T,) float32, its negative log-likelihood of each counted token, nats.
     """
     model.to(accelerator.device).eval()
-    losses = []
-    for ids, counted in _batches(f"evaluation, {name}", blocks, accelerator):
-        log_q = _log_probabilities(model, ids, accelerator)
-        losses.append(_pick(_nll(log_q, ids[:, 1:]), counted))
-    return np.concatenate(losses)
+    losses, counted = [], []
+    for ids, counts in _batches(f"evaluation, {name}", blocks, accelerator):
+        counted.append(counts)
+        losses.append(_nll(_log_probabilities(model, ids, accelerator), ids[:, 1:]))
+    return _picked(losses, counted)
 
 
 def _batches(
     name: str, blocks: Blocks, accelerator: Accelerator
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Ids of a few blocks (B, S), on the device, and which predictions count (B, S - 1)."""
+    """Ids of a few blocks (B, S), on the device, and which predictions count (B, S - 1). What stands
+    behind the longest record of a batch is not read."""
     size = max(1, TOKENS // blocks.ids.shape[1])
     starts = range(0, len(blocks), size)
     with progress_bar(name, len(starts)) as progress:
         for start in starts:
             rows = slice(start, start + size)
-            yield blocks.ids[rows].to(accelerator.device), blocks.counted(rows).numpy()
+            read = blocks.longest(rows)
+            counted = blocks.counted(rows)[:, : read - 1].numpy()
+            yield blocks.ids[rows, :read].to(accelerator.device), counted
             progress.update()
 
 
@@ -134,8 +141,10 @@ def _quantities(log_p: Tensor, log_q: Tensor, labels: Tensor) -> tuple[Tensor, .
     )
 
 
-def _pick(quantity: Tensor, counted: np.ndarray) -> np.ndarray:
-    """The counted values of a quantity: (B, S - 1) -> (T,)."""
-    # Picked on the CPU: a GPU would have to tell first how many there are.
-    picked: np.ndarray = quantity.cpu().numpy()[counted]
+def _picked(quantities: Sequence[Tensor], counted: list[np.ndarray]) -> np.ndarray:
+    """The counted values of a quantity in all batches: (B, S - 1) each -> (T,)."""
+    # Copied once, after the last batch: a copy in each would wait for the GPU. And picked on the CPU:
+    # a GPU would have to tell first how many there are.
+    values = torch.cat([quantity.flatten() for quantity in quantities]).cpu().numpy()
+    picked: np.ndarray = values[np.concatenate([counts.ravel() for counts in counted])]
     return picked
