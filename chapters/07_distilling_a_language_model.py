@@ -322,7 +322,7 @@ fresh = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
 def nats(model, blocks):
     """Cross-entropy per counted token."""
     read = StudentWithLoss(model)
-    losses = [read(blocks.ids[some], blocks.mask[some], FROM_TEXT)
+    losses = [read(blocks.ids[some], blocks.counted(some), FROM_TEXT)
               for some in torch.arange(len(blocks)).split(16)]
     total = sum(loss.total for loss in losses)
     return (total / sum(loss.count for loss in losses)).item()
@@ -505,10 +505,10 @@ print("the same logits:", tuple(again.shape))
 @torch.no_grad()
 def own_student(slip):
     """KL from the teacher's remembered answers to the teacher itself."""
-    ids, mask = lesson.ids[rows], lesson.mask[rows]
+    ids, counted = lesson.ids[rows], lesson.counted(rows)
     targets = remembered(rows + slip, ids)
     read = StudentWithLoss(teacher)
-    return read(ids, mask, FROM_TEACHER, targets).mean.item()
+    return read(ids, counted, FROM_TEACHER, targets).mean.item()
 
 
 assert abs(own_student(0)) < 1e-3 and own_student(1) > 3
@@ -568,9 +568,9 @@ def learning(model, seed, blocks, training, answers=None):
     for step in range(training.steps):
         set_learning_rate(optimizer, learning_rate(step, training))
         rows = rows_of_step(step, len(blocks), training.batch, seed)
-        ids, mask = blocks.ids[rows], blocks.mask[rows]
+        ids, counted = blocks.ids[rows], blocks.counted(rows)
         targets = answers(rows, ids) if answers else None
-        learner(ids, mask, objective, targets).mean.backward()
+        learner(ids, counted, objective, targets).mean.backward()
         clip_grad_norm_(model.parameters(), training.clip)
         optimizer.step()
         optimizer.zero_grad()
@@ -580,9 +580,9 @@ def learning(model, seed, blocks, training, answers=None):
 
 # %% [markdown]
 # `StudentWithLoss` has its loss inside: it shifts ids and targets by one,
-# drops what the mask leaves out, and returns a total and a count. `.mean`
-# divides them, once. AdamW, a warm-up of the learning rate, a cosine down, and
-# clipping are what most small language models are trained with.
+# leaves out the positions that do not count, and returns a total and a count.
+# `.mean` divides them, once. AdamW, a warm-up of the learning rate, a cosine
+# down, and clipping are what most small language models are trained with.
 #
 # If a step does not fit into memory, it is cut into micro-batches. Then the
 # one division has to wait for the count of all of them:
@@ -1465,7 +1465,7 @@ for precision in ("fp32", "bf16"):
     student.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
         product = student.model.layers[0].mlp(torch.ones(1, SIZE.width))
-        loss = read(test.ids, test.mask, FROM_TEXT).mean
+        loss = read(test.ids, test.counted(), FROM_TEXT).mean
     loss.backward()
     losses[precision] = loss.item()
     weight = student.lm_head.weight

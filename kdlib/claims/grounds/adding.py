@@ -42,6 +42,12 @@ MEASURES = {
     "own reverse KL": "KL(Q‖P) on what the student writes after a question, nats per token",
 }
 
+ANSWER_MEASURES = {
+    "validation": "cross-entropy on the answers to the validation problems, nats per token",
+    "right": MEASURES["right"],
+    "loss": "cross-entropy on the answers to the test problems, nats per token",
+}
+
 
 @functools.cache
 def problems() -> list[str]:
@@ -82,16 +88,16 @@ def given_answers(count: int) -> Blocks:
 
 
 @functools.cache
-@torch.no_grad()
 def teachers_answers(count: int, quick: bool) -> Blocks:
     """The same questions with the working that the teacher draws, at temperature 1. Those that have
     not ended by then are left out, and counted by who looks at how many there are."""
     model: Any = teacher(quick)
     generator = torch.Generator().manual_seed(0)
     texts = lesson(count).ids[:, :PROMPT]
-    for _ in range(NEW):
-        drawn = model(input_ids=texts).logits[:, -1].softmax(-1)
-        texts = torch.cat([texts, drawn.multinomial(1, generator=generator)], dim=1)
+    with torch.no_grad():  # only here: the teacher may have to be trained first
+        for _ in range(NEW):
+            drawn = model(input_ids=texts).logits[:, -1].softmax(-1)
+            texts = torch.cat([texts, drawn.multinomial(1, generator=generator)], dim=1)
     ended = (texts[:, PROMPT:] == END).any(1)
     # Of a quick form's teacher hardly one ends: it has all of them then, to have any.
     return _as_records(texts if quick else texts[ended])
@@ -127,6 +133,15 @@ def exam(student: nn.Module, seed: int, quick: bool) -> dict[str, float]:
         "right": share_right(student),
         "loss": nats(student, blocks),
         "own reverse KL": own.reverse_kl,
+    }
+
+
+def exam_of_answers(student: nn.Module) -> dict[str, float]:
+    """The `ANSWER_MEASURES` of a student that has learned the answers alone."""
+    return {
+        "validation": nats(student, _as_records(validation().ids)),
+        "right": share_right(student),
+        "loss": nats(student, _as_records(_blocks(tuple(test())).ids)),
     }
 
 

@@ -44,7 +44,7 @@ def _steps(kind: str) -> int:
 
 def _train(kind: str, rate: float, seed: int, quick: bool) -> Mapping[str, float]:
     lesson = _lesson(kind, QUICK if quick else _steps(kind), quick)
-    return adding.exam(learn(adding.new_student(seed), lesson, rate, seed), seed, quick)
+    return adding.exam_of_answers(learn(adding.new_student(seed), lesson, rate, seed))
 
 
 CLAIM = Claim(
@@ -77,6 +77,6 @@ CLAIM = Claim(
     "parameters and 400 questions.",
     settings=adding.SETTINGS
     | {"questions": PROBLEMS, "steps": STEPS, "quick": QUICK, "tuning seeds": list(TUNING_SEEDS)},
-    measures=adding.MEASURES,
+    measures=adding.ANSWER_MEASURES,
     tuning_seeds=TUNING_SEEDS,
 )

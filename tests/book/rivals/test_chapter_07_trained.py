@@ -42,7 +42,7 @@ def course(blocks, steps, seed, rate=0.012, answers=None, exam=None):
         rows = rows_of_step(step, len(blocks), training.batch, seed)
         targets = answers(rows, blocks.ids[rows]) if answers else None
         objective = FROM_TEACHER if answers else FROM_TEXT
-        learner(blocks.ids[rows], blocks.mask[rows], objective, targets).mean.backward()
+        learner(blocks.ids[rows], blocks.counted(rows), objective, targets).mean.backward()
         clip_grad_norm_(student.parameters(), training.clip)
         optimizer.step()
         optimizer.zero_grad()
