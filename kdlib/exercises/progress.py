@@ -1,7 +1,8 @@
 """What the reader has solved: one small JSON file in the user's data folder, and nowhere else.
 
-KDLIB_PROGRESS_DIR names another folder; "off" keeps no progress at all. The book's website keeps the
-same in the browser and saves and loads files of this form: `save` and `load` are its counterparts.
+KDLIB_PROGRESS_DIR names another folder; "off" keeps no progress at all. The book's website keeps
+the same in the browser, and saves and loads files of this form: `save` and `load` are its
+counterparts.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _change(place: Path, change: Callable[[dict[str, dict[str, Any]]], None]) -> str:
-    """Read, change and write the entries, while no other process does. Returns what is to be said."""
+    """Read, change and write the entries, while no other process does. -> what is to be said"""
     place.mkdir(parents=True, exist_ok=True)
     with FileLock(place / "progress.lock", timeout=LOCK_SECONDS):
         entries, said = _read(place / "progress.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdlib.data.sources import EMBEDDED
 from kdlib.jobs.recipe import Recipe
+from kdlib.records.stdlib import STDLIB
 
 
 def advice(recipe: Recipe) -> list[str]:
@@ -21,7 +22,7 @@ def advice(recipe: Recipe) -> list[str]:
 def _shares(recipe: Recipe) -> list[str]:
     """The default shares of the data suit the embedded texts, not a text of the user's own."""
     data = recipe.data
-    if data.name in EMBEDDED or data.fraction == data.test_fraction == 1:
+    if data.name in (*EMBEDDED, STDLIB) or data.fraction == data.test_fraction == 1:
         return []
     what = "records" if data.records else "documents"
     return [

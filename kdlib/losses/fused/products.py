@@ -51,9 +51,9 @@ def writes_float32(kind: str, dtype: torch.dtype) -> bool:
     """
     if kind == "cpu" or dtype.itemsize >= 4:
         return False
-    ones = torch.ones(16, 16, dtype=dtype, device=kind)
-    total = torch.ones(16, 16, device=kind)
     try:
+        ones = torch.ones(16, 16, dtype=dtype, device=kind)
+        total = torch.ones(16, 16, device=kind)
         torch.mm(ones, ones, out_dtype=total.dtype, out=total)
         torch.addmm(total, ones, ones, out_dtype=total.dtype, out=total)
     except (NotImplementedError, RuntimeError, TypeError):
