@@ -165,6 +165,10 @@ ALONE = {
     "symptom": ("terms-clamped",),
     "claim": (),
     "recipe": ("tiny",),
+    "challenge": (),
+    "show": ("chat-tiny", "--count", "1"),
+    "write": ("--help",),  # what it writes, tests/jobs/test_record_runs.py reads
+    "publish": ("--help",),  # the rest of it is the network's
     "completion": ("bash",),
     "fetch": ("--help",),  # the rest of it is the network's
 }

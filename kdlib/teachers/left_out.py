@@ -2,9 +2,10 @@ r"""What targets of the k likeliest tokens leave out, and how wrong a student's 
 
 The forward KL splits where the tail is merged (the chain rule of relative entropy):
 
-.. math:: KL(P‖Q) = KL(P‖Q \text{ after the merger}) + t \, KL(P_{tail}‖Q_{tail})
+.. math:: KL(P‖Q) = KL(P'‖Q') + t \, KL(P_{tail}‖Q_{tail})
 
-t is P's mass on the tail; P and Q in the tail are scaled to sum to 1. The second term is what targets
+P' and Q' are P and Q with the tail as one token; t is P's mass on the tail; P and Q in the tail are
+scaled to sum to 1. The second term is what targets
 with a tail lose. It depends on the student and on how P divides the tail, which nobody has kept. Two
 bounds need neither.
 """
