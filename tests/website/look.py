@@ -15,9 +15,12 @@ LOCAL = ("file", "data", "blob", "about")
 OVERFLOW = """() => {
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   if (wide <= 1) return "";
+  // What a parent clips or scrolls, as a formula's does, makes no page wider.
+  const shown = (part) => part === document.body || part === document.documentElement
+    || (getComputedStyle(part.parentElement).overflowX === "visible" && shown(part.parentElement));
   const parts = [...document.querySelectorAll("article *")]
-    .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
-    .slice(0, 3).map((part) => part.outerHTML.slice(0, 80));
+    .filter((part) => part.getBoundingClientRect().right > innerWidth + 1 && shown(part))
+    .slice(0, 3).map((part) => part.outerHTML.slice(0, 120));
   return `${wide} pixels too wide: ${parts.join(" | ")}`;
 }"""
 
