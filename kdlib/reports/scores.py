@@ -19,8 +19,7 @@ from kdlib.losses.alignment import next_token
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.softmax import log_softmax
 from kdlib.machine.progress import progress_bar
-
-TOKENS = 512  # read at a time: about a dozen matrices (TOKENS, V) are in memory at once
+from kdlib.reports.batch_size import tokens_at_once
 
 
 class TokenScores(NamedTuple):
@@ -64,7 +63,8 @@ def score_models(
         model.to(accelerator.device).eval()
     parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in models}
     counted = []
-    for ids, counts in _batches("evaluation", blocks, accelerator):
+    tokens = tokens_at_once(accelerator.device, _slots(models[teacher]))
+    for ids, counts in _batches("evaluation", blocks, tokens, accelerator):
         counted.append(counts)
         log_p = _log_probabilities(models[teacher], ids, accelerator)
         for name, model in models.items():
@@ -91,18 +91,24 @@ def score_text(name: str, model: nn.Module, blocks: Blocks, accelerator: Acceler
     """
     model.to(accelerator.device).eval()
     losses, counted = [], []
-    for ids, counts in _batches(f"evaluation, {name}", blocks, accelerator):
+    tokens = tokens_at_once(accelerator.device, _slots(model))
+    for ids, counts in _batches(f"evaluation, {name}", blocks, tokens, accelerator):
         counted.append(counts)
         losses.append(_nll(_log_probabilities(model, ids, accelerator), ids[:, 1:]))
     return _picked(losses, counted)
 
 
+def _slots(model: nn.Module) -> int:
+    """The output slots of a model, V."""
+    return int(model.config.vocab_size)  # type: ignore[union-attr, arg-type]
+
+
 def _batches(
-    name: str, blocks: Blocks, accelerator: Accelerator
+    name: str, blocks: Blocks, tokens: int, accelerator: Accelerator
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Ids of a few blocks (B, S), on the device, and which predictions count (B, S - 1). What stands
-    behind the longest record of a batch is not read."""
-    size = max(1, TOKENS // blocks.ids.shape[1])
+    """Ids of so many tokens (B, S), on the device, and which predictions count (B, S - 1). Nothing
+    is read beyond the longest record of a batch."""
+    size = max(1, tokens // blocks.ids.shape[1])
     starts = range(0, len(blocks), size)
     with progress_bar(name, len(starts)) as progress:
         for start in starts:

@@ -38,7 +38,7 @@ def models():
 def scored(request, models, texts):
     """The scores, read in batches of so many tokens."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scores, "TOKENS", request.param)
+        patch.setattr(scores, "tokens_at_once", lambda device, vocabulary: request.param)
         accelerator = Accelerator(cpu=True)
         found = score_models(models, "teacher", texts, accelerator)
         alone = score_text("student", models["student"], texts, accelerator)
