@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from kdlib.data.blocks import Blocks
 from kdlib.data.document import text_sha256
 from kdlib.data.sources import open_source
 from kdlib.errors import UserError
@@ -63,21 +64,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-def measure_run(context: RunContext) -> dict[str, Any]:
+def measure_run(context: RunContext, teacher: nn.Module | None = None) -> dict[str, Any]:
     """Measure a run's finished models on its test documents, and write report and model card.
 
-    Every model is loaded from its folder, so what is measured is what was saved. What has been
+    Every learner is loaded from its folder, so what is measured is what was saved. What has been
     scored before is read from the run's folder.
 
     Args:
         context: the run, whose learners are finished.
+        teacher: as it has taught, frozen; None: it is loaded, too.
 
     Returns:
         The report.
     """
     started = time.perf_counter()
     models, text = context.models, context.text
-    entrants = Entrants(models, _load(models), count_ngrams(models, text.seen))
+    entrants = Entrants(models, _load(models, teacher), count_ngrams(models, text.seen))
     exam = open_exam(models, text.test)
     scores = score_run(entrants, exam, context.accelerator)
     measured = measured_models(entrants, exam, scores, context.accelerator)
@@ -185,9 +187,10 @@ def _ngram(models: RunModels) -> NGram | None:
     return None if changed_splits(models.folder, text) else count_ngrams(models, text.seen)
 
 
-def _load(models: RunModels) -> dict[str, nn.Module]:
+def _load(models: RunModels, teacher: nn.Module | None = None) -> dict[str, nn.Module]:
     """The models that a report shows in full, by name."""
-    return {name: load_finished(models, name) for name in models.of_first_seed}
+    there = {} if teacher is None else {"teacher": teacher}
+    return {name: there.get(name) or load_finished(models, name) for name in models.of_first_seed}
 
 
 def _look_closer(
@@ -199,7 +202,7 @@ def _look_closer(
         return {}
     tokenizer = load_tokenizer(models.tokenizer)
     lesson = models.blocks(context.text.seen, tokenizer)
-    counts = np.bincount(lesson.ids[:, 1:][lesson.counted()], minlength=token_slots(tokenizer))
+    counts = _counts(lesson, token_slots(tokenizer))
     documents = [document.name for document in exam.documents]
     return {
         "agreement_lead": agreement_leads(scores),
@@ -211,6 +214,14 @@ def _look_closer(
             else {"by_answer": by_answer(scores, exam.blocks)}
         ),
     }
+
+
+def _counts(blocks: Blocks, slots: int) -> np.ndarray:
+    """How often each token is one that counts: (V,)."""
+    counts = np.zeros(slots, np.int64)
+    for rows in blocks.parts():
+        counts += np.bincount(blocks.ids[rows, 1:][blocks.counted(rows)], minlength=slots)
+    return counts
 
 
 def _data_facts(context: RunContext, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from kdlib.files import locked
 from kdlib.jobs.advice import advice
 from kdlib.jobs.checks import check_shares, refuse_another_recipe, refuse_files_in_place
@@ -38,6 +40,7 @@ from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
 from kdlib.machine.console import show
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
+from kdlib.machine.sharding import is_sharding
 from kdlib.training.run_folder import CHECKPOINT, check_free, prepare_run, require_run
 from kdlib.training.trackers import refuse_missing_tracker
 
@@ -119,21 +122,22 @@ def _run(context: RunContext, classroom: Classroom | None) -> dict[str, Any] | N
     if recipe.until == "teacher":
         run_on_main(lambda: write_provenance(context))
     else:
-        _train_learners(context, classroom)
-        report = measure_run(context) if is_main() else None
+        teacher = _train_learners(context, classroom)
+        report = measure_run(context, teacher) if is_main() else None
     # All models are saved by now, and the checkpoint of a real model takes a gigabyte.
     run_on_main(lambda: (context.folder / CHECKPOINT).unlink(missing_ok=True))
     return report
 
 
-def _train_learners(context: RunContext, classroom: Classroom | None) -> None:
-    """Train the student and its twins, of every seed, unless they are finished."""
+def _train_learners(context: RunContext, classroom: Classroom | None) -> nn.Module | None:
+    """Train the student and its twins, of every seed, unless they are finished. Returns the teacher
+    if it is whole in this process: the largest model of a run need not be loaded twice."""
     unfinished = [each for each in learners(context.recipe) if not context.models.has(each.name)]
-    if not unfinished:
-        return
-    classroom = classroom or open_classroom(context)
-    for learner in unfinished:
-        HOW_TO_TRAIN[learner.role](classroom, learner)
+    if unfinished:
+        classroom = classroom or open_classroom(context)
+        for learner in unfinished:
+            HOW_TO_TRAIN[learner.role](classroom, learner)
+    return None if classroom is None or is_sharding(context.accelerator) else classroom.teacher
 
 
 HOW_TO_TRAIN: dict[str, Callable[[Classroom, Learner], None]] = {
