@@ -223,16 +223,6 @@ def hash_rows(ids: Tensor) -> list[bytes]:
     return [hashlib.blake2b(row.tobytes(), digest_size=KEY_BYTES).digest() for row in rows]
 
 
-def select_blocks(blocks: Blocks, rows: Tensor) -> Blocks:
-    """The blocks of these row numbers; ``bytes`` still counts the text of all of them.
-
-    Args:
-        blocks: the blocks to select from.
-        rows: (n,) int64 row numbers.
-    """
-    return dataclasses.replace(blocks, ids=blocks.ids[rows], mask=blocks.mask[rows])
-
-
 def is_intact(folder: Path, shard: dict[str, Any]) -> bool:
     """Whether a shard's file exists and has the checksum in its manifest entry.
 

@@ -31,7 +31,6 @@ from kdlib.teachers.cache_format import (
     is_intact,
     read_manifest,
     refuse_other_contents,
-    select_blocks,
 )
 from kdlib.teachers.packing import pack
 
@@ -116,7 +115,7 @@ def fill_cache(
                     progress.update(len(group))
                 # The shard first, then the manifest naming it: a writer killed in between leaves
                 # a file that nothing refers to, never a manifest without its file.
-                shard = _write_shard(folder, select_blocks(blocks, shard_rows), packed)
+                shard = _write_shard(folder, blocks.take(shard_rows), packed)
                 shard["seconds"] = round(time.perf_counter() - started, 3)
                 # What is in it is right at any moment: readers look for their own blocks.
                 _write_manifest(folder, manifest, [*manifest["shards"], shard])

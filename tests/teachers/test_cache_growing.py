@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from kdlib.data.blocks import Blocks
 from kdlib.errors import UserError
 from kdlib.teachers import cache_format
-from kdlib.teachers.cache_format import read_manifest, select_blocks
+from kdlib.teachers.cache_format import read_manifest
 from kdlib.teachers.cache_reader import CachedTargets
 from kdlib.teachers.cache_writer import write_cache
 
@@ -92,7 +92,7 @@ def test_what_is_in_a_cache_does_not_depend_on_how_its_writer_ended(
     with pytest.raises(Killed):
         killed_after(2, monkeypatch)
         write_cache(folder, contents(), TEACHER, TEXT)
-    first = select_blocks(TEXT, torch.arange(10))
+    first = TEXT.take(torch.arange(10))
     assert len(CachedTargets(folder, contents(), first)(torch.arange(10), first.ids).ids) == 10
 
 
@@ -105,6 +105,16 @@ def test_the_same_text_twice_is_asked_once(tmp_path, monkeypatch):
     assert torch.equal(
         targets(torch.tensor([1]), TEXT.ids).ids, targets(torch.tensor([BLOCKS + 1]), TEXT.ids).ids
     )
+
+
+def test_records_are_cached_in_several_shards_and_their_answers_counted(tmp_path, small_shards):
+    answer = torch.zeros_like(TEXT.ids, dtype=torch.int32)
+    answer[:, 3:] = 1
+    records = Blocks(TEXT.ids, TEXT.mask, bytes=0, answer=answer)
+    manifest = write_cache(tmp_path / "cache", contents(), TEACHER, records)
+    assert len(manifest["shards"]) > 1
+    assert manifest["tokens"] == int((TEXT.mask[:, 3:] * TEXT.mask[:, 2:-1]).sum())
+    CachedTargets(tmp_path / "cache", contents(), records)
 
 
 def truncate(path):
