@@ -66,7 +66,7 @@ def write_cache(
 
     def read(rows: Tensor) -> list[bytes]:
         with autocast():
-            return _packed(teacher, blocks.ids[rows], contents)
+            return _packed(teacher, blocks.take(rows), contents)
 
     return fill_cache(folder, contents, blocks, read)
 
@@ -103,14 +103,16 @@ def fill_cache(
             index_blocks(folder, manifest),
         )
         missing = [row for key, row in rows.items() if key not in cached]
+        if blocks.lengths is not None:  # a pass reads records of like length, and little padding
+            missing.sort(key=blocks.lengths.tolist().__getitem__)
         manifest |= origin or {}
         with progress_bar(
             "teacher targets", len(rows), done=len(rows) - len(missing), unit="block"
         ) as progress:
             missing_rows = torch.tensor(missing, dtype=torch.long)
-            for shard_rows in _groups(missing_rows, SHARD_TOKENS, contents):
+            for shard_rows in _groups(missing_rows, SHARD_TOKENS, contents.positions):
                 started, packed = time.perf_counter(), []
-                for group in _groups(shard_rows, PASS_TOKENS, contents):
+                for group in _groups(shard_rows, PASS_TOKENS, blocks.longest(shard_rows) - 1):
                     packed += read(group)
                     progress.update(len(group))
                 # The shard first, then the manifest naming it: a writer killed in between leaves
@@ -122,26 +124,38 @@ def fill_cache(
         return manifest
 
 
-def _groups(rows: Tensor, tokens: int, contents: CacheContents) -> tuple[Tensor, ...]:
-    """Split the rows into groups of at most `tokens` tokens, but of one row at least."""
+def _groups(rows: Tensor, tokens: int, positions: int) -> tuple[Tensor, ...]:
+    """Split rows of so many positions into groups of at most `tokens` tokens, but of one row at
+    least."""
     # An empty tensor would be split into one empty group, which would become an empty shard.
-    return rows.split(max(1, tokens // contents.positions)) if len(rows) else ()
+    return rows.split(max(1, tokens // positions)) if len(rows) else ()
 
 
 @torch.no_grad()
-def _packed(teacher: nn.Module, ids: Tensor, contents: CacheContents) -> list[bytes]:
-    """The packed targets of a few blocks (B, T + 1), T positions each."""
+def _packed(teacher: nn.Module, blocks: Blocks, contents: CacheContents) -> list[bytes]:
+    """The packed targets of a few blocks, T positions each."""
     device: Any = teacher.device
+    read = blocks.ids[:, : blocks.longest(slice(None))]
     # The last position predicts a token beyond the block, so its logits are dropped.
-    logits = teacher(input_ids=ids.to(device), use_cache=False).logits[:, :-1]
+    logits = teacher(input_ids=read.to(device), use_cache=False).logits[:, :-1]
     log_p = log_softmax(logits, contents.temperature)
-    return [
-        pack(_keep(row, key, contents), contents.kind) for row, key in zip(log_p, hash_rows(ids))
+    lengths = [read.shape[1]] * len(blocks) if blocks.lengths is None else blocks.lengths.tolist()
+    kept = [
+        _keep(row[: length - 1], key, contents)
+        for row, key, length in zip(log_p, hash_rows(blocks.ids), lengths, strict=True)
     ]
+    return [pack(_stretched(targets, contents.positions), contents.kind) for targets in kept]
+
+
+def _stretched(targets: SparseTargets, positions: int) -> SparseTargets:
+    """Targets for all T positions of a block, from those of a record that ends before: padding
+    counts nowhere, and a copy of the last ones is as good as any."""
+    places = torch.arange(positions, device=targets.ids.device).clamp(max=len(targets.ids) - 1)
+    return targets.map(lambda values: values[places])
 
 
 def _keep(log_p: Tensor, key: bytes, contents: CacheContents) -> SparseTargets:
-    """Keep k tokens of each position of a block, log_p (T, V); `key` is the block's."""
+    """Keep k tokens of each position that a block has, log_p (.., V); `key` is the block's."""
     if contents.kind != "sampled":
         return KINDS[contents.kind](log_p, contents.k)
     # A generator per block: the draws must not depend on which blocks were processed before.

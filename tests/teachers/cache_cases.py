@@ -64,6 +64,8 @@ def counted_passes(monkeypatch):
     """The blocks that the teacher reads from now on."""
     packed, rows = _packed, []
     monkeypatch.setattr(
-        cache_writer, "_packed", lambda teacher, ids, c: rows.extend(ids) or packed(teacher, ids, c)
+        cache_writer,
+        "_packed",
+        lambda teacher, asked, c: rows.extend(asked.ids) or packed(teacher, asked, c),
     )
     return rows

@@ -107,16 +107,6 @@ def test_the_same_text_twice_is_asked_once(tmp_path, monkeypatch):
     )
 
 
-def test_records_are_cached_in_several_shards_and_their_answers_counted(tmp_path, small_shards):
-    answer = torch.zeros_like(TEXT.ids, dtype=torch.int32)
-    answer[:, 3:] = 1
-    records = Blocks(TEXT.ids, TEXT.mask, bytes=0, answer=answer)
-    manifest = write_cache(tmp_path / "cache", contents(), TEACHER, records)
-    assert len(manifest["shards"]) > 1
-    assert manifest["tokens"] == int((TEXT.mask[:, 3:] * TEXT.mask[:, 2:-1]).sum())
-    CachedTargets(tmp_path / "cache", contents(), records)
-
-
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-3])
 
