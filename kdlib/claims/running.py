@@ -12,7 +12,9 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -203,13 +205,32 @@ def workers() -> int:
 def in_processes() -> Iterator[Trainer]:
     """Train in as many processes as there are processors, whichever ends first."""
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    pool = ProcessPoolExecutor(workers(), mp_context=context, initializer=_begin)
     # tqdm reads this when it is imported: bars of several processes would write over one another.
     with _environment(TQDM_DISABLE="1"):
-        pool = context.Pool(workers(), initializer=_begin)
-    with pool:
-        yield lambda trainings: pool.imap_unordered(_train, trainings)
-        pool.close()
-        pool.join()  # else the interpreter warns of what its workers have left
+        try:
+            yield lambda trainings: _as_they_end(pool, _train, trainings)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            # Whoever stops a run does not wait for the trainings that have begun.
+            for child in multiprocessing.active_children():
+                child.terminate()
+
+
+def _as_they_end(pool: Executor, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """What work makes of each task, whichever is done first.
+
+    A process that the system has killed is an error here. A `multiprocessing.Pool` would start
+    another one, lose the task, and wait for it for ever.
+    """
+    try:
+        for done in as_completed([pool.submit(work, task) for task in tasks]):
+            yield done.result()
+    except BrokenProcessPool:
+        raise UserError(
+            "claim: a process that trained was killed, perhaps for want of memory; what is done is"
+            " kept, and the same command goes on"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -2,6 +2,10 @@
 
 import contextlib
 import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from made_up_claim import CLAIM, changed
@@ -116,3 +120,25 @@ def test_another_rule_is_found(tmp_path, trained):
     record = json.loads(json.dumps(running.run_claim(CLAIM, tmp_path / "notes.json", "")))
     turned = changed(rule=(Lead("loss", "other", "one"),))
     assert len(faults(turned, record)) == 2
+
+
+def _alive():
+    return [child.name for child in multiprocessing.active_children()]
+
+
+def test_a_process_that_the_system_kills_is_an_error_and_no_endless_wait():
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    with pool, pytest.raises(UserError, match="was killed.*what is done is kept"):
+        list(running._as_they_end(pool, os._exit, [9]))
+
+
+def test_whoever_stops_a_run_does_not_wait_for_what_has_begun(monkeypatch):
+    monkeypatch.setattr(running, "_train", time.sleep)
+    with pytest.raises(KeyboardInterrupt), running.in_processes() as trainer:
+        trainer([])
+        next(trainer([0, 10**6, 10**6, 10**6]))  # asleep for days
+        assert _alive()
+        raise KeyboardInterrupt
+    for child in multiprocessing.active_children():
+        child.join(60)
+    assert not _alive()
