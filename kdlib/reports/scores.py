@@ -133,13 +133,18 @@ def _nll(log_q: Tensor, labels: Tensor) -> Tensor:
 
 def _quantities(log_p: Tensor, log_q: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """The fields of `TokenScores`, from log-probabilities: 2 x (B, S - 1, V), (B, S - 1)."""
-    top, teachers_five = log_q.topk(5), log_p.topk(5).indices
+    top = log_q.topk(5)
     guess = top.indices[..., 0]
+    if log_q is log_p:  # the teacher beside itself: nothing to be computed
+        teachers_five, forward, reverse = top.indices, *log_q.new_zeros(2, *labels.shape)
+    else:
+        teachers_five = log_p.topk(5).indices
+        forward, reverse = forward_kl(log_p, log_q), reverse_kl(log_p, log_q)
     shared = (teachers_five.unsqueeze(-1) == top.indices.unsqueeze(-2)).any(-1).sum(-1)
     return (
         _nll(log_q, labels),
-        forward_kl(log_p, log_q),
-        reverse_kl(log_p, log_q),
+        forward,
+        reverse,
         teachers_five[..., 0] == guess,
         shared.to(torch.uint8),
         top.values[..., 0].exp(),
