@@ -739,6 +739,66 @@ table({name: {
 #
 # `kdlib show RECIPE --records FILE` prints your own records like this. Look
 # before you train.
+#
+# ### Four arms and a fifth
+#
+# Now the question is whose answers to learn, and from what. The answers are
+# *given* in the records, or *written* by the teacher (`kdlib write`). The
+# student learns their words alone, which is supervised fine-tuning, **SFT**;
+# or the teacher's *soft* distributions along them. That makes four. The fifth
+# is SFT on the given answers for as many operations as the soft targets take,
+# the teacher's reading included.
+#
+# The records are a few hundred additions with their working, and all given
+# answers are right. A program checks what a student answers to new questions.
+#
+# **Predict**: which of the five gets most answers right? Which least?
+
+# %%
+exams("four-arms", right="right", loss="loss")
+
+# %%
+table({
+    row: dict(zip(("more right", "from", "to"), found))
+    for row, found in leads("four-arms", {
+        "soft, given over SFT of equal compute":
+            "right: soft, given better than SFT, equal compute",
+        "soft, given over SFT of equal steps":
+            "right: soft, given better than SFT",
+        "the teacher's answers over the given ones":
+            "right: SFT, written better than SFT",
+        "soft, written over SFT, written":
+            "right: soft, written better than SFT, written",
+        "soft, given over soft, written":
+            "right: soft, given better than soft, written",
+    }).items()
+}, "+.2f", corner="share of the answers (95 % over trainings)")
+
+# %% [markdown]
+# Every interval holds zero: nothing can be told apart, and the claim that the
+# soft targets win is *undecided*. Why are the intervals so wide?
+
+# %%
+right = {arm: found["right"]
+         for arm, found in shipped("four-arms")["numbers"].items()}
+table({arm: {"worst": min(each), "best": max(each)}
+       for arm, each in right.items()}, ".2f", corner="of five trainings")
+
+# %%
+print("soft, given ahead of SFT of equal compute, one training of each:",
+      sum(soft > hard for soft in right["soft, given"]
+          for hard in right["SFT, equal compute"]), "of 25")
+
+# %% [markdown]
+# A student learns to carry within its steps, or it does not yet: that is
+# decided by its seed more than by its arm. Whoever trains one of each can
+# publish either verdict.
+#
+# In section 11.5 distributions were half a nat ahead of words; here they are
+# not. One guess is that an addition has one right answer, which the records
+# give, and a teacher that is sure of it has nothing to add. Free text has no
+# right answer, and chapter 6 has labels that are wrong. So ask of your own
+# records what the teacher knows beyond them, and train the SFT.
 
 # %%
 exercise("a-plan-for-a-phone")
@@ -777,6 +837,8 @@ print_progress(11)
 #   and a good start.
 # - Distributions teach more than words, on whosever texts they stand; the
 #   teacher's words alone teach as given words do.
+# - On additions with right answers, five trainings cannot tell whether a teacher
+#   helps: within each arm they differ by more than the arms do.
 # - In speculative sampling the draft decides how fast a text comes, not which
 #   language it is in.
 # - A draft that has learned from its target is kept more often than one that

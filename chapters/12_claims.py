@@ -75,23 +75,15 @@ for name, each in claims().items():
 
 # %%
 mine = {
-    "capacity-gap": "",
-    "crossover": "",
-    "dark-knowledge": "",
-    "drafts": "",
-    "fidelity": "",
-    "forward-reverse": "",
-    "lesser-teacher": "",
-    "own-answers": "",
-    "own-texts": "",
-    "patience": "",
-    "pruned": "",
-    "read-then-write": "",
-    "sampled-targets": "",
-    "sequence-level": "",
-    "skew": "",
-    "temperature": "",
-    "top-k-reverse": "",
+    "capacity-gap": "", "crossover": "",
+    "dark-knowledge": "", "drafts": "",
+    "fidelity": "", "forward-reverse": "",
+    "four-arms": "", "lesser-teacher": "",
+    "own-answers": "", "own-texts": "",
+    "patience": "", "pruned": "",
+    "read-then-write": "", "sampled-targets": "",
+    "sequence-level": "", "skew": "",
+    "temperature": "", "top-k-reverse": "",
     "weak-to-strong": "",
 }
 

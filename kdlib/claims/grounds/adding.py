@@ -11,7 +11,7 @@ import random
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kdlib.claims.grounds.learning import FROM_TEXT, Lesson, learn, nats
 from kdlib.claims.grounds.writing import on_words_of
@@ -40,6 +40,12 @@ MEASURES = {
     "right": "share of the test problems that are solved, likeliest token by token",
     "loss": "cross-entropy on the test problems, nats per token",
     "own reverse KL": "KL(Q‖P) on what the student writes after a question, nats per token",
+}
+
+ANSWER_MEASURES = {
+    "validation": "cross-entropy on the answers to the validation problems, nats per token",
+    "right": MEASURES["right"],
+    "loss": "cross-entropy on the answers to the test problems, nats per token",
 }
 
 
@@ -76,10 +82,41 @@ def teacher(quick: bool) -> nn.Module:
     return freeze(learn(_model(TEACHER, seed=0), course, TEACHER_RATE, seed=0))
 
 
+def given_answers(count: int) -> Blocks:
+    """Training problems as records: the question is read, the working and its end are learned."""
+    return _as_records(lesson(count).ids)
+
+
 @functools.cache
-def exact(count: int, quick: bool) -> PrecomputedTargets:
-    """The teacher's whole distributions at every position of a lesson."""
-    return PrecomputedTargets(teacher(quick), lesson(count))
+def teachers_answers(count: int, quick: bool) -> Blocks:
+    """The same questions with the working that the teacher draws, at temperature 1. Those that have
+    not ended by then are left out, and counted by who looks at how many there are."""
+    model: Any = teacher(quick)
+    generator = torch.Generator().manual_seed(0)
+    texts = lesson(count).ids[:, :PROMPT]
+    with torch.no_grad():  # only here: the teacher may have to be trained first
+        for _ in range(NEW):
+            drawn = model(input_ids=texts).logits[:, -1].softmax(-1)
+            texts = torch.cat([texts, drawn.multinomial(1, generator=generator)], dim=1)
+    ended = (texts[:, PROMPT:] == END).any(1)
+    # Of a quick form's teacher hardly one ends: it has all of them then, to have any.
+    return _as_records(texts if quick else texts[ended])
+
+
+def _as_records(ids: Tensor) -> Blocks:
+    """Rows (N, S) of which only what stands after the question is learned, up to its end."""
+    behind = torch.arange(ids.shape[1]) >= PROMPT
+    ends = ((ids == END) & behind).cumsum(1)
+    mask = ((ends == 0) | ((ends == 1) & (ids == END))).long()
+    return Blocks(ids, mask, 0, answer=(behind & mask.bool()).int())
+
+
+@functools.cache
+def exact(count: int, quick: bool, written: bool = False) -> PrecomputedTargets:
+    """The teacher's whole distributions at every position of a lesson, or of what it wrote itself."""
+    return PrecomputedTargets(
+        teacher(quick), teachers_answers(count, quick) if written else lesson(count)
+    )
 
 
 def new_student(seed: int) -> nn.Module:
@@ -96,6 +133,15 @@ def exam(student: nn.Module, seed: int, quick: bool) -> dict[str, float]:
         "right": share_right(student),
         "loss": nats(student, blocks),
         "own reverse KL": own.reverse_kl,
+    }
+
+
+def exam_of_answers(student: nn.Module) -> dict[str, float]:
+    """The `ANSWER_MEASURES` of a student that has learned the answers alone."""
+    return {
+        "validation": nats(student, _as_records(validation().ids)),
+        "right": share_right(student),
+        "loss": nats(student, _as_records(_blocks(tuple(test())).ids)),
     }
 
 

@@ -1,5 +1,7 @@
 """The rivals of chapter 11: other languages and features, other pairs, and what the records say."""
 
+from statistics import fmean
+
 import pytest
 import torch
 from rivals.headlines import headline
@@ -172,6 +174,21 @@ def test_11_5_whose_texts():
     for rule in ("loss: written, its words better than given, its words",
                  "loss: written, soft better than given, soft"):  # fmt: skip
         assert max(abs(found[rule].low), abs(found[rule].high)) < 0.1
+
+
+@headline(
+    11,
+    "On additions with right answers, five trainings cannot tell whether a teacher helps: within "
+    "each arm they differ by more than the arms do.",
+)
+def test_11_9_five_ways_to_learn_answers():
+    """Rival: one of the arms is ahead, and the rates or the steps hide it."""
+    assert all(found.low < 0 < found.high for found in leads("four-arms").values())
+    numbers = [losses("four-arms", arm, "right") for arm in claim("four-arms").arms]
+    means = [fmean(each) for each in numbers]
+    assert min(max(each) - min(each) for each in numbers) > max(means) - min(means)
+    for rates in shipped("four-arms")["tuning"].values():  # no arm's best rate ends its sweep
+        assert min(rates, key=rates.get) == list(rates)[1]
 
 
 @headline(
