@@ -52,7 +52,7 @@ import torch
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits
 from kdlib.data.shares import take_fraction
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.frozen import freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
@@ -77,6 +77,9 @@ print(f"{parameter_count(teacher):,} parameters, {V:,} tokens")
 
 # %% [markdown]
 # **Predict.** Will it name one year? Several? Which ones?
+
+# %%
+predict("01-one-year-or-several")
 
 # %%
 SENTENCE = "At the close of the fiscal year ended June 30,"
@@ -317,6 +320,9 @@ exercise("what-the-student-sees").check(answer)
 # would be just as hard to guess. This number is called the **perplexity**.
 
 # %%
+predict("01-beginnings")
+
+# %%
 from kdlib.losses.divergences import entropy
 
 BEGINNINGS = ("The Government of Great", "I thank", "The Secretary of",
@@ -400,6 +406,9 @@ table(honesty(blocks, (0, 1, 3, 5, 9)), ".1f", corner="entropy")
 #
 # **Predict.** Here is some English from outside Congress. Will the columns
 # still agree?
+
+# %%
+predict("01-outside-congress")
 
 # %%
 HOME = """My sister made pancakes for breakfast, and we ate them with honey.
@@ -586,6 +595,9 @@ exercise("temperature-and-odds").check(answer)
 # two of each other? And what happens to the bar at the right, "all others"?
 
 # %%
+predict("01-all-others")
+
+# %%
 secretary = teacher_says("The Secretary of")
 eight = secretary.topk(8).indices
 names = [PIECES[token].strip() for token in eight]
@@ -686,6 +698,9 @@ for gap in (19, 22, 25):
 # do to the logit of *glad*? Of *Tuesday*?
 
 # %%
+predict("01-glad-and-tuesday")
+
+# %%
 CHOICES = ("happy", "glad", "pleased", "content", "sad", "Tuesday")
 LESSONS = {
     "the string": (1.00, 0.00, 0.00, 0.00, 0.00, 0.00),
@@ -738,6 +753,9 @@ exercise("push").check(push)
 # %% [markdown]
 # **Predict.** The push on a word is upwards. Is the word more likely after the
 # step?
+
+# %%
+predict("01-after-the-step")
 
 # %%
 teacher_p = torch.tensor([0.55, 0.41, 0.04], dtype=torch.float64)
@@ -824,6 +842,9 @@ exercise("gibbs").check(answer)
 # **Predict.** How many strings does it take to come within a tenth of a nat,
 # for the four words? And for the real teacher's whole vocabulary, after "I
 # am"?
+
+# %%
+predict("01-strings-for-a-tenth")
 
 # %%
 def distance(p, strings, repeats):
@@ -915,6 +936,9 @@ exercise("what-is-trained").check(answer)
 # on." in front of it and without.
 
 # %%
+predict("01-cuba")
+
+# %%
 z = "The island of"
 alone = teacher_says(z)
 cuba = PIECES.index(" Cuba")
@@ -980,6 +1004,9 @@ distributions(
 # always "plain", which answer should it learn? And if it is "plain" for half
 # of the examples and "ornate" for the others? (The numbers are KL from the
 # teacher, averaged over its instructions.)
+
+# %%
+predict("01-half-and-half")
 
 # %%
 CANDIDATES = {
@@ -1063,6 +1090,9 @@ exercise("distillation-step-loss").check(distillation_step_loss)
 # A team has a translation model on a server and must ship one on a phone,
 # where the app may use 100 megabytes. **Predict:** will it fit if its weights
 # are stored in fewer bits?
+
+# %%
+predict("01-fewer-bits")
 
 # %%
 BUDGET = 100  # megabytes
@@ -1158,6 +1188,9 @@ exercise("plan-for-a-phone").check(answer)
 from kdlib.exercises import print_progress
 
 print_progress(1)
+
+# %%
+foreseen("01")
 
 # %% [markdown]
 # ## Summary

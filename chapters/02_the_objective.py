@@ -41,7 +41,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.divergences import forward_kl, jensen_shannon
 from kdlib.plots import curves, intervals, table, words
 from kdlib.plots.chapter_02 import story_graph, who_reads_what
@@ -237,6 +237,9 @@ exercise("trained-on-full-inputs").check(answer)
 # it will in use?
 
 # %%
+predict("02-copy-on-full-input")
+
+# %%
 CAREFUL = {"steps": 300, "rate": 0.02}
 measured = {}
 for name, pairs in (("reads x", on_full), ("reads x'", in_use)):
@@ -306,6 +309,9 @@ exercise("what-f1-asks-for").check(answer, ticked=ticked)
 # lowest loss on the labels, one word per input, taken from some text?
 
 # %%
+predict("02-loss-on-the-labels")
+
+# %%
 P = torch.tensor([[0.60, 0.30, 0.10], [0.50, 0.40, 0.10]]).double()
 labels = torch.tensor([1, 0])  # what the text happened to say
 candidates = {
@@ -333,6 +339,9 @@ table(scores, ".3f")
 # Is it labels as such, or is it that there is one of each? **Predict:** let
 # the teacher write the labels, many for each input, and take the mean of the
 # losses. Who is best now?
+
+# %%
+predict("02-many-labels")
 
 # %%
 by_number = {name: {} for name in candidates}
@@ -372,6 +381,9 @@ assert torch.equal(by_hand, one.log_rows("fox"))
 # It multiplies two matrices. Turn the sign of every parameter in both, and no
 # parameter is what it was. **Predict:** how far is this twin from the first
 # student, as F1 sees it?
+
+# %%
+predict("02-twin")
 
 # %%
 twin = LowRankStudent(teacher, rank=8, seed=0)
@@ -544,6 +556,9 @@ def spread(ten):
 #
 # **Predict.** In which of the five does the training loss go to zero? Which
 # students are of use?
+
+# %%
+predict("02-five-pairings")
 
 # %%
 trained, in_training, used = {}, {}, {}
@@ -752,6 +767,9 @@ exercise("good-on-simple-bad-on-complex").check(answer)
 # **Predict** which of the changes help.
 
 # %%
+predict("02-changes-that-help")
+
+# %%
 SIMPLE = [(word, word) for word in teacher.context_words]
 triples = itertools.product(("plain", "ornate"), ("sea", "forest"), HEROES)
 COMPLEX = [(text, text) for text in map(" ".join, triples)]
@@ -861,6 +879,9 @@ exercise("is-more-data-always-better").check(answer)
 # input on D', and the loss per input on all twelve.
 
 # %%
+predict("02-two-curves")
+
+# %%
 INPUTS = [place + z for place in ("", "sea ", "forest ") for z in HEROES]
 TWELVE = [(f"plain {z}", z) for z in INPUTS]
 ORDERS = [random.Random(seed).sample(range(12), 12) for seed in range(10)]
@@ -957,6 +978,9 @@ def imitate(students, lessons, steps=150):
 # the price of those others is spent on more stories of the fox?
 
 # %%
+predict("02-only-the-fox")
+
+# %%
 FOX = TWELVE[:1]
 exact = [per_story(train(Students(rank=3), pairs), FOX).median()
          for pairs in (FOX, TWELVE)]
@@ -1004,6 +1028,9 @@ exercise("a-rule-for-the-data").check(answer, ticked=ticked)
 # There is another way for the final loss to stop above zero: the simplified
 # input has lost what the teacher went by. Suppose D' shortens both "plain fox"
 # and "ornate fox" to "fox". **Predict** the student's best answer.
+
+# %%
+predict("02-plain-or-ornate")
 
 # %%
 torn = [("plain fox", "fox"), ("ornate fox", "fox")]
@@ -1266,6 +1293,9 @@ table({
 # average?
 
 # %%
+predict("02-words-on-their-own")
+
+# %%
 story = "the fox finds a lantern ."
 ids = teacher.ids(story)[None]
 occurs = teacher.visits("fox")  # how often each word occurs in a story
@@ -1353,6 +1383,9 @@ exercise("two-translation-strategies").check(answer)
 # Should the sum decide, or the mean? **Predict** what each prefers.
 
 # %%
+predict("02-sum-or-mean")
+
+# %%
 compared = {}
 for text in ("the fox sings .", "the fox follows a golden lantern at night ."):
     losses = -token_log_probs(teacher, teacher.ids(text)[None], "ornate fox")
@@ -1407,6 +1440,9 @@ table(biases, ".2f", corner="stories about")
 # Two details still separate F1 from the loss function in real code. First,
 # batches have different numbers of tokens. **Predict** the mean token loss of
 # two batches, one token with loss 2 and nine tokens with loss 0.5 each.
+
+# %%
+predict("02-two-batches")
 
 # %%
 small, large = torch.tensor([2.0]), torch.full((9,), 0.5)
@@ -1754,6 +1790,9 @@ exercise("what-a-soft-prompt-is").check(answer)
 from kdlib.exercises import print_progress
 
 print_progress(2)
+
+# %%
+foreseen("02")
 
 # %% [markdown]
 # ## Summary

@@ -44,6 +44,7 @@ from itertools import combinations
 import torch
 
 from kdlib import cross_entropy, entropy, exercise, forward_kl
+from kdlib.exercises import foreseen, predict
 from kdlib.plots import curves, intervals, table, words
 from kdlib.plots.chapter_03 import prefix_tree, terms_and_walls
 from kdlib.sequences import exact, losses, search, sums
@@ -133,6 +134,9 @@ table(
 # **Predict** what happens to A in each case.
 
 # %%
+predict("03-minus-sign")
+
+# %%
 moves = {}
 for formula, sign in (("-sum P log Q", 1), ("+sum P log Q", -1)):
     logits = students["student 1"].clone().requires_grad_()
@@ -172,6 +176,9 @@ exercise("sequence-cross-entropy").check(sequence_cross_entropy)
 # A third student joins in; it gives A the probability 0.98, and shares the
 # rest equally between B and C. **Predict** where it comes among the five under
 # F4, and where under F2.
+
+# %%
+predict("03-third-student")
 
 # %%
 students["student 3"] = log_of(0.98, 0.01, 0.01)
@@ -218,6 +225,9 @@ exercise("what-the-sum-is-for").check(answer, ticked=ticked)
 # Let students divide what A leaves just as the teacher does, three to one, and
 # differ only in how sure of A they are. **Predict**: how bad can a student be
 # under F2 that is all but perfect under F4?
+
+# %%
+predict("03-too-sure")
 
 # %%
 sure = torch.cat([torch.linspace(0.2, 0.99, 80), log_of(0.9999).exp()])
@@ -289,6 +299,9 @@ copy = translator.with_bias(0.3).smoothed(0.1)
 #
 # **Predict**: suppose the team stores only the teacher's single best sentence.
 # Which one is it, and how much of the teacher's opinion does it hold?
+
+# %%
+predict("03-best-sentence")
 
 # %%
 LENGTH = 6
@@ -591,6 +604,9 @@ table(
 # has the lower F2, and which the lower mean of the two translations' means?
 
 # %%
+predict("03-even-or-long")
+
+# %%
 share = {3: 0.7, 12: 0.3}  # tokens of a translation: its probability
 strategies = {"even": {3: 0.30, 12: 0.30}, "long": {3: 0.40, 12: 0.20}}
 scores = {}
@@ -631,6 +647,9 @@ exercise("loss-of-two-translations").check(answer)
 # larger when the vocabulary grows from 4 words to 256?
 
 # %%
+predict("03-error-of-a-hundred")
+
+# %%
 exercise("sampled-loss")
 
 # %%
@@ -664,6 +683,9 @@ table(rows, ".3f")
 # cases. **Predict** how often it does: with ten outputs, a hundred, a
 # thousand; and for a student that all but rules out a second *so*, which the
 # teacher does write, if seldom.
+
+# %%
+predict("03-intervals-that-hold")
 
 # %%
 certain_rows = log_rows.exp()
@@ -871,6 +893,9 @@ table(parts, ".4f", corner="variance of one draw")
 # language of eight words, and in one of 24?
 
 # %%
+predict("03-width-of-the-beam")
+
+# %%
 story = story_world()
 rows = {}
 for language, x, longest, beams in (
@@ -1041,6 +1066,9 @@ exercise("one-output-per-input").check(answer)
 # the rest share that 0.10, each with next to nothing. The student is
 # trained on the best output and ends at 0.99 for it, which looks like success.
 # **Predict** what F2 says.
+
+# %%
+predict("03-success-under-f4")
 
 # %%
 OUTPUTS = 200_000
@@ -1255,6 +1283,9 @@ def train(wanted, inputs=INPUTS, rank=8, truth=SOFT, seeds=10):
 
 
 # %%
+predict("03-best-or-drawn")
+
+# %%
 def with_interval(values):
     """Mean over the seeds, and the half-width of a 95 % t interval."""
     seeds = len(values)
@@ -1442,6 +1473,9 @@ table(of_forest, ".2f", corner="forest")
 # **Predict** the order of four plans that all cost sixty outputs.
 
 # %%
+predict("03-sixty-outputs")
+
+# %%
 MANY = [
     " ".join(heroes + places)
     for places in ((), ("sea",), ("forest",), ("sea", "forest"))
@@ -1520,6 +1554,9 @@ exercise("sixty-outputs").check(answer, ticked=ticked)
 # its student finds best. **Predict** which target then most often shows the
 # teacher's best story.
 
+
+# %%
+predict("03-best-story-shown")
 
 # %%
 def shows_best(trained):
@@ -1626,6 +1663,9 @@ exercise("exact-loss-for-translation").check(answer, ticked=ticked)
 from kdlib.exercises import print_progress
 
 print_progress(3)
+
+# %%
+foreseen("03")
 
 # %% [markdown]
 # ## Summary

@@ -44,7 +44,7 @@ from kdlib.losses.divergences import (
     hellinger_squared, jensen_shannon, reverse_kl, skew_kl, symmetric_kl,
     total_variation,
 )
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.plots import curves, frames, table, words
 from kdlib.plots.chapter_04 import plane, signed_pieces, triangles
 from kdlib.toys.students import fit, one_peak, two_peaks
@@ -64,6 +64,9 @@ from kdlib.toys.worlds import story_world
 # \qquad \text{(F5)}$$
 #
 # Three terms for each student: try it with a pocket calculator first.
+
+# %%
+predict("04-better-mimic")
 
 # %%
 exercise("divergence-of-better-student")
@@ -123,6 +126,9 @@ signed_pieces(P, {"A": A, "B": B}, alt=words("04-signed-pieces"))
 #
 # **Predict**: about how many draws does the judge need until the odds are 20
 # to 1, for A and for B?
+
+# %%
+predict("04-draws")
 
 # %%
 def logs(probabilities):
@@ -187,6 +193,9 @@ curves(
 # **Predict**: a word has probability 0.1. Which student is further away: one
 # that gives it half as much, or twice as much? And one that gives it a
 # hundredth, or nine times as much?
+
+# %%
+predict("04-too-little-or-too-much")
 
 # %%
 def of_two(p, q):
@@ -298,6 +307,9 @@ triangles(P, four, alt=words("04-four-students"))
 # **Predict**: take random teachers, and for each two random students. In how
 # many of a hundred cases does the smallest ratio point to the nearer one? And
 # total variation?
+
+# %%
+predict("04-smallest-ratio")
 
 # %%
 draw = torch.Generator().manual_seed(0)
@@ -440,6 +452,9 @@ triangles(P, three, alt=words("04-three-students"))
 # **Predict**: how many different stories does such a student know?
 
 # %%
+predict("04-stories")
+
+# %%
 world = story_world()
 log_rows = world.log_rows()
 rows = {}
@@ -554,6 +569,9 @@ assert math.isclose(ce - kl, world.entropy().item())
 # logits, so that nothing limits it.
 
 # %%
+predict("04-entropy-dropped")
+
+# %%
 def reversed_ce(log_p, log_q):
     return cross_entropy(log_q, log_p)
 
@@ -589,6 +607,9 @@ table({
 # all three a third, the other puts nearly everything on the first.
 #
 # **Predict**: which is better under KL(P‖Q), which under KL(Q‖P)?
+
+# %%
+predict("04-three-words")
 
 # %%
 P = [0.495, 0.010, 0.495]
@@ -684,6 +705,9 @@ curves(
 # Where does each loss let go of the right peak?
 
 # %%
+predict("04-letting-go")
+
+# %%
 def centres_over(teachers_of):
     """The best centre under each loss, over a list of teachers."""
     return {
@@ -740,6 +764,9 @@ table({
 # %% [markdown]
 # **Predict**: training does not try all peaks, it goes downhill from where
 # it stands. Does it find the same peak from everywhere?
+
+# %%
+predict("04-downhill")
 
 # %%
 starts = {f"from {place}": (place, 4) for place in (10, 17, 26)}
@@ -828,6 +855,9 @@ exercise("gradient-of-reverse-kl").check(answer)
 # has all but given it up. How hard does each loss push it back?
 
 # %%
+predict("04-push")
+
+# %%
 p = 0.4
 pushers = {
     name: losses[name]
@@ -894,6 +924,9 @@ exercise("worst-skew-kl").check(answer)
 # common?
 
 # %%
+predict("04-nothing-in-common")
+
+# %%
 ours, theirs = logs([0.5, 0.5, 0, 0]), logs([0, 0, 0.5, 0.5])
 for name, value in {
     "forward KL": forward_kl(ours, theirs),
@@ -952,6 +985,9 @@ table(rows, corner="beta, alpha")
 #
 # **Predict**: drag beta, and watch the best single peak of section 4.5. Does
 # it wander from the middle to the peak?
+
+# %%
+predict("04-beta")
 
 # %%
 def frame(beta):
@@ -1170,6 +1206,9 @@ for name, tables in {
 # **Predict**: which direction of KL breaks the grammar more often? And does
 # the student that imitates the noisy teacher break it as often as its
 # teacher, less often, or more often?
+
+# %%
+predict("04-grammar")
 
 # %%
 noisy = world.smoothed(0.01)
@@ -1500,6 +1539,9 @@ table(rows, ".3f")
 # only?
 
 # %%
+predict("04-top-or-rest")
+
+# %%
 draw = torch.Generator().manual_seed(0)
 noise = torch.randn(z_p.shape, generator=draw, dtype=torch.float64)
 is_top = torch.zeros_like(noise).scatter(1, z_p.topk(20, dim=-1).indices, 1)
@@ -1591,6 +1633,9 @@ exercise("kl-over-tokens").check(kl_over_tokens)
 from kdlib.exercises import print_progress
 
 print_progress(4)
+
+# %%
+foreseen("04")
 
 # %% [markdown]
 # ## Summary

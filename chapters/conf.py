@@ -69,7 +69,12 @@ html_css_files = [
     )
 ]
 html_js_files = [
-    (name, {"defer": "defer"}) for name in ("page.js", "predict.js", *book_data.SCRIPTS)
+    (name, {"defer": "defer"})
+    for name in (
+        "page.js",
+        *("predict_judge.js", "predict_fields.js", "predict.js"),  # each uses those before it
+        *book_data.SCRIPTS,
+    )
 ]
 html_copy_source = False
 html_use_index = False

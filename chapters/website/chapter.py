@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from kdlib.exercises import exercise
 from kdlib.exercises.kinds.base import Exercise
-from website import cards, explorables, folded
+from website import cards, explorables, folded, predict_forms
 from website.glossary import FirstMentions
 from website.invitations import INVITATIONS
 from website.links import Links, with_section_targets
@@ -61,7 +61,8 @@ def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
     """The notebook that Sphinx is given."""
     notebook = copy.deepcopy(chapter.notebook())
     folded.tag(notebook.cells)
-    cells = explorables.placed(with_exercises(notebook.cells), chapter.number)
+    cells = with_exercises(predict_forms.placed(notebook.cells))
+    cells = explorables.placed(cells, chapter.number)
     cells += [_made(text) for number, text in INVITATIONS.items() if number == chapter.number]
     mentions = FirstMentions()
     for cell in cells:

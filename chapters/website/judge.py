@@ -16,6 +16,7 @@ from kdlib.exercises.judging.verdict import SIGNS
 from kdlib.exercises.kinds import derivations, formula_reader, formulas, number_reader, spellings
 from kdlib.exercises.kinds.derivations import DerivationExercise
 from kdlib.exercises.kinds.numbers import BITS, LIKE_IT, NEAR
+from website import predict_forms
 
 FOLDER = "exercises"  # in the folder of static files
 RULES = f"{FOLDER}/rules.js"
@@ -44,8 +45,9 @@ def script() -> str:
 
 
 def add_scripts(app, page, template, context, doctree) -> None:
-    """html-page-context: only a page that has exercises loads their judge."""
-    if 'class="quiz"' in context.get("body", ""):
+    """html-page-context: only a page that has exercises, or forms of predictions, loads their judge."""
+    body = context.get("body", "")
+    if 'class="quiz"' in body or predict_forms.MARK in body:
         for name in SCRIPTS:
             app.add_js_file(name, loading_method="defer")
 

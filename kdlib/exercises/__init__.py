@@ -9,6 +9,8 @@ For a reader, all there is::
     exercise("soften").hint()           # hint(2), hint(3): closer and closer
     exercise("soften").solution()
     print_progress(1)                   # what is done, tried and open in chapter 1
+    predict("04-better-mimic", "a")     # kept, and not judged; without an answer, the question
+    foreseen("04")                      # which predictions of chapter 4 came true
     symptom("my loss is negative")      # the mistakes that show it
     bug("temperature-inverted")         # a mistake's card: broken code beside sound code, both run
 
@@ -114,7 +116,8 @@ chapter is built or tested, set ``KDLIB_PROGRESS_DIR=off``.
 Where things are: `judging` runs an answer (sandbox) and names its mistake (diagnosis); `kinds` has
 what a reader answers with, and `kinds.data` reads the tables; `authoring` has probes, pieces of
 answers, and mistakes in their many forms; `museum` has a card of each mistake without an exhibit in
-chapter 13, and finds mistakes by their symptoms; `notebooks` solves, copies and grades.
+chapter 13, and finds mistakes by their symptoms; `notebooks` solves, copies and grades;
+`predictions` has what a reader is asked to foresee, and `kept` the reader's own files.
 """
 
 from kdlib.exercises.catalogue import misconception, misconceptions
@@ -132,6 +135,7 @@ from kdlib.exercises.notebooks.tables import (
     print_progress,
     progress_table,
 )
+from kdlib.exercises.predictions.cells import foreseen, predict
 from kdlib.exercises.registry import chapters, coverage, exercise, exercises
 
 __all__ = [
@@ -144,11 +148,13 @@ __all__ = [
     "exercise",
     "exercises",
     "export_json",
+    "foreseen",
     "grade",
     "grade_table",
     "marked_cells",
     "misconception",
     "misconceptions",
+    "predict",
     "print_coverage",
     "print_progress",
     "progress_table",

@@ -48,6 +48,32 @@ def test_one_prediction_may_follow_another():
     assert hidden(*cells) == ["one"]
 
 
+def test_a_form_asks_and_is_answered_by_what_follows():
+    cells = [
+        new_markdown_cell("**Predict**: how\nmany?"),
+        printing("(a) 1 (b) 2", 'predict("04-x")'),
+        printing("a card", 'exercise("soften")'),
+        new_markdown_cell(ASKED),
+        printing("a form", 'predict("04-y")'),
+        printing("1", "one"),
+        printing("", "import torch"),
+        printing("2", "two"),
+        new_markdown_cell("So."),
+        printing("3", "three"),
+    ]
+    assert hidden(*cells) == ["one", "two"]
+    assert predictions.answers(cells) == {"04-x": "1\n2", "04-y": "1\n2"}
+    assert predictions.question(cells, "04-x") == "how many?"
+    assert predictions.question(cells, "04-z") == ""
+
+
+def test_a_form_alone_is_no_answer(tmp_path):
+    form = printing("(a) 1", 'predict("04-x")')
+    assert faults(tmp_path, new_markdown_cell(ASKED), form, new_markdown_cell("So.")) == [
+        "no code follows the prediction: : which is nearer?"
+    ]
+
+
 def test_other_tags_stay():
     cell = printing("1", metadata={"tags": ["x"]})
     predictions.tag([new_markdown_cell(ASKED), cell])

@@ -1,4 +1,4 @@
-"""Predict, then see: a line before what answers, kept in the browser, judged by the reader alone."""
+"""Predict, then see: a form before what answers, kept in the browser; without data the reader judges."""
 
 import contents
 import predictions
@@ -28,58 +28,74 @@ def asked(notebook):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_each_prediction_has_its_line(look, page):
+def test_each_prediction_has_its_form(look, page):
     opened = look(page)
-    assert opened.page.locator("form.prediction").count() == asked(CHAPTERS[page].notebook())
+    notebook = CHAPTERS[page].notebook()
+    assert count(opened.page) == asked(notebook)
+    typed = opened.page.locator("form.prediction fieldset.guess:not(.words)").count()
+    assert typed == len(predictions.answers(notebook.cells))
+    assert opened.page.get_by_text('predict("', exact=False).count() == 0
+    assert opened.page.get_by_text("foreseen(", exact=False).count() == 0
     assert opened.complaints == []
 
 
 def first(page):
-    """The first line, and the outputs that answer it."""
-    form = page.locator("form.prediction").nth(2)
+    """The first form without data, and the button of the outputs that answer it."""
+    form = page.locator("form.prediction", has=page.locator("fieldset.words")).first
     cells = form.locator("xpath=following-sibling::div[contains(@class, 'cell')]")
     return form, cells.locator("summary").first
 
 
-def test_a_prediction_is_kept_then_judged_and_counted(look):
+def count(page):
+    return page.locator("form.prediction").count()
+
+
+def test_a_prediction_opens_its_answer_is_kept_judged_and_counted(look):
     page = look(PAGE).page
     form, answer = first(page)
-    everything = page.locator("form.prediction").count()
-    assert not form.locator("fieldset").is_visible()
+    assert not form.get_by_text("Was it so?").is_visible()
     form.locator("input[type=text]").fill(SAID)
-    form.get_by_role("button").click()
-    assert "Kept" in form.locator("output").inner_text()
-    answer.click()
-    assert not form.get_by_role("button").is_visible()
+    form.get_by_role("button", name="Commit").click()
+    assert answer.locator("..").get_attribute("open") is not None
+    assert not form.get_by_role("button", name="Commit").is_visible()
     form.get_by_label("I foresaw it").check()
     total = page.locator(".foreseen")
     assert total.inner_text() == (
-        f"You foresaw 1 of the 1 that you have looked up; {everything - 1} not made."
+        f"You foresaw 1 of the 1 that you have looked up; {count(page) - 1} not made."
     )
     page.reload()
     assert form.locator("input[type=text]").input_value() == SAID
     assert total.inner_text().startswith("You foresaw 1 of the 1")
 
 
-def test_who_looks_first_has_made_no_prediction(look):
+def test_who_commits_to_nothing_is_told_so(look):
     page = look(PAGE).page
     form, answer = first(page)
-    answer.click()
+    form.get_by_role("button", name="Commit").click()
+    assert form.locator("output").inner_text() == "Write what you expect, or press Show me."
+    assert answer.locator("..").get_attribute("open") is None
+
+
+@pytest.mark.parametrize("way", ["Show me", "the output itself"])
+def test_who_looks_first_has_made_no_prediction(look, way):
+    page = look(PAGE).page
+    form, answer = first(page)
+    (form.get_by_role("button", name=way) if way == "Show me" else answer).click()
     assert "without a prediction" in form.locator("output").inner_text()
-    assert form.locator("input[type=text]").get_attribute("readonly") is not None
-    assert not form.locator("fieldset").is_visible()
+    assert form.locator("input[type=text]").is_disabled()
+    assert not form.get_by_text("Was it so?").is_visible()
     assert page.locator(".foreseen").inner_text().endswith("none made yet.")
+    answer.click()
+    assert form.locator("input[type=text]").is_enabled()
 
 
 def test_the_keyboard_is_enough(look):
     page = look(PAGE).page
-    form, answer = first(page)
+    form, _ = first(page)
     form.locator("input[type=text]").focus()
     page.keyboard.type(SAID)
     page.keyboard.press("Enter")
-    answer.focus()
-    page.keyboard.press("Enter")
-    form.locator("input[type=radio]").first.focus()
+    page.keyboard.press("Tab")  # the focus rests beside what comes next
     page.keyboard.press("ArrowRight")
     assert form.get_by_label("I did not").is_checked()
     assert page.locator(".foreseen").inner_text().startswith("You foresaw 0 of the 1")
@@ -97,7 +113,7 @@ def test_what_is_damaged_is_as_if_nothing_was_kept(look, damaged):
     assert opened.page.locator(".foreseen").inner_text().endswith("none made yet.")
     form, answer = first(opened.page)
     form.locator("input[type=text]").fill('<b>"twice" & more</b> 😀')
-    form.get_by_role("button").click()
+    form.get_by_role("button", name="Commit").click()
     opened.page.reload()
     assert form.locator("input[type=text]").input_value() == '<b>"twice" & more</b> 😀'
     assert opened.complaints == []

@@ -1,8 +1,10 @@
-// Commit, then see: a line for the reader's prediction before the outputs that answer it. What is
-// written stays in this browser; nobody reads it but the reader, who also says whether it came true.
+// Commit, then see: a form for the reader's prediction before the outputs that answer it. What was said
+// stays in this browser. Where the chapter has data, the page says what became of it; elsewhere the
+// reader does.
 "use strict";
 
 (() => {
+  const { read: readGiven, verdict: verdictOn, tally, fields, made } = window.predictions;
   const ASKS = /^Predict[.:]?$/;
   const FORESAW = "yes";
   const MISSED = "no";
@@ -40,23 +42,11 @@
     };
   }
 
-  // How a chapter went, in a sentence.
-  function tally(entries) {
-    const judged = entries.filter((entry) => entry.said && entry.foresaw);
-    const foreseen = judged.filter((entry) => entry.foresaw === FORESAW).length;
-    const open = entries.filter((entry) => !entry.said).length;
-    if (open === entries.length) return `${open} predictions to make, none made yet.`;
-    const waiting = entries.length - open - judged.length;
-    const parts = [`You foresaw ${foreseen} of the ${judged.length} that you have looked up`];
-    if (waiting) parts.push(`${waiting} made and not looked up`);
-    if (open) parts.push(`${open} not made`);
-    return `${parts.join("; ")}.`;
-  }
-
   // ---------------------------------------------------------------- where it stands on the page
 
   const OUTPUT = "details:is(.below-input, .above-output)"; // not those of a cell's code
-  const BETWEEN = ".exercise, .answer-cell, details.solution"; // these ask, too
+  const DATA = "script.predicted";
+  const BETWEEN = `.exercise, .answer-cell, details.solution, ${DATA}`; // these ask, too
 
   // The cells that answer: those after the question's text, up to the next text.
   function answersOf(paragraph) {
@@ -81,77 +71,92 @@
     return part.matches("p") && [...part.querySelectorAll("strong")].some((s) => ASKS.test(s.textContent));
   }
 
-  function made(tag, className, text) {
-    const node = document.createElement(tag);
-    if (className) node.className = className;
-    if (text) node.textContent = text;
-    return node;
-  }
-
   // ---------------------------------------------------------------- one prediction
 
   function place(paragraph, kept, changed) {
     const cells = answersOf(paragraph);
     if (!cells.length) return null;
-    const question = paragraph.textContent.trim().replace(/\s+/g, " ");
-    const parts = line(question);
-    endOf(paragraph).before(parts.form);
+    const end = endOf(paragraph);
+    const data = end.matches(DATA) ? JSON.parse(end.textContent) : null;
+    const question = data?.id ?? paragraph.textContent.trim().replace(/\s+/g, " ");
+    const parts = form(question, data);
+    end.before(parts.form);
+    const outputs = cells.flatMap((cell) => [...cell.querySelectorAll(OUTPUT)]);
     const draw = () => {
-      redraw(parts, kept.of(question), opened(cells));
+      redraw(parts, data, kept.of(question), isOpen(outputs));
       changed();
+    };
+    const open = () => {
+      outputs.forEach((output) => (output.open = true));
+      draw();
+      parts.note.focus({ preventScroll: true }); // what had the focus is gone
     };
     parts.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const said = parts.box.value.trim();
-      if (said && !opened(cells)) kept.put(question, { said });
-      draw();
+      const problem = commit(parts, data, (entry) => kept.put(question, entry));
+      if (problem) parts.note.textContent = problem;
+      else open();
     });
-    parts.form.addEventListener("change", (event) => {
-      if (event.target.type === "radio") kept.put(question, { foresaw: event.target.value });
+    parts.look.addEventListener("click", open);
+    parts.verdict.addEventListener("change", (event) => {
+      kept.put(question, { foresaw: event.target.value });
       draw();
     });
     // "toggle" does not bubble; one listener on each.
-    cells.flatMap((cell) => [...cell.querySelectorAll(OUTPUT)]).forEach((part) => {
-      part.addEventListener("toggle", draw);
-    });
-    parts.box.value = kept.of(question).said ?? "";
-    return { question, draw };
+    outputs.forEach((output) => output.addEventListener("toggle", draw));
+    parts.guess.fill(sound(data, kept.of(question)).said ?? "");
+    return { entry: () => sound(data, kept.of(question)), draw };
   }
 
-  function opened(cells) {
-    return cells.some((cell) => cell.querySelector(`${OUTPUT}[open]`));
+  function isOpen(outputs) {
+    return outputs.some((output) => output.open);
   }
 
-  function line(question) {
-    const form = made("form", "prediction");
-    const label = made("label", "", "Your prediction ");
-    const box = made("input");
-    Object.assign(box, { type: "text", autocomplete: "off", maxLength: 300 });
-    label.append(box);
-    const button = made("button", "", "Keep it");
-    const note = made("output");
-    note.setAttribute("aria-live", "polite");
-    const verdict = made("fieldset");
-    verdict.append(made("legend", "", "Was it so?"));
-    for (const [value, words] of [[FORESAW, "I foresaw it"], [MISSED, "I did not"]]) {
-      const choice = made("label", "", ` ${words}`);
-      const radio = made("input");
-      Object.assign(radio, { type: "radio", name: question, value });
-      choice.prepend(radio);
-      verdict.append(choice);
+  // What is kept, if it still answers this question.
+  function sound(data, entry) {
+    return data && !verdictOn(data, entry.said) ? {} : entry;
+  }
+
+  // Keep what is filled in; or what is wrong with it.
+  function commit({ guess }, data, keep) {
+    if (!data) {
+      if (!guess.given()) return "Write what you expect, or press Show me.";
+      keep({ said: guess.given() });
+      return "";
     }
-    form.append(label, " ", button, " ", note, verdict);
-    return { form, box, button, note, verdict };
+    const { said, problem } = readGiven(data, guess.given());
+    if (problem) return `${problem[0].toUpperCase()}${problem.slice(1)}.`;
+    keep({ said, foresaw: verdictOn(data, said).foreseen ? FORESAW : MISSED });
+    return "";
+  }
+
+  function form(question, data) {
+    const guess = fields(data);
+    const button = made("button", { type: "submit" }, "Commit");
+    const look = made("button", { type: "button" }, "Show me");
+    const note = made("output", { "aria-live": "polite", tabindex: -1 });
+    const verdict = made("fieldset", { class: "self-judged" }, made("legend", {}, "Was it so?"));
+    for (const [value, words] of [[FORESAW, "I foresaw it"], [MISSED, "I did not"]]) {
+      const radio = made("input", { type: "radio", name: `judged: ${question}`, value });
+      verdict.append(made("label", {}, radio, ` ${words}`));
+    }
+    const whole = made("form", { class: "prediction" }, guess.node, button, " ", look, note, verdict);
+    return { form: whole, guess, button, look, note, verdict };
   }
 
   // A prediction is made before the answer is seen, and judged after.
-  function redraw({ box, button, note, verdict }, { said, foresaw }, seen) {
-    box.readOnly = button.disabled = seen;
-    if (seen) box.value = said ?? "";
-    verdict.hidden = !(seen && said);
+  function redraw({ guess, button, look, note, verdict }, data, entry, isSeen) {
+    const { said, foresaw } = sound(data, entry);
+    const outcome = data && said ? verdictOn(data, said) : null;
+    const isLate = isSeen || outcome !== null;
+    guess.node.disabled = button.disabled = look.disabled = isLate;
+    if (isLate) guess.fill(said ?? "");
+    verdict.hidden = data !== null || !(isSeen && said);
     verdict.querySelectorAll("input").forEach((radio) => (radio.checked = radio.value === foresaw));
-    if (seen && !said) note.textContent = "Opened without a prediction. Close it to make one.";
-    else note.textContent = said && !seen ? "Kept. Now open the output below." : "";
+    note.dataset.outcome = outcome ? (outcome.foreseen ? FORESAW : MISSED) : "";
+    const early = isSeen && !said ? "Opened without a prediction. Close it to make one." : "";
+    note.textContent = outcome?.words ?? early;
+    if (outcome) guess.reveal();
   }
 
   // ---------------------------------------------------------------- the page
@@ -166,16 +171,15 @@
     }
     const kept = shelf(storage, name);
     const summary = document.getElementById("summary")?.closest("section");
-    const total = made("p", "foreseen");
-    total.setAttribute("role", "status");
+    const total = made("p", { class: "foreseen", role: "status" });
     let all = [];
-    const changed = () => (total.textContent = tally(all.map(({ question }) => kept.of(question))));
+    const changed = () => (total.textContent = tally(all.map(({ entry }) => entry())));
     all = [...document.querySelectorAll("article p")].filter(asks)
       .map((paragraph) => place(paragraph, kept, changed)).filter(Boolean);
     all.forEach(({ draw }) => draw());
     if (all.length && summary) summary.before(total);
   }
 
-  window.predictions = { tally };
-  begin();
+  // The exercises' scripts, which read numbers, come after this one.
+  document.addEventListener("DOMContentLoaded", begin);
 })();

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Rule = tuple[str, Callable[[Any], bool]]  # in words, and whether a value keeps it
 
 
 def checked(
-    table: dict[str, Any], needs: tuple[str, ...], may: tuple[str, ...] = (), what: str = ""
+    table: dict[str, Any],
+    needs: tuple[str, ...],
+    may: tuple[str, ...] = (),
+    what: str = "",
+    rules: Mapping[str, Rule] | None = None,
 ) -> dict[str, Any]:
-    """A copy of the table. ValueError for a key that is missing, unknown or holds another thing."""
+    """A copy of the table. ValueError for a key that is missing, unknown or holds another thing.
+
+    rules: of the keys; by default those of exercises.
+    """
     for key in table:
         if key not in (*needs, *may):
             near = difflib.get_close_matches(key, (*needs, *may), n=1)
@@ -22,7 +29,7 @@ def checked(
         if key not in table:
             raise ValueError(f"{what}{key!r} is missing")
     for key, value in table.items():
-        words, holds = RULES[key]
+        words, holds = (RULES if rules is None else rules)[key]
         if not holds(value):
             raise ValueError(f"{what}{key!r} must be {words}, this is {value!r}")
     return dict(table)

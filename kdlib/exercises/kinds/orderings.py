@@ -9,7 +9,7 @@ from typing import Any
 from kdlib.exercises.judging.verdict import Verdict
 from kdlib.exercises.judging.wrong import Wrong
 from kdlib.exercises.kinds.base import Exercise
-from kdlib.exercises.kinds.spellings import LETTERS, alone, letter_of, lettered, several
+from kdlib.exercises.kinds.spellings import LETTERS, lettered, letters_of
 
 Pair = tuple[int, int]
 
@@ -74,7 +74,7 @@ class OrderingExercise(Exercise):
     def judge(self, answer: Any) -> Verdict:
         if answer is None or answer is ...:
             return self.untouched()
-        given = self._letters(answer)
+        given = letters_of(answer, self.shown)
         if sorted(given) != sorted(self.letters):
             return self.error(f"Give each of the letters {', '.join(sorted(self.letters))} once.")
         order = [self.letters.index(letter) for letter in given]
@@ -86,14 +86,6 @@ class OrderingExercise(Exercise):
                 seen = f"({given[place]}) stands before something that belongs before it"
                 return self.unknown(seen, "whatever belongs before a thing stands before it")
         return self.correct()
-
-    def _letters(self, answer: Any) -> str:
-        answer = alone(answer)
-        if isinstance(answer, str):
-            words = "".join(c if c.isalpha() else " " for c in answer.lower()).split()
-            return "".join(word for word in words if word not in ("and", "then"))
-        letters = [letter_of(part, self.shown) for part in several(answer) or ()]
-        return "".join(letter or "?" for letter in letters)
 
     def right_answers(self) -> list[Any]:
         another = "".join(self.letters[i] for i in self._latest_first())

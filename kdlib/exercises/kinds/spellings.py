@@ -83,6 +83,18 @@ def letter_of(answer: Any, texts: Iterable[str]) -> str | None:
     return None if means_another or known.get(words(rest)) in others else letter
 
 
+def letters_of(answer: Any, texts: Iterable[str]) -> str:
+    """The letters of an order of the lettered texts, one after the other; "?" for one unread.
+
+    From "cab", "c, a, b", "c > a > b", "c then a and b", or a list of what `letter_of` reads.
+    """
+    answer, texts = alone(answer), tuple(texts)
+    if isinstance(answer, str):
+        parts = "".join(c if c.isalpha() else " " for c in answer.lower()).split()
+        return "".join(part for part in parts if part not in ("and", "then"))
+    return "".join(letter_of(part, texts) or "?" for part in several(answer) or ())
+
+
 def _among(letter: str, known: dict[str, str]) -> str | None:
     return letter.lower() if letter.lower() in known.values() else None
 

@@ -31,6 +31,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from nbformat import NotebookNode
+from predictions import FORM
 
 from gates.chapter import Chapter, is_picture, printed, shown
 from kdlib.plots.words import KEY, texts_of
@@ -110,7 +111,8 @@ def with_neighbours(sections: list[list[NotebookNode]]) -> Iterator[tuple]:
 
 
 def _support(section: list[NotebookNode]) -> tuple[list[Number], list[Number]]:
-    code = [cell for cell in section if cell.cell_type == "code"]
+    # What a form offers was written into its data, not computed.
+    code = [c for c in section if c.cell_type == "code" and not FORM.match(c.source)]
     computed = [number for cell in code for number in _computed(cell)]
     return computed, [number for cell in code for number in _literals(cell, int | float)]
 

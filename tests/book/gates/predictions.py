@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nbformat import NotebookNode
-from predictions import EXERCISE, HIDDEN, PREDICT
+from predictions import FORM, HIDDEN, PREDICT, asks
 
 from gates.chapter import Chapter, printed
 
@@ -27,8 +27,8 @@ def _answer_faults(cells: list[NotebookNode], place: int) -> list[str]:
     end = next(
         (p for p in range(place + 1, len(cells)) if cells[p].cell_type == "markdown"), len(cells)
     )
-    code = cells[place + 1 : end]
-    showing = [cell for cell in code if cell.outputs and not EXERCISE.match(cell.source)]
+    code = [cell for cell in cells[place + 1 : end] if not FORM.match(cell.source)]
+    showing = [cell for cell in code if cell.outputs and not asks(cell)]
     asked = PREDICT.split(cells[place].source)[-1].strip().partition("\n")[0]
     follows = end < len(cells) and PREDICT.search(cells[end].source)
     if not code and not follows:

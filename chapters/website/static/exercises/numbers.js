@@ -152,5 +152,5 @@ globalThis.Exercises ??= {};
     return unknown(`the value is too ${direction}`, `a value to ${decimals} decimals`);
   }
 
-  Object.assign(Exercises, { judgeNumber });
+  Object.assign(Exercises, { judgeNumber, readNumber: read });
 })();
