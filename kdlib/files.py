@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from kdlib.errors import UserError
+
+CACHE_VARIABLE = "KDLIB_CACHE_DIR"  # replaces the user's cache folder
+
+
+def user_cache() -> Path:
+    """The folder for what can be made again: fetched models, the tokens of large texts."""
+    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("kdlib", appauthor=False)
+    return Path(root).expanduser()
 
 
 @contextlib.contextmanager

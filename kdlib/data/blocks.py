@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from tokenizers import Tokenizer
 
-from kdlib.data.document import Document
+from kdlib.data.document import Document, utf8_bytes
 from kdlib.data.encoding import encode_documents
 from kdlib.errors import UserError
 from kdlib.losses.alignment import predicting
+
+PART = 2**20  # tokens that are looked at together, where all are looked at
 
 
 @dataclass(frozen=True)
 class Blocks:
     """Token blocks of one length.
+
+    Those of a large text are on the disk (`kdlib.data.stored_blocks`): of them, rows can be read.
 
     Neighbouring blocks from `make_blocks` overlap by one token, so that every token but the
     stream's first is predicted exactly once.
@@ -45,13 +49,23 @@ class Blocks:
     @property
     def predicted_tokens(self) -> int:
         """Tokens that a model predicts and that count."""
-        return int(self.counted().sum())
+        return sum(int(self.counted(rows).sum()) for rows in self.parts())
 
     @property
     def predicted_per_block(self) -> float:
         """Of them, those of a block on average; the padding at a text's end is not deducted."""
         length = self.ids.shape[1] - 1
         return length if self.answer is None else self.predicted_tokens / len(self)
+
+    def parts(self) -> Iterator[slice]:
+        """All rows, some at a time: the whole of a large text does not fit into memory."""
+        step = max(1, PART // self.ids.shape[1])
+        return (slice(first, first + step) for first in range(0, len(self), step))
+
+    def full(self) -> torch.Tensor:
+        """(N,) boolean, the blocks without padding."""
+        found = [self.mask[rows].bool().all(1) for rows in self.parts()]
+        return torch.cat(found) if found else torch.zeros(0, dtype=torch.bool)
 
     def counted(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         """The positions that predict a token which counts: one that is real, read behind a real
@@ -123,11 +137,7 @@ def make_blocks(
     """
     encoded = encode_documents(documents, tokenizer, advance)
     tokens = 1 + sum(len(ids) + 1 for ids in encoded)
-    if tokens < 2 * length:
-        raise UserError(
-            f"text: only {tokens} tokens in {_named(documents)}, less than two blocks of {length};"
-            " give more text, a larger fraction or a smaller block"
-        )
+    refuse_too_little(tokens, documents, length)
     count = -(-(tokens - 1) // length)
     # The first token is read with the first document, the padding with the last.
     ids = torch.full((count * length + 1,), end_of_text)
@@ -143,9 +153,27 @@ def make_blocks(
     return Blocks(
         ids.unfold(0, length + 1, length).contiguous(),
         mask.unfold(0, length + 1, length).contiguous(),
-        sum(len(d.text.encode()) for d in documents),
+        utf8_bytes(documents),
         document.unfold(0, length + 1, length).contiguous(),
     )
+
+
+def refuse_too_little(tokens: int, documents: list[Document], length: int) -> None:
+    """Refuse a text of less than two blocks.
+
+    Args:
+        tokens: of the text.
+        documents: the text, for the error.
+        length: tokens predicted per block.
+
+    Raises:
+        UserError: for fewer tokens.
+    """
+    if tokens < 2 * length:
+        raise UserError(
+            f"text: only {tokens} tokens in {_named(documents)}, less than two blocks of {length};"
+            " give more text, a larger fraction or a smaller block"
+        )
 
 
 def _named(documents: list[Document]) -> str:

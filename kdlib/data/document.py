@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from kdlib.data.paragraphs import word_parts
+from kdlib.data.paragraphs import PART, Text, word_parts
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,49 @@ class Document:
     name: str
     text: str
 
+    @property
+    def body(self) -> Text:
+        """The text, to be read in parts: that of a large document stays on the disk."""
+        return self.text
+
+    def cut(self, begin: int, end: int, name: str = "") -> Document:
+        """A part of the document, as a document.
+
+        Args:
+            begin: its first character's place.
+            end: the place after its last; may be behind the text.
+            name: its own; empty for that of the whole.
+        """
+        return Document(name or self.name, self.text[begin:end])
+
+    # Both hashes are asked for again and again, and a large text takes a while.
+    @cached_property
+    def _words_sha256(self) -> str:
+        digest, gap = hashlib.sha256(), b""
+        for part in word_parts(self.body):
+            words = " ".join(part.split()).encode()
+            if words:
+                digest.update(gap + words)
+                gap = b" "
+        return digest.hexdigest()
+
+    @cached_property
+    def _sha256(self) -> bytes:
+        digest = hashlib.sha256()
+        for part in parts(self):
+            digest.update(part.encode())
+        return digest.digest()
+
+
+def parts(document: Document) -> Iterator[str]:
+    """The text of a document, in parts of 2^18 characters.
+
+    Args:
+        document: of any length.
+    """
+    text = document.body
+    return (text[begin : begin + PART] for begin in range(0, len(text), PART))
+
 
 def fingerprint(document: Document) -> str:
     """Hash of the words, whatever the white space between them.
@@ -31,13 +76,7 @@ def fingerprint(document: Document) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    digest, gap = hashlib.sha256(), b""
-    for part in word_parts(document.text):
-        words = " ".join(part.split()).encode()
-        if words:
-            digest.update(gap + words)
-            gap = b" "
-    return digest.hexdigest()
+    return document._words_sha256
 
 
 def draw(document: Document, purpose: str) -> float:
@@ -60,8 +99,7 @@ def text_sha256(documents: list[Document]) -> str:
         documents: any documents, for example one of the splits.
     """
     # Of the texts' own hashes, which are of one length: joined texts would hide where one ends.
-    digests = (hashlib.sha256(document.text.encode()).digest() for document in documents)
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+    return hashlib.sha256(b"".join(document._sha256 for document in documents)).hexdigest()
 
 
 def characters(documents: list[Document]) -> int:
@@ -70,4 +108,13 @@ def characters(documents: list[Document]) -> int:
     Args:
         documents: any documents.
     """
-    return sum(len(document.text) for document in documents)
+    return sum(len(document.body) for document in documents)
+
+
+def utf8_bytes(documents: list[Document]) -> int:
+    """How many bytes the documents take as UTF-8.
+
+    Args:
+        documents: any documents.
+    """
+    return sum(len(part.encode()) for document in documents for part in parts(document))

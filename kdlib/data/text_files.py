@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from kdlib.data.formats import binary_format, text_format
+from kdlib.data.formats import Format, binary_format, text_format
 from kdlib.errors import UserError
+
+T = TypeVar("T")
 
 # The four bytes of UTF-32 begin with the two of UTF-16.
 BYTE_ORDER_MARKS = {
@@ -32,50 +36,119 @@ def read_text_file(path: Path) -> str:
             not plain text.
         EmptyFileError: for one that holds white space at most.
     """
-    data = _read(path)
-    found = binary_format(data)
-    if found is not None:
-        raise UserError(f"text: {path} is {found.name}, not plain text; {found.advice}")
-    text = _decode(path, data)
-    if not text.strip():
-        raise EmptyFileError(f"text: {path} is empty; give a file with text in it")
-    found = text_format(text, path.suffix)
-    if found is not None:
-        raise UserError(f"text: {path} is {found.name} and not plain text; {found.advice}")
-    return text
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a file; nothing waits for a pipe."""
-    try:
-        exists, is_file = path.exists(), path.is_file()
-        data = path.read_bytes() if is_file else b""
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"text: {path} cannot be read: {reason}") from error
-    if not exists:
-        raise UserError(f"text: {path} does not exist; give a UTF-8 text file, a folder or 'sotu'")
-    if not is_file:
-        raise UserError(f"text: {path} is a pipe or a device; give a file, which can be read again")
-    return data
-
-
-def _decode(path: Path, data: bytes) -> str:
-    """UTF-8, or a refusal that names the encoding where the file shows it."""
-    for mark, name in BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            raise _not_utf8(path, f"is not UTF-8 text but {name}, as its first bytes say", name)
-    wide = _without_mark(data[:1000])
-    if wide is not None:
-        raise _not_utf8(path, f"is not UTF-8 text but looks like {wide}", wide)
+    data = readable(path, lambda: path.read_bytes() if is_regular(path) else b"")
+    refuse_other_bytes(path, data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = f"is not UTF-8 text (byte {error.start})"
-        raise _not_utf8(path, place, "WINDOWS-1252", guess=True) from error
+        raise not_utf8(path, error.start) from error
+    refuse_nul(path, text)
+    if not text.strip():
+        raise empty(path)
+    refuse_other_format(path, text_format(text, path.suffix))
+    return text
+
+
+# --- What a small file and a large one have in common -------------------------------------------
+
+
+def readable(path: Path, read: Callable[[], T]) -> T:
+    """What is read of a file, or a refusal by its name.
+
+    Args:
+        path: the file.
+        read: reads it.
+
+    Raises:
+        UserError: for a file that the system does not let be read.
+    """
+    try:
+        return read()
+    except UserError:  # which is a ValueError, too
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"text: {path} cannot be read: {reason}") from error
+
+
+def is_regular(path: Path) -> bool:
+    """True for a file that can be read again and again; nothing waits for a pipe.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: for anything else.
+    """
+    if not path.exists():
+        raise UserError(f"text: {path} does not exist; give a UTF-8 text file, a folder or 'sotu'")
+    if not path.is_file():
+        raise UserError(f"text: {path} is a pipe or a device; give a file, which can be read again")
+    return True
+
+
+def refuse_other_bytes(path: Path, data: bytes) -> None:
+    """Refuse a file whose first bytes say that it is something else, or in another encoding.
+
+    Args:
+        path: the file.
+        data: its contents, or the beginning of a large one.
+
+    Raises:
+        UserError: naming what it is.
+    """
+    found = binary_format(data)
+    if found is not None:
+        raise UserError(f"text: {path} is {found.name}, not plain text; {found.advice}")
+    for mark, name in BYTE_ORDER_MARKS.items():
+        if data.startswith(mark):
+            raise _encoded(path, f"is not UTF-8 text but {name}, as its first bytes say", name)
+    wide = _without_mark(data[:1000])
+    if wide is not None:
+        raise _encoded(path, f"is not UTF-8 text but looks like {wide}", wide)
+
+
+def refuse_nul(path: Path, text: str) -> None:
+    """Refuse a file with a NUL byte in it.
+
+    Args:
+        path: the file.
+        text: of it, or a part.
+
+    Raises:
+        UserError: for one.
+    """
     if "\0" in text:
         raise UserError(f"text: {path} is binary (it holds a NUL byte); give plain UTF-8 text")
-    return text
+
+
+def refuse_other_format(path: Path, found: Format | None) -> None:
+    """Refuse a text that is no prose.
+
+    Args:
+        path: the file.
+        found: what it is; None for plain text.
+
+    Raises:
+        UserError: naming what it is.
+    """
+    if found is not None:
+        raise UserError(f"text: {path} is {found.name} and not plain text; {found.advice}")
+
+
+def empty(path: Path) -> EmptyFileError:
+    """The refusal of a file without a word in it."""
+    return EmptyFileError(f"text: {path} is empty; give a file with text in it")
+
+
+def not_utf8(path: Path, byte: int) -> UserError:
+    """The refusal of a file that is not UTF-8.
+
+    Args:
+        path: the file.
+        byte: the first that cannot be decoded, after a byte order mark.
+    """
+    return _encoded(path, f"is not UTF-8 text (byte {byte})", "WINDOWS-1252", guess=True)
 
 
 def _without_mark(head: bytes) -> str | None:
@@ -87,7 +160,7 @@ def _without_mark(head: bytes) -> str | None:
     return "UTF-16BE" if zeros[0] > zeros[1] else "UTF-16LE"
 
 
-def _not_utf8(path: Path, what: str, encoding: str, *, guess: bool = False) -> UserError:
+def _encoded(path: Path, what: str, encoding: str, *, guess: bool = False) -> UserError:
     """The refusal of a text in another encoding."""
     condition = "if it is Latin-1 or Windows-1252, " if guess else ""
     return UserError(f"text: {path} {what}; {condition}convert it: iconv -f {encoding} -t UTF-8")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from kdlib.data.document import Document
+from kdlib.data.paragraphs import word_parts
+from kdlib.data.stored_text import StoredDocument
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -28,5 +32,14 @@ def train_tokenizer(documents: list[Document], vocabulary: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((d.text for d in documents), trainer)
+    tokenizer.train_from_iterator(_texts(documents), trainer)
     return tokenizer
+
+
+def _texts(documents: list[Document]) -> Iterator[str]:
+    """The texts, whole; of documents on the disk a part at a time, each of whole words."""
+    for document in documents:
+        if isinstance(document, StoredDocument):
+            yield from word_parts(document.body)
+        else:
+            yield document.text

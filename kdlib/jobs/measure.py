@@ -79,7 +79,7 @@ def measure_run(context: RunContext, teacher: nn.Module | None = None) -> dict[s
     """
     started = time.perf_counter()
     models, text = context.models, context.text
-    entrants = Entrants(models, _load(models, teacher), count_ngrams(models, text.seen))
+    entrants = Entrants(models, _load(models, teacher), *count_ngrams(models, text.seen))
     exam = open_exam(models, text.test)
     scores = score_run(entrants, exam, context.accelerator)
     measured = measured_models(entrants, exam, scores, context.accelerator)
@@ -171,20 +171,20 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
         else open_source(text, watch=watched)
     )
     exam = open_exam(models, source.documents)
-    entrants = Entrants(models, _load(models), _ngram(models))
+    entrants = Entrants(models, _load(models), *_ngram(models))
     measured = measured_models(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
     measured["data"] = {"test": {"documents": len(source.documents)}, "read": source.facts.lines()}
     return measured | {"verdict": verdict(measured | {"recipe": dataclasses.asdict(recipe)})}
 
 
-def _ngram(models: RunModels) -> NGram | None:
+def _ngram(models: RunModels) -> tuple[NGram | None, float]:
     """The n-gram model of what the student read, if that text is still there as it was."""
     try:
         text = read_text(models.recipe)
     except UserError:
-        return None
+        return None, 1
     # Counted in a text that was exchanged since, it might know the very text that it is tested on.
-    return None if changed_splits(models.folder, text) else count_ngrams(models, text.seen)
+    return (None, 1) if changed_splits(models.folder, text) else count_ngrams(models, text.seen)
 
 
 def _load(models: RunModels, teacher: nn.Module | None = None) -> dict[str, nn.Module]:

@@ -53,6 +53,8 @@ def measured_models(
     entries["student"] |= writing_share(models.folder)
     if ngram is not None:
         entries[NGRAM] = _counted(scores) | {"order": ngram.order, "entries": ngram.entries}
+        if entrants.counted < 1:
+            entries[NGRAM]["counted"] = entrants.counted
     return entries | _comparisons(models, scores, len(exam.blocks))
 
 

@@ -47,20 +47,22 @@ def on_own_texts(
     def read(name: str, ids: Tensor) -> Tensor:
         return _expected(loaded[name], ids, prompt, accelerator)
 
-    def compared(name: str, ids: Tensor) -> Divergences:
-        return divergences(read("teacher", ids), read(name, ids), len(ids))
-
-    behind = {
-        "text": {name: compared(name, given) for name in learners},
-        "teacher": {name: compared(name, texts["teacher"]) for name in learners},
-        "own": {name: compared(name, texts[name]) for name in learners},
-    }
+    behind: dict[str, dict[str, Divergences]] = {}
+    for who, ids in (("text", given), ("teacher", texts["teacher"])):
+        log_p = read("teacher", ids)
+        behind[who] = {name: divergences(log_p, read(name, ids), len(ids)) for name in learners}
+    written, behind["own"] = {"teacher": writing(log_p, ids[:, prompt:])}, {}
+    for name in learners:
+        ids = texts[name]
+        log_q = read(name, ids)
+        behind["own"][name] = divergences(read("teacher", ids), log_q, len(ids))
+        written[name] = writing(log_q, ids[:, prompt:])
     found: dict[str, Any] = {
         "prefixes": {
             who: {name: each.means() for name, each in found.items()}
             for who, found in behind.items()
         },
-        "writing": {name: writing(read(name, ids), ids[:, prompt:]) for name, ids in texts.items()},
+        "writing": written,
     }
     leads = own_leads(behind["own"])
     return found | ({"own_lead": leads} if leads else {})
@@ -68,7 +70,7 @@ def on_own_texts(
 
 def _some(blocks: Blocks) -> Tensor:
     """Ids (R, S) of a few full blocks from all over the text."""
-    full = blocks.mask.bool().all(1).nonzero().squeeze(-1)
+    full = blocks.full().nonzero().squeeze(-1)
     wanted = min(TEXTS, len(full))
     return (
         blocks.ids[full[torch.linspace(0, len(full) - 1, wanted).long()]]

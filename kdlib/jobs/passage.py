@@ -57,9 +57,10 @@ def read_passage(
 
 def _middle_block(blocks: Blocks) -> int:
     """The middle one of the full blocks within one document, if there are such; else of all."""
-    whole = blocks.mask.bool().all(1)
-    if blocks.document is not None:
-        whole &= (blocks.document == blocks.document[:, :1]).all(1)
+    whole = blocks.full()
+    if (document := blocks.document) is not None:
+        parts = [document[rows] for rows in blocks.parts()]
+        whole &= torch.cat([(part == part[:, :1]).all(1) for part in parts])
     rows = whole.nonzero().flatten().tolist() or list(range(len(blocks)))
     return int(rows[len(rows) // 2])
 

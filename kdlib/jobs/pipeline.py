@@ -65,7 +65,8 @@ def distill(
         name: what the report calls the run; by default the folder's name.
         resume: continue the run in the folder.
         overwrite: delete the run in the folder first.
-        dry_run: only look at the run (see ``preview.py``); nothing is written.
+        dry_run: only look at the run (see ``preview.py``); nothing is written but the tokens of a
+            large text, which the run will read (see ``tokenising.py``).
 
     Returns:
         The report; None if the recipe stops before it, for a dry run, and on all ranks but the main

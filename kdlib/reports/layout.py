@@ -42,12 +42,14 @@ class Layout(NamedTuple):
 
 def layout_of(blocks: Blocks) -> Layout:
     """The layout of the tokens that a model predicts in these blocks."""
-    counted = blocks.counted()
-    shape = blocks.ids.shape
-    document = blocks.document
-    if document is None:
-        document = torch.zeros(shape, dtype=torch.int32)
-    block = torch.arange(shape[0])[:, None].expand(shape)
-    position = torch.arange(shape[1]).expand(shape)
-    places = (document, block, position, blocks.ids)
-    return Layout(*(place[:, 1:][counted].to(torch.int32).numpy() for place in places))
+    found = [_places(blocks, rows) for rows in blocks.parts()]
+    return Layout(*(torch.cat(places).numpy() for places in zip(*found, strict=True)))
+
+
+def _places(blocks: Blocks, rows: slice) -> list[torch.Tensor]:
+    """The fields of the layout, of some of the blocks."""
+    ids, counted = blocks.ids[rows], blocks.counted(rows)
+    document = torch.zeros_like(ids) if blocks.document is None else blocks.document[rows]
+    block = (rows.start + torch.arange(len(ids)))[:, None].expand(ids.shape)
+    position = torch.arange(ids.shape[1]).expand(ids.shape)
+    return [place[:, 1:][counted].to(torch.int32) for place in (document, block, position, ids)]

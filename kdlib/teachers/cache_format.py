@@ -209,7 +209,7 @@ def index_blocks(folder: Path, manifest: dict[str, Any]) -> dict[bytes, Place]:
 
 def block_keys(blocks: Blocks) -> list[bytes]:
     """The key of each block (see `hash_rows`)."""
-    return hash_rows(blocks.ids)
+    return [key for rows in blocks.parts() for key in hash_rows(blocks.ids[rows])]
 
 
 def hash_rows(ids: Tensor) -> list[bytes]:

@@ -82,7 +82,7 @@ def whole_report():
             "test": {"sha256": "d" * 64, "documents": 14, "bytes": 702_118, "tokens": 180_010},
         },
         **models,
-        "ngram": losses_of(COUNTED) | {"order": 3, "entries": 402_118},
+        "ngram": losses_of(COUNTED) | {"order": 3, "entries": 402_118, "counted": 0.25},
         "test_blocks": 1407,
         "interval_unit": "document",
         "targets": {"bytes_per_token": 35.2, "readings_saved": 9600},
