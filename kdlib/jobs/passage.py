@@ -37,9 +37,9 @@ def read_passage(
         accelerator: device and mixed precision.
 
     Returns:
-        The "document" that the passage is from, its "tokens" as texts, and for each model the
-        lists "nll" (nats), "top5" (the likeliest tokens) and "probability" (of those), one item a
-        token.
+        The "document" that the passage is from, its "tokens" as texts, for a record which of them
+        "counted" (1, or 0 for what is only read), and for each model the lists "nll" (nats), "top5"
+        (the likeliest tokens) and "probability" (of those), one item a token.
     """
     number = _middle_block(exam.blocks)
     real = exam.blocks.mask[number].bool()
@@ -51,8 +51,14 @@ def read_passage(
     }
     place = exam.blocks.document
     document = 0 if place is None else int(place[number][real][-1])
-    tokens = [spell(token) for token in labels.tolist()]
-    return {"document": exam.documents[document].name, "tokens": tokens, **readings}
+    passage: dict[str, Any] = {
+        "document": exam.documents[document].name,
+        "tokens": [spell(token) for token in labels.tolist()],
+    }
+    if exam.blocks.answer is not None:
+        counted = exam.blocks.answer[number][real][1:][-PASSAGE_TOKENS:] > 0
+        passage["counted"] = counted.int().tolist()
+    return passage | readings
 
 
 def _middle_block(blocks: Blocks) -> int:

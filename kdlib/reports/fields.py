@@ -189,6 +189,7 @@ FIELDS = {
     "peak_accelerator_bytes": Field("bytes", "most memory that tensors held on the GPU at one time", True),
     "passage.document": Field("text", "the test document of a passage that all models were read on"),
     "passage.tokens": Field("text", "the passage, token by token"),
+    "passage.counted": Field("integer", "1 for a token of an answer, 0 for what is only read; of records", True),
     "passage.MODEL.nll": Field("nats", "-ln Q of each of its tokens after those before it in its block"),
     "passage.MODEL.top5": Field("text", "the five tokens that the model found likeliest in each one's place"),
     "passage.MODEL.probability": Field("share", "their probabilities"),

@@ -1,5 +1,7 @@
 """The passage that all models read: the right tokens, and what each model thought of them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,16 @@ def test_each_model_is_read_as_by_hand(loaded, long, tokenizer):
             assert passage[name]["probability"][place] == pytest.approx(p[best], abs=6e-4)
             spelt = [tokenizer.decode([token]) for token in best.tolist()]
             assert passage[name]["top5"][place] == spelt
+
+
+def test_of_a_record_the_answers_alone_count(loaded, long, tokenizer):
+    assert "counted" not in read(loaded, long, tokenizer)
+    blocks = long.blocks
+    answer = torch.zeros_like(blocks.ids, dtype=torch.int32)
+    answer[:, -7:-2] = 1
+    records = dataclasses.replace(blocks, answer=answer)
+    passage = read(loaded, Exam(long.documents, records, records), tokenizer)
+    assert passage["counted"] == [0] * (PASSAGE_TOKENS - 7) + [1] * 5 + [0] * 2
 
 
 def test_numbers_have_three_digits(loaded, long, tokenizer):

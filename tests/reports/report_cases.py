@@ -181,6 +181,7 @@ def passage():
     return {
         "document": "1907-Roosevelt-1",
         "tokens": [" the", " Congress", "\n\n"],
+        "counted": [1, 1, 1],
         **dict.fromkeys(MODELS, reading),
     }
 

@@ -286,6 +286,26 @@ def test_a_reading_is_summed_up():
     assert "4.25 nats per token; most surprised by “↵↵” (9.8)" in part
 
 
+def test_what_is_no_answer_is_neither_coloured_nor_summed_up(result):
+    result["passage"]["counted"] = [1, 1, 0]
+    part = readings(render_html(result, []))[0]
+    assert re.findall(r'class="token (h\d)"', part) == ["h0", "h2", "h0"]
+    assert "1.50 nats per token; most surprised by “Congress” (2.5)" in part
+
+
+def test_of_a_text_everything_is_summed_up(result):
+    del result["passage"]["counted"]
+    text = render_html(result, [])
+    assert "4.25 nats per token" in readings(text)[0]
+    assert "Only the answers" in page_of("yes") and "Only the answers" not in text
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 thread,"), (2, "2 threads,")])
+def test_one_thread_is_no_plural(result, number, words):
+    result["machine"]["threads"] = number
+    assert words in render_html(result, [])
+
+
 # ---------------------------------------------------------------- the samples
 
 

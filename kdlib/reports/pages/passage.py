@@ -18,7 +18,7 @@ class Token(NamedTuple):
     Attributes:
         space: what stands before it uncoloured: a space or nothing.
         text: the rest, with line breaks made visible.
-        heat: how strongly it is coloured, from 0.
+        heat: how strongly it is coloured, from 0; of what does not count, 0.
         nll: the model's surprise, nats.
         share: the probability that the model gave it.
         guesses: the likeliest tokens with their probabilities, as texts, and whether it is one.
@@ -38,8 +38,8 @@ class Reading(NamedTuple):
     Attributes:
         name: the model's.
         tokens: the passage.
-        mean: its mean surprise, nats per token.
-        worst: the token that surprised it most.
+        mean: its mean surprise at what counts, nats per token.
+        worst: the token of it that surprised it most.
     """
 
     name: str
@@ -55,7 +55,9 @@ def readings(passage: dict[str, Any], names: list[str]) -> list[Reading]:
         passage: the entry of a report.
         names: of models in it.
     """
-    return [_reading(name, passage["tokens"], passage[name]) for name in names if name in passage]
+    texts = passage["tokens"]
+    counted = passage.get("counted", [1] * len(texts))
+    return [_reading(name, texts, counted, passage[name]) for name in names if name in passage]
 
 
 def legend() -> list[str]:
@@ -64,12 +66,18 @@ def legend() -> list[str]:
     return [*(f"{low} to {high}" for low, high in ends), f"over {STEPS[-1]}"]
 
 
-def _reading(name: str, texts: list[str], model: dict[str, Any]) -> Reading:
+def _reading(name: str, texts: list[str], counted: list[int], model: dict[str, Any]) -> Reading:
     """One model's reading."""
     rows = zip(texts, model["nll"], model["top5"], model["probability"], strict=True)
     tokens = [_token(*row) for row in rows]
-    mean = sum(model["nll"]) / len(tokens)
-    return Reading(name, tokens, mean, max(tokens, key=lambda token: token.nll))
+    told = [token for token, counts in zip(tokens, counted, strict=True) if counts]
+    told = told or tokens  # a template may end a record with more than a passage holds
+    shown = [
+        token if counts else token._replace(heat=0)
+        for token, counts in zip(tokens, counted, strict=True)
+    ]
+    mean = sum(token.nll for token in told) / len(told)
+    return Reading(name, shown, mean, max(told, key=lambda token: token.nll))
 
 
 def _token(text: str, nll: float, likeliest: list[str], probability: list[float]) -> Token:
