@@ -41,7 +41,7 @@ import torch.nn.functional as F
 
 from kdlib.losses import closed_forms
 from kdlib.losses.divergences import cross_entropy, forward_kl
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.objectives import Objective, alpha_of_lambda
 from kdlib.plots import curves, distributions, frames, intervals, table, words
@@ -117,6 +117,9 @@ table(both_signs, corner="lambda")
 # A common mistake: someone reads "+ lambda * KD" in a program, reads "argmax"
 # in the paper, and maximises `log Q(y) + lambda * KL`. **Predict** what the
 # student does then.
+
+# %%
+predict("05-wrong-sign")
 
 # %%
 def wrong_f6(logits, lambda_):
@@ -235,6 +238,9 @@ frames({
 # label on the example itself, whatever the teacher says.
 
 # %%
+predict("05-favourite-changes")
+
+# %%
 margin = teacher[1] - teacher[0]
 print(f"the favourite changes at lambda {1 / margin:.2f}")
 for lambda_ in (3.3, 3.4):
@@ -249,6 +255,9 @@ for lambda_ in (3.3, 3.4):
 # logits for each input; one has a single number for each input, which stretches
 # one common row; one has the same row for all inputs. **Predict:** for which of
 # them is the loss with two terms the same as the loss on the mixed label?
+
+# %%
+predict("05-one-label")
 
 # %%
 dice = torch.Generator().manual_seed(0)
@@ -383,6 +392,9 @@ table(conventions, ".2f", corner="lambda")
 # road another one for plain gradient descent? And for Adam?
 
 # %%
+predict("05-road")
+
+# %%
 def on_the_road(objective, optimizer, rate, steps=20):
     """KL from the mixed label after some steps."""
     logits = some_logits.clone().requires_grad_()
@@ -469,6 +481,9 @@ table({
 # One example of three words is no rule. **Predict** for 200 random teachers
 # and labels: does a temperature of 3 always help the label? And for 50 words
 # in place of 3?
+
+# %%
+predict("05-more-words")
 
 # %%
 def random_pairs(size, number=200):
@@ -638,6 +653,9 @@ table(odds, ".2f", corner="the owl ...")
 # half of the habit, does it have half of the harm?
 
 # %%
+predict("05-half-the-harm")
+
+# %%
 truth, visits = world.log_rows(), world.visits()
 
 
@@ -734,6 +752,9 @@ print("KL from the truth:", *(f"{x:.2f}" for x in distance(labels.log())))
 # student.)
 
 # %%
+predict("05-longer")
+
+# %%
 STRIDES = ((100, 1.0), (100, 0.1))  # (steps, learning rate): long, then short
 
 
@@ -779,6 +800,9 @@ table({f"{steps} steps": {"KL": kl.mean()} for steps, kl in alone.items()},
 #   alone, not for knowledge. Training with it is label smoothing.
 #
 # **Predict:** can the student of a biased teacher be better than that teacher?
+
+# %%
+predict("05-passes")
 
 # %%
 def have_read(stories, number, first):
@@ -1315,6 +1339,9 @@ table(falls, ".3f", corner=f"lowest mean, of {REPLAYS} replays")
 # regret? Is it the same one everywhere?
 
 # %%
+predict("05-rules")
+
+# %%
 RULES = ("lowest mean", "largest in band", "smallest in band")
 HABITS = {"slight": 0.1, "middling": 0.3, "strong": 0.6}
 
@@ -1396,6 +1423,9 @@ exercise("choose-and-defend").check(answer, ticked=ticked)
 from kdlib.exercises import print_progress
 
 print_progress(5)
+
+# %%
+foreseen("05")
 
 # %% [markdown]
 # ## Summary

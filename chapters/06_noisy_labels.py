@@ -38,7 +38,7 @@ import torch
 import torch.nn.functional as F
 
 from kdlib.losses.divergences import cross_entropy, forward_kl
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.objectives import lambda_of_alpha
 from kdlib.plots import curves, distributions, explorable, table, words
 from kdlib.plots.chapter_06 import maps, segments
@@ -154,6 +154,9 @@ table({
 # longer the right word?
 
 # %%
+predict("06-favourite-lost")
+
+# %%
 world = random_world("sun rain wind snow fog .", seed=3)
 V, visits, clean = world.vocab_size, world.visits(), world.log_rows().exp()
 UNIFORM = torch.full_like(clean, 1 / V)
@@ -190,6 +193,9 @@ table(what_noise_does, ".3f", corner="rate")
 #
 # The table is for labels without end. **Predict:** do the favourites survive
 # as well if there are only 300 entries, or 30?
+
+# %%
+predict("06-few-entries")
 
 # %%
 def noisy_frequencies(rate, seed, entries=300):
@@ -303,6 +309,9 @@ exercise("student-under-noise").check(student_under_noise)
 # of which a fifth are wrong: does a teacher that is a little *further* from
 # the truth than they are deserve any weight? And do the labels deserve any
 # beside a teacher that is a good deal nearer?
+
+# %%
+predict("06-deserve")
 
 # %%
 SHARES = torch.linspace(0, 1, 101, dtype=torch.float64)
@@ -434,6 +443,9 @@ exercise("best-lambda").check(best_lambda)
 # 1.5), one is confused, one is much too sure of itself (temperature 0.5: the
 # right order, exaggerated odds). On whose segment does one get nearest to the
 # truth?
+
+# %%
+predict("06-segments")
 
 # %%
 TRUTH_3 = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
@@ -590,6 +602,9 @@ assert gap < 0.02
 # the forty data sets agree on the best alpha?
 
 # %%
+predict("06-clean-labels")
+
+# %%
 harm = distance(mixtures(*all_pairs(data), GRID))  # (..., sets, alphas)
 measured = GRID[harm.mean(dim=2).argmin(dim=-1)]
 picks = GRID[harm.argmin(dim=-1)]  # each data set's own best
@@ -672,6 +687,9 @@ assert largest < 0.15 and regret.max() < 0.01
 # which nobody has.)
 
 # %%
+predict("06-theorys-alpha")
+
+# %%
 own = harm.amin(dim=-1)
 by_luck = harm.gather(-1, harm.roll(1, 2).argmin(dim=-1, keepdim=True))
 costs = {}
@@ -715,6 +733,9 @@ exercise("best-lambda-in-theory").check(answer)
 # "As long as C does not grow as fast." **Predict:** can the best lambda fall
 # while the labels get noisier? Take a very unsure teacher (temperature 2) and
 # the same 300 entries.
+
+# %%
+predict("06-flat-teacher")
 
 # %%
 unsure = world.with_temperature(2.0).log_rows().exp()
@@ -789,6 +810,9 @@ table(helped, ".3f", corner="teacher")
 # entries.
 
 # %%
+predict("06-same-noise")
+
+# %%
 scarce = data[RATES.index(0.2)]
 kl = distance(mixtures(scarce, fifth.expand_as(scarce), GRID)).mean(dim=0)
 print(f"labels alone {kl[0]:.3f}, best mixture {kl.min():.3f}",
@@ -804,6 +828,9 @@ print(f"labels alone {kl[0]:.3f}, best mixture {kl.min():.3f}",
 # with the uniform distribution can be undone, which no lambda from 0 up can
 # do, since it means to *subtract*. **Predict:** is that worth while with 300
 # entries? And what if the rate, which is 0.2, is taken for 0.1?
+
+# %%
+predict("06-rate-known")
 
 # %%
 def denoised(frequencies, rate):
@@ -1147,6 +1174,9 @@ assert (alone > 0.5).all() and (asked < 0.1).all()
 from kdlib.exercises import print_progress
 
 print_progress(6)
+
+# %%
+foreseen("06")
 
 # %% [markdown]
 # ## Summary

@@ -39,7 +39,7 @@ import torch.nn.functional as F
 from kdlib.claims.registry import claim
 from kdlib.claims.record import shipped
 from kdlib.claims.rules import interval
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.divergences import entropy, forward_kl, reverse_kl
 from kdlib.losses.objectives import Objective
 from kdlib.plots import curves, explorable, intervals, points, table, words
@@ -160,6 +160,9 @@ walkers = train(guide, unsteady(len(guide)), share=0.0)
 # 0.04 nats per word on the guide's walks. And on its own?
 
 # %%
+predict("09-on-its-own")
+
+# %%
 def per_word(teacher, log_q, writer):
     """Forward KL per word on prefixes of a writer, for each of ten."""
     met = visits(writer.expand(SEEDS, -1, -1), LENGTH)
@@ -205,6 +208,9 @@ table({
 # sixteen times.
 
 # %%
+predict("09-more-lessons")
+
+# %%
 def shown(values, digits=3):
     """Mean and 95 % interval over ten students."""
     found = interval(values.tolist())
@@ -231,6 +237,9 @@ table({
 # **Predict**: must the *student* write, to see the moor? Suppose the guide
 # writes all texts, but stumbles as often as the student, and then says how it
 # goes on.
+
+# %%
+predict("09-stumbling-guide")
 
 # %%
 stumbling = train(guide, unsteady(len(guide)), 0.0, author=knows_all)
@@ -297,6 +306,9 @@ exercise("mixed-batch").check(mixed_batch)
 #    the student is unsteady.
 # 4. Stories in place of walks, and a student that is too small for them: all
 #    that it knows of a word has to pass through three numbers.
+
+# %%
+predict("09-four-cases")
 
 # %%
 lost_guide = moor_walk(lost=0.2).log_rows()
@@ -372,6 +384,9 @@ for name in ("3 often lost, unsteady", "4 stories, too small"):
 #
 # The **share** first. **Predict**: if every eighth text is the student's, does
 # it get an eighth of the gain?
+
+# %%
+predict("09-an-eighth")
 
 # %%
 SHARES = (0.0, 0.125, 0.5, 1.0)
@@ -467,6 +482,9 @@ exercise("on-policy-loss").check(on_policy_loss)
 # may lower the sum by writing other stories?
 
 # %%
+predict("09-other-stories")
+
+# %%
 LONG = 60  # words; hardly a story is longer
 
 
@@ -556,6 +574,9 @@ table(lengths, ".1f", corner="words in a story of a student")
 # **Predict**: which of the two choices changes more?
 
 # %%
+predict("09-two-choices")
+
+# %%
 POSSIBLE = story_world().log_rows() > -torch.inf
 
 
@@ -623,6 +644,9 @@ exercise("samples-decide-the-direction").check(answer)
 # estimate is off by less than the length of the gradient itself?
 
 # %%
+predict("09-drawn-words")
+
+# %%
 log_p = story[3]
 logits = (0.7 * torch.randn(len(story), generator=torch.Generator()
           .manual_seed(0), dtype=torch.float64)).requires_grad_()
@@ -679,6 +703,9 @@ table({f"{many} drawn words": {"relative error": error}
 #
 # **Predict**: chapter 7's student reads given text only. How much farther is
 # it from its teacher on its own words than on the teacher's?
+
+# %%
+predict("09-real-text")
 
 # %%
 text = shipped("own-texts")
@@ -903,6 +930,9 @@ exercise("did-the-writing-pay").check(answer, ticked=ticked)
 from kdlib.exercises import print_progress
 
 print_progress(9)
+
+# %%
+foreseen("09")
 
 # %% [markdown]
 # ## Summary

@@ -46,7 +46,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.divergences import forward_kl
 from kdlib.plots import curves, intervals, table, words
 from kdlib.toys.students import LowRankStudent, fit
@@ -165,6 +165,9 @@ def three_models(language):
 # ornate stories, it or the weak model?
 
 # %%
+predict("10-better-stories")
+
+# %%
 distance, strong, weak, ceiling = three_models(truth)
 before, taught = log_rows(strong), log_rows(weak)  # what the two say
 far = {
@@ -214,6 +217,9 @@ exercise("gap-recovered").check(answer)
 # than a user could do.
 #
 # **Predict**: put the four in order, and say which are above 0.
+
+# %%
+predict("10-baselines")
 
 # %%
 def stories(log_p, number, seed):
@@ -329,6 +335,9 @@ exercise("weak-to-strong-loss").check(weak_to_strong_loss)
 # from the first steps to the last?
 
 # %%
+predict("10-way-of-f7")
+
+# %%
 def label_loss(counts, number):
     """-log Q(y|x) per story, of `number` stories for each input."""
     return lambda log_q, step=None: -(
@@ -409,6 +418,9 @@ table({name: row(x) for name, x in ends.items()}, ".2f",
 # once as a fixed set and once drawn anew in every step. Where do the two end?
 
 # %%
+predict("10-twenty-stories")
+
+# %%
 def fresh(number):
     """New stories of the weak model in every step."""
     return lambda log_q, step: label_loss(
@@ -460,6 +472,9 @@ table(mixed, ".2f", corner="lambda")
 # - a number of steps fixed beforehand, the best on the other nine pairs.
 #
 # **Predict**: put them in order.
+
+# %%
+predict("10-when-to-stop")
 
 # %%
 def chosen(run, losses):
@@ -542,6 +557,9 @@ table({name: row(x) for name, x in nearer.items()}, ".2f",
 # with F7. How much does it recover at its best moment, chosen with the truth?
 
 # %%
+predict("10-blank")
+
+# %%
 blank = gaps(train(untrained(16, 100), f7, 320, 0.03)[1])
 at_best = {
     name: torch.stack(list(each.values())).max(dim=0).values
@@ -561,6 +579,9 @@ table({name: row(x) for name, x in at_best.items()}, ".2f",
 # the two rows differ in two things, in the supervision and in what may move.
 #
 # **Predict**: give labels alone, and F6, the same single vector.
+
+# %%
+predict("10-labels-in-one-vector")
 
 # %%
 one = {"F7": f7, "labels": labels, "F6": f6(labels, f7, 1)}
@@ -780,6 +801,9 @@ table({
 # which alpha is best in nats?
 
 # %%
+predict("10-sharper-language")
+
+# %%
 sharp = truth.with_temperature(0.25)
 far_sharp, strong_sharp, weak_sharp, ceiling_sharp = three_models(sharp)
 said_sharp = log_rows(weak_sharp)
@@ -823,6 +847,9 @@ table({
 #
 # **Predict**: what do F7 at its best moment, F7 in one vector and the
 # confidence loss recover now? And labels?
+
+# %%
+predict("10-systematic")
 
 # %%
 shorter = torch.zeros(truth.vocab_size, dtype=torch.float64)
@@ -1039,6 +1066,9 @@ for arm in ("F7", "confidence", "F7 and itself before", "F7, one vector"):
 from kdlib.exercises import print_progress
 
 print_progress(10)
+
+# %%
+foreseen("10")
 
 # %% [markdown]
 # ## Summary
