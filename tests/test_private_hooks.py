@@ -110,6 +110,17 @@ def torch_dispatch():
     assert seen.shapes == ((2, 3), (3, 5), (2, 5))
 
 
+def torch_wrapper():
+    """kdlib/data/stored_blocks.py: a tensor that has a shape and no memory."""
+    from kdlib.data.stored_blocks import StoredRows
+
+    rows = StoredRows(lambda first, last: torch.arange(first, last), (10**9, 5), torch.int64)
+    assert rows.shape == (10**9, 5) and isinstance(rows, torch.Tensor)
+    assert rows[2].tolist() == [8, 9, 10, 11, 12]
+    with pytest.raises(RuntimeError, match="on the disk"):
+        rows + 1
+
+
 HOOKS = (
     tyro_errors,
     transformers_masking,
@@ -118,6 +129,7 @@ HOOKS = (
     accelerate_state,
     torch_amx,
     torch_dispatch,
+    torch_wrapper,
 )
 
 
@@ -128,7 +140,10 @@ def test_the_private_hook_is_still_there(hook):
 
 def test_no_other_private_name_of_a_library_is_used():
     """A new one gets its test above, and its pattern here."""
-    known = {"_errors", "_is_amx_tile_supported", "_no_split_modules", "_python_dispatch"}
+    known = {
+        *("_errors", "_is_amx_tile_supported", "_make_wrapper_subclass", "_no_split_modules"),
+        "_python_dispatch",
+    }
     private = re.compile(
         r"\b(?:torch|tyro|transformers|accelerate)[\w.]*\.(_[a-z]\w*)|\"(_no_\w+)\""
     )

@@ -211,10 +211,10 @@ def in_processes() -> Iterator[Trainer]:
         try:
             yield lambda trainings: _as_they_end(pool, _train, trainings)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             # Whoever stops a run does not wait for the trainings that have begun.
             for child in multiprocessing.active_children():
                 child.terminate()
+            pool.shutdown(cancel_futures=True)
 
 
 def _as_they_end(pool: Executor, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
