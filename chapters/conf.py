@@ -60,6 +60,7 @@ html_css_files = [
     f"{name}.css"
     for name in (
         "book",
+        "order",
         "package",
         "explorables/explorables",
         "explorables/instruments",

@@ -24,7 +24,7 @@ JUDGE = """([id, answers]) => {
 def write(folder):
     """The page's path."""
     forms = "\n".join(f"<div>{form(e)}</div>" for e in ALL)
-    style = (STATIC / "book.css").read_text("utf-8")
+    style = "".join((STATIC / f"{name}.css").read_text("utf-8") for name in ("book", "order"))
     path = folder / "forms.html"
     path.write_text(
         f'<!doctype html><html lang="en"><title>Forms</title><meta charset="utf-8">'
