@@ -58,8 +58,16 @@ def test_the_picture_says_its_numbers_and_has_the_ink_of_the_page():
 
 
 def test_another_readme_gives_another_picture():
-    readme = README.replace("4.149", "4.249").replace("closes 52.9 %", "closes 44.7 %")
+    run = result.result(README)
+    student, closed = f"{run.cross_entropy['student']:.3f}", f"closes {100 * run.closed[0]:.1f} %"
+    readme = README.replace(student, "4.249").replace(closed, "closes 44.7 %")
     assert ">4.249<" in result.figure(readme) and "45 % closed" in result.figure(readme)
+
+
+def test_the_readme_says_of_its_picture_what_its_table_says():
+    run, alt = result.result(README), re.search(r'<img [^>]*alt="([^"]+)"', README)[1]
+    assert set(re.findall(r"\d\.\d{3}", alt)) == {f"{v:.3f}" for v in run.cross_entropy.values()}
+    assert f"closes {100 * run.closed[0]:.0f} %" in alt
 
 
 def test_a_run_that_was_not_worth_it_is_shown_as_it_is():
