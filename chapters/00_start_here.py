@@ -346,8 +346,11 @@ print(f"the whole as much as {STEPS + extra} steps without a teacher")
 # a number that surprises you teaches more than one that you read. Then **run**
 # the cell, change it, run it again.
 #
-# (On the website, what answers a prediction stays folded until you open it; in
-# your own copy nothing has run yet.)
+# On the website what answers a prediction stays folded, below a form: commit
+# first, or press *Show me*. In your own copy nothing has run yet; there a cell
+# such as `predict("01-beginnings")` shows what you can say, and
+# `predict("01-beginnings", "your letters")` commits to it. At the end of a
+# chapter `foreseen("01")` counts what came true.
 #
 # The exercises come where they belong in the text. Each has two cells. The
 # first shows the task, the second takes your answer and checks it.

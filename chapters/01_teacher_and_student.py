@@ -56,7 +56,7 @@ from kdlib.exercises import exercise, foreseen, predict
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.frozen import freeze
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
-from kdlib.plots import curves, distributions, frames, table, words
+from kdlib.plots import curves, distributions, explorable, frames, table, words
 
 # %%
 teacher = freeze(load_model(POCKET_TEACHER))
@@ -613,7 +613,7 @@ def picture(T):
     )
 
 
-frames({T: picture(T) for T in (0.25, 0.5, 1, 1.5, 2, 4)}, "temperature")
+frames({T: picture(T) for T in (0.25, 0.5, 1, 1.5, 2, 4)}, "temperature", 1)
 
 # %%
 rows = {}
@@ -681,6 +681,9 @@ for gap in (19, 22, 25):
 # (A high temperature also shrinks the gradient, and objectives often carry a
 # factor $T^2$ against it. For a few classes and large $T$ that is about right;
 # for a vocabulary of thousands it is not. Chapter 4 derives and measures it.)
+
+# %%
+explorable("temperature")
 
 # %% [markdown]
 # ## 1.5 One string or a whole distribution?

@@ -45,7 +45,7 @@ from kdlib.losses.divergences import (
     total_variation,
 )
 from kdlib.exercises import exercise, foreseen, predict
-from kdlib.plots import curves, frames, table, words
+from kdlib.plots import curves, explorable, frames, table, words
 from kdlib.plots.chapter_04 import plane, signed_pieces, triangles
 from kdlib.toys.students import fit, one_peak, two_peaks
 from kdlib.toys.worlds import story_world
@@ -166,8 +166,8 @@ table(rows, {"TV": ".2f", "Pinsker": ".2f"} | counts, corner="student")
 # and 88, 55 and 9 in the median, since a few trials take very long. Total
 # variation sees no difference between A and B.
 #
-# Now move every amount, not only a tenth. Pinsker's inequality, squared and
-# doubled, puts both quantities on one axis: KL is at least 2 TV².
+# Now move every amount, not only a tenth. Pinsker's inequality, squared, puts
+# both quantities on one axis: KL is at least 2 TV².
 
 # %%
 moved = torch.linspace(-0.15, 0.195, 70, dtype=torch.float64)
@@ -191,8 +191,8 @@ curves(
 # more than too much, or is it the other way round?
 #
 # **Predict**: a word has probability 0.1. Which student is further away: one
-# that gives it half as much, or twice as much? And one that gives it a
-# hundredth, or nine times as much?
+# that gives it half as much, 0.05, or twice as much, 0.2? And one that gives
+# it a hundredth, or nine times as much?
 
 # %%
 predict("04-too-little-or-too-much")
@@ -253,7 +253,11 @@ table({
 # student half-way to its teacher is at most half as far away, and usually
 # about a quarter. (The square root of the Jensen-Shannon divergence, the
 # second row, *is* a metric: Endres and Schindelin 2003.)
-#
+
+# %%
+explorable("drag_the_student")
+
+# %% [markdown]
 # ## 4.2 Four students
 #
 # **Predict**: the teacher is (0.8, 0.1, 0.1). Put four students in order
@@ -387,7 +391,11 @@ table({
 # fails where both exclude a word, as both do in a masked vocabulary. (Mind
 # its order of arguments too: student first, the student's in logarithms, the
 # teacher's not.)
-#
+
+# %%
+explorable("simplex")
+
+# %% [markdown]
 # ## 4.3 Three students and the whole distribution
 #
 # **Predict**: which of three students replicates the whole distribution
@@ -813,6 +821,9 @@ curves(
 # than one as well: 0.175 from 17 and from 26. Nor is a warm start with
 # forward KL a remedy here: from its optimum, reverse KL ends between the
 # peaks. In section 4.8 such a start does help.
+
+# %%
+explorable("one_peak")
 
 # %%
 exercise("two-fits")

@@ -223,7 +223,7 @@ def frame(lambda_):
 frames({
     f"{lambda_} (alpha {alpha_of_lambda(lambda_):.2f})": frame(lambda_)
     for lambda_ in (0, 0.1, 0.5, 1, 3, 10, 100)
-}, name="lambda")
+}, name="lambda", start="1 (alpha 0.50)")
 
 # %% [markdown]
 # Each bar of the student moves on a straight line from the label to the

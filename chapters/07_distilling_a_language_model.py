@@ -51,7 +51,7 @@ from kdlib.claims.rules import interval
 from kdlib.data.blocks import Blocks, make_blocks
 from kdlib.data.documents import load_splits
 from kdlib.data.shares import take_fraction, take_pieces
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 
 # %%
@@ -179,6 +179,9 @@ table({
 # together with every twentieth block, for all twenty places at which one can
 # begin to count. We count its phrases of six tokens, and ask how many of them
 # can also be read outside of what is kept back.
+
+# %%
+predict("07-kept-back")
 
 # %%
 LENGTH, BLOCK = 6, 128  # tokens in a phrase, in a block
@@ -313,6 +316,9 @@ exercise("bug-next-token-sum").check(bug_next_token_sum)
 # takes no gradient and reads the lesson once.)
 
 # %%
+predict("07-five-readers")
+
+# %%
 FROM_TEXT = Objective.from_alpha(0.0)  # the text's tokens only
 teacher = freeze(load_model(POCKET_TEACHER))
 fresh = new_model(SIZE, VOCABULARY, 2 * BLOCK, seed=0)
@@ -364,6 +370,9 @@ table({name: {"nats per token": value} for name, value in readers.items()},
 #
 # **Predict** the curve from 0 to 416 tokens before: where does it fall, where
 # is it flat, and what happens beyond 224?
+
+# %%
+predict("07-longer-than-trained")
 
 # %%
 LAST, LONGEST = 32, 416
@@ -500,6 +509,9 @@ print("the same logits:", tuple(again.shape))
 # of this kind, and it takes a second: **let the teacher be its own student.**
 # Its loss must be 0 at once. **Predict:** and if the rows have slipped by one
 # block?
+
+# %%
+predict("07-slipped-rows")
 
 # %%
 @torch.no_grad()
@@ -670,6 +682,9 @@ print(f"the same student, and a log up to step {last['step']}")
 # or more?
 
 # %%
+predict("07-equal-compute")
+
+# %%
 from kdlib.jobs.compute import operations_of
 
 student_block = operations_of(fresh, lesson)
@@ -747,6 +762,9 @@ def learn(model, job):
 # Five trainings of each, two at a time; of the control of equal compute on the
 # same lesson one, since all we want of it is its course. **Predict** that
 # course: it reads the same lesson again and again.
+
+# %%
+predict("07-same-lesson")
 
 # %%
 SEEDS = (0, 1, 2, 3, 4)
@@ -859,6 +877,9 @@ def by_counting(counts):
 # among the student, its control and the table that has counted the same
 # lesson? (The last digits belong to the processor that built this page; yours
 # may differ. What survives another processor follows below.)
+
+# %%
+predict("07-student-control-table")
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -1053,6 +1074,9 @@ exercise("share-of-the-gap").check(answer)
 # whether it ends ahead of the 96 steps, and of the table.
 
 # %%
+predict("07-patience")
+
+# %%
 def recorded(arm, steps, asked_about=0):
     """Operations; mean loss on the exam, 95 % interval over trainings."""
     losses = patience["numbers"][arm]["loss"]
@@ -1104,6 +1128,9 @@ print("patient student ahead of that table in every training:",
 # `crossover` compares the two at four sizes of lesson, for the same number of
 # *operations* (the steps with a teacher are few, those without are many), each
 # at the rate that is best for it. **Predict** who is ahead at each size.
+
+# %%
+predict("07-with-or-without")
 
 # %%
 crossover = shipped("crossover")
@@ -1486,6 +1513,9 @@ table(types)
 # times, as the small late steps of AdamW do. What is left in each precision?
 
 # %%
+predict("07-small-steps")
+
+# %%
 left = {}
 for dtype in (torch.float32, torch.bfloat16):
     weight = torch.ones(1, dtype=dtype)
@@ -1509,6 +1539,9 @@ table(left, ".2f")
 from kdlib.exercises import print_progress
 
 print_progress(7)
+
+# %%
+foreseen("07")
 
 # %% [markdown]
 # ## Summary

@@ -55,7 +55,7 @@ from kdlib.bench.variants import (
 )
 from kdlib.data.blocks import make_blocks
 from kdlib.data.documents import load_splits
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.fused.chunk_size import chunk_rows
 from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
 from kdlib.models.from_scratch import ModelSize, new_model, parameter_count
@@ -103,6 +103,9 @@ table({
 # two products, two log-softmaxes, `F.kl_div`.
 #
 # **Predict**: how many matrices of N x V, for N tokens and V words?
+
+# %%
+predict("08-matrices")
 
 # %%
 def step(way, given):
@@ -161,6 +164,9 @@ table({
 #
 # The obvious remedy is to go through the positions in chunks. **Predict** what
 # this does to the peak as the number of tokens grows:
+
+# %%
+predict("08-chunks")
 
 # %%
 def in_chunks(given, rows=128):
@@ -421,6 +427,9 @@ del inputs
 
 
 # %%
+predict("08-wrong-model")
+
+# %%
 def time_model(times, matrices, rows=None):
     """The model of a way to compute the loss; times: seconds by size."""
     work = [[costs.loss_flops(s), costs.logits(s)] for s in FIT]
@@ -538,6 +547,9 @@ table({
 # likeliest words, out of 4096?
 
 # %%
+predict("08-twelve")
+
+# %%
 tokenizer = load_tokenizer(POCKET_TEACHER)
 messages = load_splits("sotu")
 message = messages.test[:1]
@@ -605,6 +617,9 @@ table({
 # twelve with the rest as one lump; and 50 words *drawn* from P, drawn anew at
 # each of the 32 positions of each step. **Predict** how each of the four goes
 # on after the first hundred steps.
+
+# %%
+predict("08-lump")
 
 # %%
 from kdlib.toys.students import fit
@@ -812,6 +827,9 @@ table({
 # of them say too much, and which too little?
 
 # %%
+predict("08-too-much-or-too-little")
+
+# %%
 log_q = (log_p / 2).log_softmax(dim=-1)
 full = forward_kl(log_p, log_q).mean().item()
 draws = [sampled(log_p, DRAWS, torch.Generator().manual_seed(seed))
@@ -834,6 +852,9 @@ table({
 # Suppose someone sees that a drawn target is not P, gives the drawn words their
 # *own* probabilities, and scales them to 1. That looks cleaner
 # and less noisy. **Predict**: is the average still right?
+
+# %%
+predict("08-own-probability")
 
 # %%
 def looks_cleaner(log_p, draws):
@@ -996,6 +1017,9 @@ def looked_at(student):
 # becomes of them as they go on, each reading its lesson again and again?
 
 # %%
+predict("08-six-targets")
+
+# %%
 jobs = [(name, seed) for name in TARGETS for seed in (0, 1)]
 with ThreadPoolExecutor(2) as two:  # two learn at a time, one on each core
     results = [*two.map(learn, *zip(*jobs))]
@@ -1110,6 +1134,9 @@ assert rest[1] < scaled[1] - 0.01
 # **Predict**: the likeliest words, scaled up, are behind in the loss. Is there
 # any measure in which they are the best of all, even better than the whole
 # distributions?
+
+# %%
+predict("08-best-of-all")
 
 # %%
 from kdlib.claims.record import shipped
@@ -1555,6 +1582,9 @@ print(assumption_table(plan))
 # student, or the disks?
 
 # %%
+predict("08-cheapest")
+
+# %%
 table({
     name: {"stored, TB": f"{bill.stored_bytes / 1e12:,.0f}",
            "read, GB/s": f"{bill.read_bytes_per_second / 1e9:,.1f}",
@@ -1699,3 +1729,6 @@ assert spared > 2 * asked
 # such as vLLM can do it. What a server says about a text are its likeliest
 # words with their probabilities: a cache of section 8.4's kind, at the size of
 # the top-k row, with the bias that was measured there.
+
+# %%
+foreseen("08")

@@ -37,7 +37,7 @@ from kdlib.claims.grounds import pocket
 from kdlib.claims.record import shipped
 from kdlib.claims.registry import claim
 from kdlib.claims.rules import interval
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.divergences import forward_kl, total_variation
 from kdlib.losses.spans import bernoulli_kl
 from kdlib.models.cutting import log_probabilities_without
@@ -240,6 +240,9 @@ exercise("more-text-or-a-teacher").check(answer)
 # **Predict**: and if the exam asks for the *favourite* word instead?
 
 # %%
+predict("11-favourite")
+
+# %%
 LANGUAGES, FEATURES = 10, 3
 names = "a b c d e f g h i j k ."
 truth = torch.stack([
@@ -298,6 +301,9 @@ table(rows, ".2f", corner=f"mean of {LANGUAGES} languages")
 # the student's width?
 
 # %%
+predict("11-assistants")
+
+# %%
 STUDENTS = ("narrow", "wide")
 TEACHERS = ("shipped", "three blocks", "two half blocks", "small")
 table({
@@ -335,6 +341,9 @@ as_table(leads("capacity-gap", {
 #
 # **Predict**: much more text, and more steps to read it. Who wins? And
 # with as many steps, but no more text?
+
+# %%
+predict("11-more-text")
 
 # %%
 LESSONS = shipped("lesser-teacher")["settings"]["lessons"]
@@ -380,6 +389,9 @@ as_table(leads("lesser-teacher", {
 # (*Agrees* is meant on new text, and so is the loss.)
 
 # %%
+predict("11-own-shape")
+
+# %%
 exams("fidelity", disagrees="disagreement on its lesson",
       agrees="agreement", loss="loss")
 
@@ -414,6 +426,9 @@ exams("fidelity", disagrees="disagreement on its lesson",
 # **Predict**: four students, for as many teacher outputs. Order them: given
 # texts with the teacher's distributions; the teacher's texts, words only; the
 # teacher's texts and distributions; given texts, words only.
+
+# %%
+predict("11-words-or-distributions")
 
 # %%
 exams("sequence-level", loss="loss")
@@ -459,6 +474,9 @@ exercise("one-text-an-input").check(answer)
 # gave too little.
 #
 # **Predict**: the small model is not a good one. Which language comes out?
+
+# %%
+predict("11-whose-language")
 
 # %%
 language = random_world(names, seed=0, scale=1.5)
@@ -567,6 +585,9 @@ intervals({rule.removeprefix("kept: "): lead for rule, lead in found.items()},
 # cost? Does the angle know it?
 
 # %%
+predict("11-missing-block")
+
+# %%
 teacher, lesson = pocket.teacher(), pocket.lesson(8)
 
 
@@ -596,6 +617,9 @@ table({
 #
 # **Predict** the order of these four. Two more have no teacher, but four times
 # the text and the steps: where do they belong?
+
+# %%
+predict("11-cut-or-new")
 
 # %%
 exams("pruned", loss="loss")
@@ -647,6 +671,9 @@ for who, cut, numbers in zip(("teacher", "student"), (theirs, mine), spans):
 # coins, if every span is one word?
 
 # %%
+predict("11-coins")
+
+# %%
 rows = {}
 for share in (0.05, 0.2, 0.4):
     student = (((1 - share) * truth.exp() + share * truth.roll(1, 0).exp())
@@ -695,6 +722,9 @@ print(template.render(chat.turns).text)
 #
 # **Predict**: of *Assistant*, the colon, *The*, the `<|endoftext|>` behind an
 # answer and the line break behind that, which ones count?
+
+# %%
+predict("11-what-counts")
 
 # %%
 read = encode(chat, template)
@@ -815,6 +845,9 @@ exercise("a-plan-for-a-phone").check(answer, ticked=ticked)
 from kdlib.exercises import print_progress
 
 print_progress(11)
+
+# %%
+foreseen("11")
 
 # %% [markdown]
 # ## Summary

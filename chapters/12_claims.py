@@ -42,7 +42,7 @@ from kdlib.claims.record import shipped
 from kdlib.claims.registry import claim, claims
 from kdlib.claims.rules import Lead, interval
 from kdlib.claims.tables import UNTRIED, foretold
-from kdlib.exercises import exercise
+from kdlib.exercises import exercise, foreseen, predict
 from kdlib.losses.divergences import forward_kl
 from kdlib.plots import table, words
 from kdlib.plots.chapter_12 import trainings
@@ -72,6 +72,9 @@ for name, each in claims().items():
 #
 # **Predict** all of them. Write your verdicts into this cell; they stay in
 # your notebook, and the next cells compare. An empty one is no guess.
+
+# %%
+predict("12-reproduced")
 
 # %%
 mine = {
@@ -138,6 +141,9 @@ arms("temperature")
 #
 # **Predict**: do four temperatures choose four different rates? And does the
 # order of the arms depend on the rate?
+
+# %%
+predict("12-rates")
 
 # %%
 def sweep(name):
@@ -325,6 +331,9 @@ exercise("chance-of-a-find").check(answer)
 # training, where whoever is ahead has won.
 
 # %%
+predict("12-until-decided")
+
+# %%
 REPEATS = 20_000
 draws = torch.Generator().manual_seed(0)
 
@@ -360,6 +369,9 @@ table({
 #
 # **Predict**: for how many of the claims would another of the four have given
 # another verdict?
+
+# %%
+predict("12-other-measures")
 
 # %%
 EXAM = "loss", "forward KL", "agreement", "calibration"
@@ -462,6 +474,9 @@ arms("dark-knowledge")
 # were worth something in itself?
 
 # %%
+predict("12-changed-teachers")
+
+# %%
 picture("dark-knowledge", "loss", "loss on the test text, nats per token",
         "dark-knowledge")
 
@@ -508,6 +523,9 @@ verdict("sampled-targets")
 # from the kept words. All of it?
 
 # %%
+predict("12-kept-words")
+
+# %%
 numbers = shipped("top-k-reverse")["numbers"]
 table({
     arm: {column: interval(numbers[arm][measure])[0]
@@ -549,6 +567,9 @@ for rule in live.rival_rules:
 # **Predict**: the sentence said "trained for long enough". Ends reverse KL
 # within the margin of forward KL, if the student is too small? And if it is
 # not?
+
+# %%
+predict("12-room")
 
 # %%
 numbers = {
@@ -671,6 +692,9 @@ def toy(sharpness, temperature, rate, seed):
 # temperature of 4 ahead of the plain one?
 
 # %%
+predict("12-where-softening-helps")
+
+# %%
 def tuned(sharpness, temperature):
     """What `toy` gives, at the rate that is best for teachers of seed 100."""
     best = min((0.01, 0.03, 0.1), key=lambda rate: toy(
@@ -703,6 +727,9 @@ table(found, "+.2f", corner="KL on new inputs, ten students (95 %)")
 # **Predict**: training on what the teacher wrote, on its words alone, is far
 # behind its distributions on given texts. Is it at least better than the given
 # words, which nobody has distilled?
+
+# %%
+predict("12-whose-words")
 
 # %%
 picture("sequence-level", "loss", "loss on the test text, nats per token",
@@ -870,6 +897,9 @@ arms("weak-to-strong")
 # and the table of counts by the same labels.
 
 # %%
+predict("12-weak-to-strong")
+
+# %%
 labelled = shipped("weak-to-strong")["numbers"]
 
 
@@ -960,6 +990,9 @@ exercise("critique-a-claim").check(answer, ticked=ticked)
 from kdlib.exercises import print_progress
 
 print_progress(12)
+
+# %%
+foreseen("12")
 
 # %% [markdown]
 # ## Summary

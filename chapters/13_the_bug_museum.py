@@ -42,8 +42,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdlib.claims.record import shipped
-from kdlib.exercises import bug, exercise, misconception, misconceptions
-from kdlib.exercises import symptom
+from kdlib.exercises import bug, exercise, foreseen, misconception
+from kdlib.exercises import misconceptions, predict, symptom
 from kdlib.losses.alignment import next_token
 from kdlib.losses.distillation import distillation_loss
 from kdlib.losses.divergences import cross_entropy, entropy, forward_kl
@@ -221,6 +221,9 @@ LOSSES = {
 # many checks does it take to find all?
 
 # %%
+predict("13-equal-models")
+
+# %%
 found = {
     name: {n: not check(loss) for n, check in enumerate(CHECKS, 1)}
     for name, loss in LOSSES.items()
@@ -346,6 +349,9 @@ def exhibit(id, rows, caught_by, seen="", formats=".4f", corner=""):
 # distributions differ as much as before. What happens to the loss?
 
 # %%
+predict("13-two-spellings")
+
+# %%
 student, teacher = draw(2, 1, 4)
 twice = [logits.repeat_interleave(2, -1) for logits in (student, teacher)]
 
@@ -401,6 +407,9 @@ exhibit(
 # Ten tokens in one batch, or in two halves of five. Each micro-batch returns
 # its mean, and the loop, told to "normalise by tokens", divides by the token
 # count. **Predict** the ratio of the two results.
+
+# %%
+predict("13-two-halves")
 
 # %%
 student, teacher = draw(2, 10, 4)
@@ -611,6 +620,9 @@ exhibit(
 #
 # A model that returns probabilities is treated like one that returns logits.
 # **Predict**: how small can the loss on a label become among three words?
+
+# %%
+predict("13-softmax-twice")
 
 # %%
 def least_loss(twice, steps=2000):
@@ -903,6 +915,9 @@ exhibit(
 # the four parameter tensors still hold the gradient of the first half?
 
 # %%
+predict("13-handed-back")
+
+# %%
 drops = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 3))
 
 
@@ -962,6 +977,9 @@ assert not quiet.training
 # reads twelve stretches of 512 tokens, once at a time and once in two halves.
 # **Predict** its loss on the second half, the same tokens both times: does it
 # gain from 256 more tokens of context?
+
+# %%
+predict("13-beyond-context")
 
 # %%
 from kdlib.data.blocks import make_blocks
@@ -1048,6 +1066,9 @@ exercise("bug-behind-the-symptom").check(answer)
 # the KL after 200 and after 2,000 steps.
 
 # %%
+predict("13-argmax")
+
+# %%
 flat_teacher = logs(0.4, 0.3, 0.2, 0.1)
 
 
@@ -1081,6 +1102,9 @@ exhibit(
 # The teacher's words follow Zipf's law, a hundred of them, and the cache keeps
 # ten. **Predict** the loss of a student that equals its teacher, and the
 # probability that the best student gives to the first word.
+
+# %%
+predict("13-ten-of-a-hundred")
 
 # %%
 from kdlib.losses.sparse import top_k, with_tail
@@ -1324,6 +1348,9 @@ exhibit(
 # each of them is pulled towards the right word.
 
 # %%
+predict("13-floor")
+
+# %%
 below = torch.tensor([10.0, 30.0, 60.0])
 students = torch.stack([-below, torch.zeros(3)], -1)  # right word, wrong word
 
@@ -1516,6 +1543,9 @@ print("controls that lose to the table:", sum(a > counted for a in alone))
 # trainings?
 
 # %%
+predict("13-one-recipe")
+
+# %%
 from kdlib.reports.t_quantiles import t_quantile
 from kdlib.sequences.exact import sequence_log_probs
 
@@ -1633,6 +1663,9 @@ print("all of the catalogue:", caught_by.keys() == misconceptions().keys())
 from kdlib.exercises import print_progress
 
 print_progress(13)
+
+# %%
+foreseen("13")
 
 # %% [markdown]
 # ## Summary

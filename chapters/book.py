@@ -19,7 +19,7 @@ from pathlib import Path
 from sphinx.cmd.build import build_main
 from website import formulas
 from website.assemble import PROJECT, assemble
-from website.head import drop_icon_script
+from website.head import drop_scripts
 from website.paper import pdf
 from website.vendor import MATHJAX, Unavailable
 
@@ -36,7 +36,7 @@ def make(build: Path = BUILD, vendor: Path = BUILD / "vendor") -> Path:
     options = ["-q", "-E", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     if build_main([*options, str(source), str(target)]) != 0:
         raise SystemExit("the pages have faults; see the lines above")
-    drop_icon_script(target)
+    drop_scripts(target)
     formulas.draw(target, mathjax)
     return target
 

@@ -1,6 +1,6 @@
 """Store what the chapters' own cells show of the figures that a reader moves.
 
-    python chapters/stored_explorables.py           write kdlib/plots/explorables/
+    python chapters/stored_explorables.py           write kdlib/plots/explorables/, and teacher.js
     python chapters/stored_explorables.py --check   say whether they are what the scripts now give
 
 A notebook has no website around it. So each such figure is stored as one page that needs nothing
@@ -15,8 +15,9 @@ import re
 import sys
 
 from contents import sources
+from website import temperature
 from website.assemble import HERE
-from website.explorables import SHOWN, figure
+from website.explorables import SHOWN, figure, shortened
 from website.explorables_data import EXPLORABLES
 
 from kdlib.files import write_atomically
@@ -60,7 +61,7 @@ def still(name: str) -> str:
     """The picture as an SVG file, in a grey that is readable on white and on black."""
     found = re.search(r"base64,([^\"]+)", img(EXPLORABLES[name].still()))
     assert found
-    return base64.b64decode(found[1]).decode() + "\n"
+    return shortened(base64.b64decode(found[1]).decode()) + "\n"
 
 
 def files() -> dict[str, str]:
@@ -70,12 +71,12 @@ def files() -> dict[str, str]:
 
 
 def stale() -> list[str]:
-    """Pages that are not what the scripts now give, and files that nothing shows."""
+    """What is stored and is not what the scripts and the teacher now give, or is shown by nothing."""
     wanted = {name: text for name, text in files().items() if name.endswith(".html")}
     there = {path.name for path in FOLDER.iterdir()}
     spare = there - {*wanted, *(f"{name}.svg" for name in names())}
     changed = {n for n, text in wanted.items() if n not in there or _stored(n) != text}
-    return sorted(spare | changed)
+    return sorted(spare | changed) + [temperature.STORED.name] * temperature.is_stale()
 
 
 def _read(name: str) -> str:
@@ -92,6 +93,8 @@ def main(arguments: list[str]) -> int:
         print("\n".join(found) or "all are what the scripts give")
         return int(bool(found))
     FOLDER.mkdir(exist_ok=True)
+    if temperature.is_stale():
+        write_atomically(temperature.STORED, temperature.script())
     for name, text in files().items():
         write_atomically(FOLDER / name, text)
         print(FOLDER / name)

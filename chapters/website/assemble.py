@@ -18,8 +18,8 @@ from website import (
     api,
     book_data,
     challenge,
+    example_report,
     exercises_page,
-    explorables_data,
     glossary,
     judge,
     landing,
@@ -95,10 +95,11 @@ def _copy_files(folder: Path, chapters: list[Chapter]) -> None:
     shutil.copytree(HERE / "static", static, dirs_exist_ok=True)
     (static / judge.RULES).write_text(judge.script(), "utf-8")
     (static / book_data.NAME).write_text(book_data.script(chapters), "utf-8")
-    logits = static / "explorables" / explorables_data.TEACHER_FILE
-    logits.write_text(explorables_data.teacher_file(), "utf-8")
     models_files.write(static / "models" / "weights")
     asked = landing.questions((PROJECT / "README.md").read_text("utf-8"))
+    example = extra.parent / example_report.NAME
+    example.parent.mkdir(exist_ok=True)
+    example.write_text(example_report.page(), "utf-8")
     (extra.parent / llms.NAME).write_text(llms.text(chapters, asked), "utf-8")
     for chapter in chapters:
         clean = written(read_source(chapter.source))

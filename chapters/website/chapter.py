@@ -62,7 +62,7 @@ def page(chapter: Chapter, links: Links, tested_with: str) -> NotebookNode:
     notebook = copy.deepcopy(chapter.notebook())
     folded.tag(notebook.cells)
     cells = with_exercises(predict_forms.placed(notebook.cells))
-    cells = explorables.placed(cells, chapter.number)
+    cells = explorables.placed(cells)
     cells += [_made(text) for number, text in INVITATIONS.items() if number == chapter.number]
     mentions = FirstMentions()
     for cell in cells:

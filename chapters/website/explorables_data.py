@@ -1,26 +1,16 @@
-"""The explorables: the words, the settings and the still picture of each, and the teacher's logits."""
+"""The explorables: the words, the settings and the still picture of each."""
 
 from __future__ import annotations
 
-import base64
-import functools
 import inspect
-import json
-from collections.abc import Iterable
 
-import numpy as np
 import torch
 
-from kdlib.models.folders import POCKET_TEACHER, load_model, load_tokenizer
-from kdlib.models.frozen import freeze
 from kdlib.plots import Picture, curves, distributions
 from kdlib.plots.chapter_04 import triangles
 from kdlib.toys.students import one_peak, two_peaks
-from website import cost_calculator, lambda_map, moor_walk
+from website import cost_calculator, lambda_map, moor_walk, temperature
 from website.explorable import Explorable
-
-TEACHER_FILE = "teacher.js"  # the teacher's logits, beside the scripts
-
 
 # ---------------------------------------------------------------- drag the student
 
@@ -60,91 +50,6 @@ def _peaks() -> Picture:
         ylabel="probability",
         alt="A teacher with a high peak on the left and a lower one on the right. One student is wide "
         "and covers both peaks and the valley between them; another is a copy of the left peak alone.",
-    )
-
-
-# ---------------------------------------------------------------- temperature
-
-NAMED = 20  # words with a bar of their own
-STEP = 2**-11  # nats; logits are rounded to its multiples
-PROMPTS = (
-    "The Secretary of", "The President of the United", "The Government of Great", "We must",
-    "I thank", "I am", "At the close of the fiscal year ended June 30,", "The people of the",
-    "Our army and", "In the last year the", "I recommend to", "The public debt", "Peace and",
-    "A treaty of", "Our foreign", "The power of the", "It is my", "The price of", "I am happy to",
-    "The men and women of",
-)  # fmt: skip
-
-
-@functools.cache
-def teacher_logits() -> tuple[torch.Tensor, list[str]]:
-    """The teacher's logits after each prompt, (prompts, V), and the text of every token."""
-    teacher, tokenizer = freeze(load_model(POCKET_TEACHER)), load_tokenizer(POCKET_TEACHER)
-    rows = []
-    for prompt in PROMPTS:
-        ids = [tokenizer.eos_token_id, *tokenizer(prompt).input_ids]
-        with torch.no_grad():
-            rows.append(teacher(input_ids=torch.tensor([ids])).logits[0, -1].double())
-    return torch.stack(rows), [tokenizer.decode(token) for token in range(len(tokenizer))]
-
-
-def teacher_file() -> str:
-    """The logits of all prompts as a script: every one of the vocabulary, for any temperature.
-
-    They fall from the likeliest on, rounded to multiples of `STEP`, so each is at most half a step
-    off. At temperature T a log-probability is then at most ``STEP / T`` off, 0.0005 nats at T = 1.
-    Stored are the first and the differences, in bytes of seven bits, low bits first.
-    """
-    logits, pieces = teacher_logits()
-    prompts = []
-    for prompt, row in zip(PROMPTS, logits):
-        ranked = row.sort(descending=True)
-        levels = np.rint(ranked.values.numpy() / STEP).astype(int)
-        prompts.append(
-            {
-                "text": prompt,
-                "words": [readable(pieces[token]) for token in ranked.indices[:NAMED]],
-                "highest": int(levels[0]),
-                "steps": base64.b64encode(packed(levels[:-1] - levels[1:])).decode("ascii"),
-            }
-        )
-    data = json.dumps({"step": STEP, "prompts": prompts}, ensure_ascii=False)
-    return f"globalThis.Explorables ??= {{}};\nExplorables.teacher = {data};\n"
-
-
-def packed(numbers: Iterable[int]) -> bytes:
-    """Whole numbers from 0 on, seven bits to a byte; a set eighth bit says that more follow."""
-    found = bytearray()
-    for number in map(int, numbers):
-        while number > 127:
-            found.append(number & 127 | 128)
-            number >>= 7
-        found.append(number)
-    return bytes(found)
-
-
-def readable(piece: str) -> str:
-    """A token as a label: a piece that goes on with a word begins with a hyphen."""
-    if not piece.strip():
-        return {"": "(nothing)", " ": "(space)"}.get(piece, "(line)")
-    if piece == "<|endoftext|>":
-        return "(end)"
-    return piece.strip() if piece[0].isspace() or not piece[0].isalpha() else f"-{piece}"
-
-
-def _answers() -> Picture:
-    logits, pieces = teacher_logits()
-    ranked = logits[0].sort(descending=True)
-    words = [readable(pieces[token]) for token in ranked.indices[:8]]
-    series = {}
-    for temperature in (0.5, 1, 2):
-        p = (ranked.values / temperature).softmax(-1)
-        series[f"T = {temperature:g}"] = [*p[:8].tolist(), p[8:].sum().item()]
-    return distributions(
-        series,
-        [*words, "all others"],
-        alt=f"The teacher's next word after “{PROMPTS[0]}” at three temperatures. Cold, the first word "
-        "has most of it; hot, nearly everything lies beyond the first eight.",
     )
 
 
@@ -210,16 +115,7 @@ EXPLORABLES = {
         _peaks,
         ("divergences.js", "figure.js", "peaks.js", "one_peak.js"),
     ),
-    "temperature": Explorable(
-        "The teacher at every temperature",
-        "Drag the dot along the curve. Where do the words that you do not see take over? "
-        "Is it the same temperature after every prompt?",
-        "An upright tick is the probability at T = 1. Every logit of the teacher is here, "
-        "rounded to a two-thousandth of a nat.",
-        {"named": NAMED},
-        _answers,
-        ("divergences.js", "figure.js", TEACHER_FILE, "temperature.js"),
-    ),
+    "temperature": temperature.EXPLORABLE,
     "lambda_map": lambda_map.EXPLORABLE,
     "cost_calculator": cost_calculator.EXPLORABLE,
     "moor_walk": moor_walk.EXPLORABLE,

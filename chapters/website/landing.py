@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contents import CHAPTERS
 
-from website import explorables, repository, result, verdicts
+from website import example_report, explorables, repository, result, verdicts
 from website.chapter import Chapter, effort
 
 TEXT = Path(__file__).with_name("landing.md")
@@ -26,7 +26,7 @@ def page(chapters: list[Chapter], readme: str) -> str:
         stems=stems,
         verdicts=verdicts.table(),
         explorable=explorables.markup(["drag_the_student"])[0],
-        result=result.figure(readme),
+        result=result.figure(example_report.report()),
         elsewhere=repository.doors(contributing, chapters[0].source.stem),
     )
 

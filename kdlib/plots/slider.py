@@ -26,8 +26,9 @@ class Frames:
     """Pictures of the same kind, one for each setting of a slider.
 
     Args:
-        pictures: label of the setting to its picture.
+        pictures: label of the setting to its picture; a number may be a label.
         name: what the slider changes.
+        start: label of the picture that is seen first; by default that is the first one.
 
     Attributes:
         name: as given.
@@ -35,14 +36,19 @@ class Frames:
         alt: the alt texts of all pictures, one a line.
 
     Raises:
-        ValueError: for no pictures.
+        ValueError: for no pictures, and for a start that none of them has.
     """
 
-    def __init__(self, pictures: Mapping[str, Picture], name: str) -> None:
+    def __init__(self, pictures: Mapping[Any, Picture], name: str, start: Any = None) -> None:
         if not pictures:
             raise ValueError("pictures is empty; give at least one frame")
+        if start is not None and start not in pictures:
+            raise ValueError(
+                f"start is {start!r}; it must be one of {', '.join(map(str, pictures))}"
+            )
         self.name = name
         self.pictures = {f"{label}": picture for label, picture in pictures.items()}
+        self._start = 0 if start is None else list(pictures).index(start)
         rows = [f"{name} {label}: {picture.alt}" for label, picture in self.pictures.items()]
         self.alt = "\n".join(rows)
 
@@ -58,10 +64,21 @@ class Frames:
         ]
         slider = (
             f'<label style="display:none">{html.escape(self.name)} '
-            f'<input type="range" min="0" max="{last}" value="0" oninput="{_inline(SHOW_ONE)}">'
-            "</label>"
+            '<span style="display:inline-block;vertical-align:top">'
+            f'<input type="range" min="0" max="{last}" value="{self._start}" style="width:100%" '
+            f'oninput="{_inline(SHOW_ONE)}">{self._stops()}</span></label>'
         )
         return "\n".join([f'<div class="frames">{slider}', *frames, "</div>"])
+
+    def _stops(self) -> str:
+        """The first word of each label under its stop; who hears the page hears the captions."""
+        words = "".join(
+            f'<span style="flex:1 1 0;width:0;text-align:center">{html.escape(label.split(" ")[0])}</span>'
+            for label in self.pictures
+        )
+        # The slider's knob is 16 pixels wide, so the outer stops are 8 from the ends.
+        outer = f"calc(8px - (100% - 16px) / {2 * max(1, len(self.pictures) - 1)})"
+        return f'<span aria-hidden="true" style="display:flex;margin:0 {outer};font-size:80%">{words}</span>'
 
     def _frame(self, label: str, picture: Picture, onload: str) -> str:
         """A picture with its caption."""
@@ -71,26 +88,27 @@ class Frames:
         return f'<figure style="margin:0"><figcaption>{caption}</figcaption>{image}</figure>'
 
 
-def frames(pictures: Mapping[str, Picture], name: str) -> Frames:
-    """The pictures under one slider, starting with the first.
+def frames(pictures: Mapping[Any, Picture], name: str, start: Any = None) -> Frames:
+    """The pictures under one slider.
 
     All pictures get the same axis limits, so that only the data move.
 
     Args:
-        pictures: label of the setting to its picture.
+        pictures: label of the setting to its picture; a number may be a label.
         name: what the slider changes.
+        start: label of the picture that is seen first; by default that is the first one.
 
     Returns:
         An object that a notebook displays, with the alt texts of all pictures.
 
     Raises:
-        ValueError: for no pictures.
+        ValueError: for no pictures, and for a start that none of them has.
     """
     axes = [picture.axes[0] for picture in pictures.values()]
     for each in axes:
         each.set_xlim(_widest([other.get_xlim() for other in axes]))
         each.set_ylim(_widest([other.get_ylim() for other in axes]))
-    return Frames(pictures, name)
+    return Frames(pictures, name, start)
 
 
 def _widest(limits: list[tuple[float, float]]) -> tuple[float, float]:

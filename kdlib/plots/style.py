@@ -123,7 +123,9 @@ class Picture(Figure):
 
     A notebook displays it as an ``<img>`` element, because notebook programs drop the alt text in
     an image's metadata but keep that of an ``<img>``. Its plain-text form is the alt text alone, so
-    that two runs of a notebook are compared by their alt texts and not by pixels.
+    that two runs of a notebook are compared by their alt texts and not by pixels. What knows no HTML,
+    such as nbconvert's way to LaTeX, prints these words in the picture's place; the PDF of the book
+    (``python chapters/book.py --pdf``) has the pictures.
 
     Attributes:
         alt: what there is to see, in words.

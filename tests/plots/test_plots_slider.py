@@ -8,13 +8,13 @@ import pytest
 from kdlib import plots
 
 
-def three():
+def three(**more):
     """Frames of three settings; labels and words hold characters that mean something in HTML."""
     pictures = {
         label: plots.points({"a": ([1], [1])}, xlabel="x", ylabel="y", alt=f'At "{label}".')
         for label in ("0.5", "1", "<2>")
     }
-    return plots.frames(pictures, name="T & more")
+    return plots.frames(pictures, name="T & more", **more)
 
 
 def page(frames):
@@ -48,6 +48,24 @@ def test_each_setting_has_its_picture_under_its_label():
     (slider,) = root.iter("input")
     assert (slider.get("min"), slider.get("max"), slider.get("value")) == ("0", "2", "0")
     assert root.find("label").text.strip() == "T & more"
+
+
+def test_the_stops_have_the_first_word_of_their_labels():
+    picture = plots.points({"a": ([1], [1])}, xlabel="x", ylabel="y", alt="A point.")
+    root = parsed(plots.frames({"0.1 (a tenth)": picture, 3: picture}, name="x"))
+    (stops,) = [span for span in root.iter("span") if span.get("aria-hidden") == "true"]
+    assert [stop.text for stop in stops] == ["0.1", "3"]
+
+
+@pytest.mark.parametrize(("start", "value"), [(None, "0"), ("0.5", "0"), ("<2>", "2")])
+def test_it_starts_where_it_is_told(start, value):
+    (slider,) = parsed(three(start=start)).iter("input")
+    assert slider.get("value") == value
+
+
+def test_a_start_that_is_no_frame_is_an_error():
+    with pytest.raises(ValueError, match="start is '3'; it must be one of 0.5, 1, <2>"):
+        three(start="3")
 
 
 def test_without_scripts_all_pictures_stay_and_the_slider_is_away():

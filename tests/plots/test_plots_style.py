@@ -8,9 +8,11 @@ import sys
 from xml.etree import ElementTree
 
 import matplotlib
+import nbformat
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
+from nbconvert import LatexExporter
 
 from kdlib import plots
 from kdlib.plots.style import MORE_LOOKS, PIXELS_PER_INCH
@@ -141,3 +143,11 @@ def test_pyplot_is_never_loaded():
         plots.svg(shown), shown._repr_mimebundle_()
         assert "matplotlib.pyplot" not in sys.modules"""
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_on_the_way_to_latex_a_picture_becomes_its_words():
+    picture = plots.points({"a": ([1], [1])}, xlabel="x", ylabel="y", alt="A point & 50 % of _it_.")
+    output = nbformat.v4.new_output("display_data", picture._repr_mimebundle_())
+    cell = nbformat.v4.new_code_cell("picture", outputs=[output])
+    text, _ = LatexExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert r"A point \& 50 \% of \_it\_." in text and "base64" not in text

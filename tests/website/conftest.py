@@ -61,9 +61,9 @@ def website(tmp_path_factory, worker_id, vendor):
 
 @pytest.fixture(scope="session")
 def pages(website):
-    """The paths of all pages, from the website's folder."""
+    """The paths of all pages of the book, from the website's folder; the example report is a run's."""
     found = [path.relative_to(website) for path in website.rglob("*.html")]
-    return sorted(str(path) for path in found if path.parts[0] != "_static")
+    return sorted(str(path) for path in found if path.parts[0] not in ("_static", "example"))
 
 
 @pytest.fixture(scope="module")  # not longer: its event loop would stand in the way of notebooks

@@ -21,8 +21,6 @@ ALONE = """<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-
 def write(made):
     """Every explorable as a page of this folder."""
     shutil.copytree(HERE / "static" / "explorables", made / "_static" / "explorables")
-    logits = made / "_static" / "explorables" / explorables_data.TEACHER_FILE
-    logits.write_text(explorables_data.teacher_file(), "utf-8")
     for name in explorables_data.EXPLORABLES:
         page = ALONE.format(figure=markup([name])[0])
         (made / f"{name}.html").write_text(page, "utf-8")

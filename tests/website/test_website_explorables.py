@@ -1,11 +1,12 @@
 """The numbers of the explorables are kdlib's, case by case."""
 
+import json
 import math
 
 import contents
 import pytest
 import torch
-from website import explorables_data
+from website import explorables_data, temperature
 from website.assemble import HERE
 
 from kdlib.losses.divergences import DIVERGENCES, entropy, forward_kl, get_divergence, reverse_kl
@@ -36,7 +37,7 @@ def js(browser):
     page = browser.new_page()
     for name in SCRIPTS:
         page.add_script_tag(path=HERE / "static" / "explorables" / f"{name}.js")
-    page.add_script_tag(content=explorables_data.teacher_file())
+    page.add_script_tag(path=temperature.STORED)
     yield lambda script, argument=None: page.evaluate(script, argument)
     page.close()
 
@@ -265,26 +266,57 @@ def test_rings_mark_the_lowest_places_and_the_first_is_the_best_of_all_peaks(js,
 
 @pytest.mark.slow
 def test_the_page_has_every_logit_of_the_teacher(js):
-    logits, _ = explorables_data.teacher_logits()
-    step = explorables_data.STEP
+    """Rounded to a step, and on another processor not further off than one."""
+    (logits, _), step = temperature.teacher_logits(), temperature.STEP
     found = js("() => Explorables.teacher.prompts.map((p) => Explorables.logitsOf(p, 2 ** -11))")
-    off = (torch.tensor(found, dtype=torch.float64) - logits.sort(descending=True).values).abs()
-    assert step == 2**-11 and off.max() <= step / 2
-    assert len(explorables_data.teacher_file()) < 120_000
+    found = torch.tensor(found, dtype=torch.float64)
+    off = (found - logits.sort(descending=True).values).abs()
+    assert step == 2**-11 and off.max() <= step
+    assert torch.equal(found, temperature.stored()[0])
+    assert temperature.STORED.stat().st_size < 120_000
+
+
+def test_the_words_beside_them_are_the_tokens_that_have_them():
+    (logits, pieces), (held, prompts) = temperature.teacher_logits(), temperature.stored()
+    for row, levels, prompt in zip(logits, held, prompts, strict=True):
+        for word, level in zip(prompt["words"], levels[: temperature.NAMED], strict=True):
+            own = [i for i, piece in enumerate(pieces) if temperature.readable(piece) == word]
+            assert (row[own] - level).abs().min() <= temperature.STEP
+
+
+@pytest.mark.parametrize("damage", ["another prompt", "a logit", "fewer logits", "no file"])
+def test_stored_logits_that_are_not_the_teachers_are_stale(tmp_path, monkeypatch, damage):
+    text, copy = temperature.STORED.read_text("utf-8"), tmp_path / "teacher.js"
+    monkeypatch.setattr(temperature, "STORED", copy)
+    copy.write_text(text, "utf-8")
+    assert not temperature.is_stale()
+    data = json.loads(text.removeprefix(temperature.BEFORE).removesuffix(temperature.AFTER))
+    first = data["prompts"][0]
+    if damage == "no file":
+        copy.unlink()
+        assert temperature.is_stale()
+        return
+    if damage == "another prompt":
+        first["text"] = "We hope"
+    elif damage == "a logit":
+        first["highest"] += 2
+    else:
+        data["prompts"].pop()
+    copy.write_text(temperature.BEFORE + json.dumps(data) + temperature.AFTER, "utf-8")
+    assert temperature.is_stale()
 
 
 @pytest.mark.slow
 def test_every_temperature_is_kdlibs(js):
-    """On the rounded logits to the last digits; on the teacher's own within STEP / T."""
-    logits, _ = explorables_data.teacher_logits()
+    """On the rounded logits to the last digits; on the teacher's own within 2 STEP / T."""
+    (logits, _), (held, _) = temperature.teacher_logits(), temperature.stored()
     logits = logits.sort(descending=True).values
     temperatures = [0.1, 0.25, 0.5, 0.77, 1, 1.5, 1.7, 2, math.pi, 4, 10]
     script = """(ts) => Explorables.teacher.prompts.map((p) => {
         const logits = Explorables.logitsOf(p, 2 ** -11);
         return ts.map((t) => Explorables.answer(logits, t, 20)); })"""
-    rounded = (logits / explorables_data.STEP).round() * explorables_data.STEP
     worst, off = 0.0, 0.0
-    for exact, row, answers in zip(logits, rounded, js(script, temperatures)):
+    for exact, row, answers in zip(logits, held, js(script, temperatures)):
         for t, answer in zip(temperatures, answers):
             log_p = log_softmax(row, t)
             p, perplexity = log_p.exp(), entropy(log_p).exp().item()
@@ -295,11 +327,11 @@ def test_every_temperature_is_kdlibs(js):
             first = torch.tensor(answer["first"], dtype=torch.float64).log()
             off = max(off, t * (first - log_softmax(exact, t)[:20]).abs().max().item())
     assert worst <= BOUND, f"largest relative difference: {worst}"
-    assert off <= explorables_data.STEP, f"{off} nats, times T, off the teacher's own"
+    assert off <= 2 * temperature.STEP, f"{off} nats, times T, off the teacher's own"
 
 
 def test_small_numbers_take_a_byte_and_large_ones_more():
-    assert explorables_data.packed([0, 127, 128, 300]) == bytes([0, 127, 128, 1, 172, 2])
+    assert temperature.packed([0, 127, 128, 300]) == bytes([0, 127, 128, 1, 172, 2])
 
 
 # ---------------------------------------------------------------- the triangle

@@ -5,17 +5,15 @@ import pytest
 from explorable_page import Figure, identity
 from look import AXE
 from website import explorables_data, paper
-from website.explorables import PLACES, SHOWN
+from website.explorables import SHOWN
 
 pytestmark = pytest.mark.slow
 
 CHAPTER_4 = "04_kl_divergence.html"
-PAGES = {1: "01_teacher_and_student.html", 4: CHAPTER_4}
 PHONE = 390
 
 
 ON_PAGES = [
-    *((place.name, PAGES.get(place.chapter)) for place in PLACES),
     *(
         (name, f"{source.stem}.html")
         for source in contents.sources()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from explorable_page import number
-from website import explorables_data
+from website.temperature import PROMPTS, stored
 
 from kdlib.losses.divergences import entropy
 from kdlib.losses.softmax import log_softmax
@@ -13,11 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 def answer_agrees(figure):
-    """With the teacher's own logits: what is shown is rounded more than the stored ones are."""
-    state, (logits, _) = figure.state, explorables_data.teacher_logits()
-    row = logits[state["prompt"]].sort(descending=True).values
-    rounded = (row / explorables_data.STEP).round() * explorables_data.STEP
-    log_p = log_softmax(rounded, state["temperature"])
+    """With kdlib's softmax of the stored logits, which test_website_explorables.py compares with the teacher's."""
+    state, (logits, _) = figure.state, stored()
+    log_p = log_softmax(logits[state["prompt"]], state["temperature"])
     p, h = log_p.exp(), entropy(log_p).item()
     shown = figure.texts(".rows .number")
     assert shown == [number(x) for x in [*p[:20].tolist(), p[20:].sum().item()]]
@@ -55,6 +53,6 @@ def test_the_temperature_obeys_the_keys_after_every_prompt(alone):
     assert answer_agrees(figure)["temperature"] == pytest.approx(0.1)
     figure.keys("temperature", "End")
     assert answer_agrees(figure)["temperature"] == pytest.approx(10)
-    for prompt in range(len(explorables_data.PROMPTS)):
+    for prompt in range(len(PROMPTS)):
         figure.part.locator("select").select_option(str(prompt))
         assert answer_agrees(figure)["prompt"] == prompt

@@ -1,6 +1,8 @@
 """What stands in a page's head and foot, and what a reader does not have to load."""
 
+import gzip
 import re
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
@@ -47,6 +49,33 @@ def test_no_page_loads_a_script_for_icons_and_each_icon_is_drawn(website, pages)
         assert not soup.select('script[src*="fontawesome"]')
         used = {name for tag in soup.select(".fa-solid, .fas") for name in tag["class"]}
         assert {name for name in used if ICON.fullmatch(name)} <= drawn
+
+
+def test_only_the_search_page_loads_the_index_of_words(website, pages):
+    loads = [page for page in pages if of(website, page).select('script[src$="searchindex.js"]')]
+    assert loads == ["search.html"]
+
+
+def sent(website, files):
+    """Bytes of these files as a host sends them: text compressed, all else as it is."""
+    kept = (".woff2", ".png", ".bin")
+    data = [(website / file).read_bytes() for file in files]
+    return sum(
+        len(text if file.endswith(kept) else gzip.compress(text, 6))
+        for file, text in zip(files, data)
+    )
+
+
+def test_a_chapter_is_sent_in_well_below_a_megabyte(website, look, pages):
+    root = f"{website.resolve().as_uri()}/"
+    for page in (page for page in pages if re.match(r"\d\d_", page)):
+        opened, asked = look("index.html"), set()
+        opened.page.on("request", lambda request, asked=asked: asked.add(request.url))
+        opened.goto(page)
+        files = {unquote(urlsplit(url).path) for url in asked if url.startswith(root)}
+        names = sorted(file.removeprefix(f"{website.resolve()}/") for file in files)
+        assert page in names and len(names) > 10
+        assert sent(website, names) < 600_000, page
 
 
 def test_an_icon_shows_in_the_browser(look):

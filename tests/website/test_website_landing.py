@@ -1,96 +1,92 @@
-"""The first page: the picture of the result is the README's table; one-click links only where set."""
+"""The first page: its picture and the README's table are one run's; one-click links only where set."""
 
+import copy
+import dataclasses
 import re
 
 import pytest
 from contents import CHAPTERS
-from website import assemble, landing, repository, result
+from look import AXE
+from website import assemble, example_report, landing, repository, result
 
+from kdlib.jobs.recipe_files import load_recipe
 from kdlib.plots import LOOKS
+from kdlib.reports.fields import MODELS, NGRAM, validate
+from kdlib.reports.page import terminal_table
 
 README = (CHAPTERS.parent / "README.md").read_text("utf-8")
 CONTRIBUTING = (CHAPTERS.parent / "CONTRIBUTING.md").read_text("utf-8")
 UNSET = re.sub(r"(?<=mybinder\.org/v2/gh/)[\w.-]+/[\w.-]+(?=/HEAD)", repository.UNSET, CONTRIBUTING)
 ELSEWHERE = ("mybinder.org", "colab.research.google.com", "github.com")
 
-FAILED = """text
-```
-                           teacher  student  control
-                                               equal
-                                               steps
-cross-entropy, nats/token    3.570    4.749    4.799
-perplexity                    35.5    115.5    121.4
-
-The teacher was not worth it: the student <loses>.
-This holds for this one training, over 2 blocks of 1 documents.
-The student closes 4.1 % (1.0 to 7.0 %) of the gap from the control of equal steps to the teacher.
-```
-"""
-
-
 # ---------------------------------------------------------------- the result
 
 
-def test_every_number_is_the_readmes():
-    """Read again by other means: the row's numbers in order, and the alt text of its picture."""
-    run = result.result(README)
-    (row,) = re.findall(r"^cross-entropy, nats/token +(.+)$", README, re.MULTILINE)
-    order = ["teacher", "student", "control_equal_steps", "control_equal_compute", "ngram"]
-    assert [run.cross_entropy[name] for name in order] == [float(x) for x in row.split()]
-    alt = re.search(r'<img src="\.github/picture\.png"[^>]*alt="([^"]+)"', README)[1]
-    for value in run.cross_entropy.values():
-        assert f"{value:.3f}" in alt
-    assert f"closes {100 * run.closed[0]:.0f} %" in alt
-    teacher, student, control = (run.cross_entropy[name] for name in order[:3])
-    assert run.closed[0] == pytest.approx((control - student) / (control - teacher), abs=0.001)
-    assert run.closed[1] < run.closed[0] < run.closed[2]
+def test_the_readme_shows_what_the_stored_run_printed():
+    """All but its speed, which is the machine's."""
+    printed = terminal_table(example_report.report()).splitlines()
+    assert "\n".join(line.rstrip() for line in printed if not line.startswith("speed,")) in README
 
 
-def test_the_picture_says_its_numbers_and_has_the_ink_of_the_page():
-    figure, run = result.figure(README), result.result(README)
-    assert "\n" not in figure and "currentColor" in figure and "<title" not in figure
-    label = re.search(r'aria-label="([^"]+)"', figure)[1]
-    for name, value in run.cross_entropy.items():
-        assert f"{LOOKS[name].label} {value:.3f}" in label
-        assert f">{value:.3f}<" in figure
-    caption = re.search(r"<figcaption>(.+)</figcaption>", figure)[1]
-    assert run.verdict in caption and run.holds in caption
-
-
-def test_another_readme_gives_another_picture():
-    run = result.result(README)
-    student, closed = f"{run.cross_entropy['student']:.3f}", f"closes {100 * run.closed[0]:.1f} %"
-    readme = README.replace(student, "4.249").replace(closed, "closes 44.7 %")
-    assert ">4.249<" in result.figure(readme) and "45 % closed" in result.figure(readme)
+def test_the_stored_run_is_the_default_recipes_and_is_whole():
+    report = example_report.report()
+    validate(report)
+    assert report["recipe"] == dataclasses.asdict(load_recipe("pocket"))
 
 
 def test_the_readme_says_of_its_picture_what_its_table_says():
-    run, alt = result.result(README), re.search(r'<img [^>]*alt="([^"]+)"', README)[1]
-    assert set(re.findall(r"\d\.\d{3}", alt)) == {f"{v:.3f}" for v in run.cross_entropy.values()}
-    assert f"closes {100 * run.closed[0]:.0f} %" in alt
+    report, alt = example_report.report(), re.search(r'<img [^>]*alt="([^"]+)"', README)[1]
+    losses = {f"{report[name]['cross_entropy']:.3f}" for name in (*MODELS, NGRAM) if name in report}
+    assert set(re.findall(r"\d\.\d{3}", alt)) == losses and len(losses) == 5
+    assert f"closes {100 * report['gap_closed']['value']:.0f} %" in alt
+
+
+def test_the_picture_says_its_numbers_and_has_the_ink_of_the_page():
+    report = example_report.report()
+    figure = result.figure(report)
+    assert "\n" not in figure and "currentColor" in figure and "<title" not in figure
+    label = re.search(r'aria-label="([^"]+)"', figure)[1]
+    for name in (*MODELS, NGRAM):
+        if name in report:
+            value = f"{report[name]['cross_entropy']:.3f}"
+            assert f"{LOOKS[name].label} {value}" in label and f">{value}<" in figure
+    caption = re.search(r"<figcaption>(.+)</figcaption>", figure)[1]
+    assert " ".join(report["verdict"]["sentences"][:2]) in caption
+    assert f'href="{example_report.NAME}"' in caption
+
+
+def test_another_run_gives_another_picture():
+    report = copy.deepcopy(example_report.report())
+    report["student"]["cross_entropy"] = 4.249
+    report["gap_closed"] = {"value": 0.447, "low": 0.43, "high": 0.46}
+    assert ">4.249<" in result.figure(report) and "45 % closed" in result.figure(report)
 
 
 def test_a_run_that_was_not_worth_it_is_shown_as_it_is():
-    run = result.result(FAILED)
-    assert run.closed == pytest.approx((0.041, 0.01, 0.07))
-    assert list(run.cross_entropy) == ["teacher", "student", "control_equal_steps"]
-    assert "The teacher was not worth it: the student &lt;loses&gt;." in result.figure(FAILED)
+    report = copy.deepcopy(example_report.report())
+    report["gap_closed"] = {"value": 0.01, "low": -0.02, "high": 0.04}
+    report["verdict"]["sentences"] = [
+        "The teacher was not worth it: the student <loses>.",
+        "So.",
+        "No.",
+    ]
+    figure = result.figure(report)
+    assert "The teacher was not worth it: the student &lt;loses&gt;. So. <a" in figure
+    assert "closed</text>" not in figure and "closes 1 % (-2 to 4 %)" in figure
 
 
-@pytest.mark.parametrize(
-    ("readme", "message"),
-    [
-        ("no table", "README.md has no table"),
-        (README.replace("The student closes", "It closes"), "has no table"),
-        (
-            README.replace("n-gram\n", "trigra\n", 1),
-            "a column 'trigra counted', which is no model",
-        ),
-    ],
-)
-def test_a_readme_without_its_table_is_told(readme, message):
-    with pytest.raises(LookupError, match=message):
-        result.figure(readme)
+@pytest.mark.slow
+def test_the_whole_report_is_a_page_of_the_website(look, website, vendor):
+    opened = look("index.html")
+    opened.page.get_by_role("link", name="The whole report").click()
+    opened.page.wait_for_url(f"**/{example_report.NAME}")
+    text = opened.page.locator("body").inner_text()
+    assert example_report.report()["verdict"]["sentences"][0] in " ".join(text.split())
+    opened.resize(390)
+    assert opened.overflow() == "" and opened.complaints == [] and opened.asked == []
+    opened.run(vendor(AXE).read_text("utf-8"))
+    found = opened.run("() => axe.run({resultTypes: ['violations']})")["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found] == []
 
 
 # ---------------------------------------------------------------- one click
