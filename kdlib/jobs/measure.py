@@ -86,9 +86,9 @@ def measure_run(context: RunContext, teacher: nn.Module | None = None) -> dict[s
     closer = _look_closer(context, entrants, exam, scores)
     records = as_records(text.splits.test)
     samples = (
-        sample_answers(models, entrants.loaded, records)
+        sample_answers(models, entrants.loaded, records, context.accelerator.device)
         if records
-        else sample_documents(models, entrants.loaded, text.splits.test)
+        else sample_documents(models, entrants.loaded, text.splits.test, context.accelerator.device)
     )
     state = record_phase(context.folder, "evaluation", time.perf_counter() - started)
     report = {

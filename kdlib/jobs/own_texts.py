@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
 from kdlib.losses.softmax import log_softmax
+from kdlib.machine.turns import on_device
 from kdlib.reports.prefixes import Divergences, divergences, own_leads, writing
 from kdlib.sequences.on_policy import sample_batch
 
@@ -39,8 +40,7 @@ def on_own_texts(
         return {}
     prompt = min(BEGINNING, given.shape[1] // 2)
     texts = {
-        name: _continued(model.to(accelerator.device), given, prompt, seed, accelerator)
-        for name, model in loaded.items()
+        name: _continued(model, given, prompt, seed, accelerator) for name, model in loaded.items()
     }
     learners = [name for name in loaded if name != "teacher"]
 
@@ -85,7 +85,7 @@ def _continued(
     """The beginnings as the model goes on from them, at temperature 1."""
     generator = torch.Generator(accelerator.device).manual_seed(seed)
     beginnings = given[:, :prompt].to(accelerator.device)
-    with accelerator.autocast():
+    with on_device([model], accelerator.device), accelerator.autocast():
         written = sample_batch(
             model, beginnings, given.shape[1] - prompt, eos_id=None, generator=generator
         )
@@ -95,8 +95,9 @@ def _continued(
 def _expected(model: nn.Module, ids: Tensor, prompt: int, accelerator: Accelerator) -> Tensor:
     """Log-probabilities (N, V) for every token behind the beginning, all texts in a row."""
     found = []
-    for part in ids.split(TOGETHER):
-        with accelerator.autocast():
-            logits = model(input_ids=part.to(accelerator.device), use_cache=False).logits
-        found.append(log_softmax(logits[:, prompt - 1 : -1]).flatten(0, 1).cpu())
+    with on_device([model], accelerator.device):
+        for part in ids.split(TOGETHER):
+            with accelerator.autocast():
+                logits = model(input_ids=part.to(accelerator.device), use_cache=False).logits
+            found.append(log_softmax(logits[:, prompt - 1 : -1]).flatten(0, 1).cpu())
     return torch.cat(found)

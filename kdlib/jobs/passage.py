@@ -14,6 +14,7 @@ from kdlib.data.blocks import Blocks
 from kdlib.jobs.scoring import Exam
 from kdlib.losses.alignment import next_token
 from kdlib.losses.softmax import log_softmax
+from kdlib.machine.turns import on_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -74,9 +75,8 @@ def _middle_block(blocks: Blocks) -> int:
 @torch.no_grad()
 def _expected(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> Tensor:
     """The model's log-probabilities of each next token: (S,) -> (S - 1, V)."""
-    model.to(accelerator.device).eval()
     ids = ids[None].to(accelerator.device)
-    with accelerator.autocast():
+    with on_device([model], accelerator.device), accelerator.autocast():
         logits = model(input_ids=ids, use_cache=False).logits
     return log_softmax(next_token(logits, ids)[0])[0].cpu()
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.samples import SAMPLES, generate
 from kdlib.machine.progress import progress_bar
+from kdlib.machine.turns import on_device
 from kdlib.models.folders import load_tokenizer
 from kdlib.records.record import Record
 from kdlib.records.rows import encode
@@ -54,7 +55,7 @@ def question(record: Record, template: ChatTemplate) -> Question:
 
 
 def sample_answers(
-    models: RunModels, loaded: dict[str, nn.Module], records: list[Record]
+    models: RunModels, loaded: dict[str, nn.Module], records: list[Record], device: torch.device
 ) -> list[dict[str, str]]:
     """Let each loaded model answer the prompts of some records, with the same seed.
 
@@ -62,6 +63,7 @@ def sample_answers(
         models: the run.
         loaded: the models, by name.
         records: of which the last ``SAMPLES`` are used.
+        device: where they answer, one model after the other.
 
     Returns:
         For each record the "prompt", the "reference" that the record gives, and the answer by name
@@ -69,14 +71,12 @@ def sample_answers(
     """
     tokenizer = load_tokenizer(models.tokenizer)
     template = ChatTemplate(tokenizer, models.recipe.data.template)
-    samples = []
-    for record in records[-SAMPLES:]:
-        asked = question(record, template)
-        texts = {
-            name: _answer(model, tokenizer, asked, SAMPLE_TOKENS, models.recipe.seed)
-            for name, model in loaded.items()
-        }
-        samples.append({"prompt": asked.text, "reference": record.reference} | texts)
+    asked = [(question(record, template), record.reference) for record in records[-SAMPLES:]]
+    samples = [{"prompt": each.text, "reference": reference} for each, reference in asked]
+    for name, model in loaded.items():
+        with on_device([model], device):
+            for sample, (each, _) in zip(samples, asked):
+                sample[name] = _answer(model, tokenizer, each, SAMPLE_TOKENS, models.recipe.seed)
     return samples
 
 

@@ -16,6 +16,7 @@ from kdlib.data.separators import AUTO, separator_id
 from kdlib.errors import UserError
 from kdlib.jobs.context import RunModels
 from kdlib.jobs.recipe_files import recipe_of_run
+from kdlib.machine.turns import on_device
 from kdlib.models.context_length import context_length
 from kdlib.models.folders import load_model, load_tokenizer
 from kdlib.records.record import USER, Turn
@@ -75,7 +76,10 @@ def _asked(
 
 
 def sample_documents(
-    models: RunModels, loaded: dict[str, nn.Module], documents: list[Document]
+    models: RunModels,
+    loaded: dict[str, nn.Module],
+    documents: list[Document],
+    device: torch.device,
 ) -> list[dict[str, str]]:
     """Let each loaded model continue the openings of some documents, with the same seed.
 
@@ -83,27 +87,30 @@ def sample_documents(
         models: the run, for its tokenizers and its seed.
         loaded: the models, by name.
         documents: of which the last ``SAMPLES`` are used.
+        device: where they write, one model after the other.
 
     Returns:
         For each document the "prompt", and the continuation by name of the model.
     """
     tokenizer = load_tokenizer(models.tokenizer)
-    teacher_tokenizer = load_tokenizer(models.teacher)
-    samples = []
-    for document in documents[-SAMPLES:]:
-        opening = prompt_ids(tokenizer, document.text, models.recipe.data.separator)
-        opening = opening[:, : PROMPT_TOKENS + 1]
-        prompt = tokenizer.backend_tokenizer.decode(opening[0, 1:].tolist())
-        texts = {}
-        for name, model in loaded.items():
-            model_tokenizer, ids, separator = tokenizer, opening, _separator(models, name)
-            if name == "teacher" and models.recipe.student.cross_tokenizer:
-                model_tokenizer = teacher_tokenizer
-                ids = prompt_ids(teacher_tokenizer, prompt, separator)
-            texts[name] = generate(
-                model, model_tokenizer, ids, NEW_TOKENS, models.recipe.seed, separator=separator
-            )
-        samples.append({"prompt": prompt} | texts)
+    openings = [
+        prompt_ids(tokenizer, document.text, models.recipe.data.separator)[:, : PROMPT_TOKENS + 1]
+        for document in documents[-SAMPLES:]
+    ]
+    samples = [
+        {"prompt": tokenizer.backend_tokenizer.decode(opening[0, 1:].tolist())}
+        for opening in openings
+    ]
+    for name, model in loaded.items():
+        own, ids, separator = tokenizer, openings, _separator(models, name)
+        if name == "teacher" and models.recipe.student.cross_tokenizer:
+            own = load_tokenizer(models.teacher)
+            ids = [prompt_ids(own, sample["prompt"], separator) for sample in samples]
+        with on_device([model], device):
+            for sample, opening in zip(samples, ids):
+                sample[name] = generate(
+                    model, own, opening, NEW_TOKENS, models.recipe.seed, separator=separator
+                )
     return samples
 
 

@@ -19,6 +19,7 @@ from kdlib.losses.alignment import next_token
 from kdlib.losses.divergences import forward_kl, reverse_kl
 from kdlib.losses.softmax import log_softmax
 from kdlib.machine.progress import progress_bar
+from kdlib.machine.turns import in_turns, on_device
 from kdlib.reports.batch_size import tokens_at_once
 
 
@@ -48,7 +49,7 @@ class TokenScores(NamedTuple):
 def score_models(
     models: dict[str, nn.Module], teacher: str, blocks: Blocks, accelerator: Accelerator
 ) -> dict[str, TokenScores]:
-    """Run every model over the blocks, side by side.
+    """Run every model over the blocks, side by side, or in turns where a GPU has no room for all.
 
     Args:
         models: by name; all read the same tokens.
@@ -59,16 +60,34 @@ def score_models(
     Returns:
         The scores of each model, by name.
     """
-    for model in models.values():
-        model.to(accelerator.device).eval()
-    parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in models}
+    scores: dict[str, TokenScores] = {}
+    for others in in_turns(models, teacher, accelerator.device):
+        names = [
+            *({teacher} - scores.keys()),
+            *others,
+        ]  # the teacher's own scores are the first turn's
+        together = {teacher: models[teacher]} | {name: models[name] for name in names}
+        with on_device(together.values(), accelerator.device):
+            scores |= _side_by_side(together, names, teacher, blocks, accelerator)
+    return {name: scores[name] for name in models}
+
+
+def _side_by_side(
+    models: dict[str, nn.Module],
+    names: list[str],
+    teacher: str,
+    blocks: Blocks,
+    accelerator: Accelerator,
+) -> dict[str, TokenScores]:
+    """The scores of the named models, which are on the device with the teacher."""
+    parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
     counted = []
     tokens = tokens_at_once(accelerator.device, _slots(models[teacher]))
     for ids, counts in _batches("evaluation", blocks, tokens, accelerator):
         counted.append(counts)
         log_p = _log_probabilities(models[teacher], ids, accelerator)
-        for name, model in models.items():
-            log_q = log_p if name == teacher else _log_probabilities(model, ids, accelerator)
+        for name in names:
+            log_q = log_p if name == teacher else _log_probabilities(models[name], ids, accelerator)
             parts[name].append(_quantities(log_p, log_q, ids[:, 1:]))
     return {
         name: TokenScores(*(_picked(quantity, counted) for quantity in zip(*rows)))
@@ -89,12 +108,12 @@ def score_text(name: str, model: nn.Module, blocks: Blocks, accelerator: Acceler
     Returns:
         (T,) float32, its negative log-likelihood of each counted token, nats.
     """
-    model.to(accelerator.device).eval()
     losses, counted = [], []
-    tokens = tokens_at_once(accelerator.device, _slots(model))
-    for ids, counts in _batches(f"evaluation, {name}", blocks, tokens, accelerator):
-        counted.append(counts)
-        losses.append(_nll(_log_probabilities(model, ids, accelerator), ids[:, 1:]))
+    with on_device([model], accelerator.device):
+        tokens = tokens_at_once(accelerator.device, _slots(model))
+        for ids, counts in _batches(f"evaluation, {name}", blocks, tokens, accelerator):
+            counted.append(counts)
+            losses.append(_nll(_log_probabilities(model, ids, accelerator), ids[:, 1:]))
     return _picked(losses, counted)
 
 

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kdlib.data.blocks import Blocks
+from kdlib.machine.turns import on_device
 
 TOKENS = 2048  # in one pass: enough to keep all threads, or a GPU, at work
 LEAST_TURNS, MOST_TURNS = 5, 40
@@ -27,7 +28,7 @@ def tokens_per_second(
     """Speed of each model's forward pass.
 
     Args:
-        models: by name, on the device.
+        models: by name.
         texts: the blocks that each model reads, by its name.
         accelerator: device and mixed precision.
 
@@ -60,12 +61,13 @@ def _batch(blocks: Blocks, accelerator: Accelerator) -> Tensor:
 
 def _seconds(model: nn.Module, ids: Tensor, accelerator: Accelerator) -> float:
     """Seconds of one forward pass."""
-    _wait_for(accelerator)
-    started = time.perf_counter()
-    with accelerator.autocast():
-        model(input_ids=ids, use_cache=False)
-    _wait_for(accelerator)
-    return time.perf_counter() - started
+    with on_device([model], accelerator.device):
+        _wait_for(accelerator)
+        started = time.perf_counter()
+        with accelerator.autocast():
+            model(input_ids=ids, use_cache=False)
+        _wait_for(accelerator)
+        return time.perf_counter() - started
 
 
 def _wait_for(accelerator: Accelerator) -> None:

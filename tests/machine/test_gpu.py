@@ -18,6 +18,7 @@ from kdlib.losses.fused.loss import fused_distillation_loss
 from kdlib.losses.fused.products import add_product, writes_float32
 from kdlib.losses.objectives import Objective
 from kdlib.machine.devices import compile_layers, make_accelerator
+from kdlib.machine.turns import on_device
 from kdlib.models.from_scratch import ModelSize, new_model
 from kdlib.models.frozen import freeze
 from kdlib.teachers.live import LiveTargets
@@ -184,6 +185,14 @@ def test_compiled_layers_take_the_same_step():
     blocks = make_blocks(BATCH)
     means = [step_of_number(0, prepared(blocks, "fp32", c)).mean.item() for c in (False, True)]
     assert means[1] == pytest.approx(means[0], rel=1e-4)
+
+
+def test_a_model_has_its_turn_and_leaves_the_memory_to_the_next():
+    model, device = new_model(ModelSize(256, 2, 4), VOCABULARY, BLOCK, 0), torch.device("cuda")
+    before = torch.cuda.memory_allocated()
+    with on_device([model], device):
+        assert next(model.parameters()).is_cuda and torch.cuda.memory_allocated() > before
+    assert not next(model.parameters()).is_cuda and torch.cuda.memory_allocated() == before
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])

@@ -116,3 +116,28 @@ def test_a_token_takes_few_bytes(scored):
     """A run on a million tokens keeps them all, of every model."""
     sizes = {key: values.dtype.itemsize for key, values in scored[0]["student"]._asdict().items()}
     assert sum(sizes.values()) <= 20, sizes
+
+
+def test_models_that_take_turns_have_the_same_scores(models, texts, monkeypatch):
+    """Bit for bit, and in the same order; the teacher reads the text again in every turn."""
+    more = models | {"control": new_model(ModelSize(16, 1, 2), VOCABULARY, 64, 2)}
+    together = score_models(more, "teacher", texts, Accelerator(cpu=True))
+    names, passes = [], {name: 0 for name in more}
+    for name, model in more.items():
+        monkeypatch.setattr(model, "forward", counting(model.forward, passes, name))
+    one_by_one = lambda models, beside, device: names.append(beside) or [["student"], ["control"]]
+    monkeypatch.setattr(scores, "in_turns", one_by_one)
+    apart = score_models(more, "teacher", texts, Accelerator(cpu=True))
+    assert list(apart) == list(together) == ["teacher", "student", "control"]
+    for name in more:
+        for one, other in zip(apart[name], together[name], strict=True):
+            assert np.array_equal(one, other)
+    assert names == ["teacher"] and passes["teacher"] == 2 * passes["student"] > 0
+
+
+def counting(forward, passes, name):
+    def counted(*args, **kwargs):
+        passes[name] += 1
+        return forward(*args, **kwargs)
+
+    return counted

@@ -119,5 +119,6 @@ def test_a_gpu_has_finished_before_the_clock_is_read(clock, monkeypatch):
     monkeypatch.setattr(torch.accelerator, "synchronize", synchronize)
     gpu = SimpleNamespace(device=torch.device("cuda"), autocast=Accelerator(cpu=True).autocast)
     monkeypatch.setattr(speed, "_batch", lambda blocks, accelerator: torch.zeros(4, 5))
-    queue = lambda input_ids, use_cache: queued.append(3)
+    queue = nn.Module()
+    queue.forward = lambda input_ids, use_cache: queued.append(3)
     assert tokens_per_second({"one": queue}, {"one": text()}, gpu) == {"one": 20 / 3}
