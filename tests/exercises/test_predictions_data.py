@@ -2,11 +2,13 @@
 
 import dataclasses
 import itertools
+import math
 
 import pytest
 from made_up_predictions import DRAWS, MADE_UP, NEARER, ORDER, OUTPUT, SHARE, TEXT
 
 from kdlib.exercises.predictions.data import predictions, read_chapter
+from kdlib.exercises.predictions.judging import judge
 from kdlib.exercises.predictions.proof import faults, holds, number_in
 
 
@@ -142,3 +144,15 @@ def test_the_books_own_are_plain_text(about):
         assert unused == []
     assert not any("$" in text or "\\" in text for text in texts)
     assert about.title[-1] in "?."
+
+
+@pytest.mark.parametrize(
+    "about", [each for each in predictions().values() if each.kind == "number"], ids=lambda a: a.id
+)
+def test_the_middle_of_a_line_is_not_right(about):
+    """There the knob begins: whoever moves nothing has foreseen nothing."""
+    low, high = (
+        (about.low, about.high) if not about.is_log else map(math.log, (about.low, about.high))
+    )
+    middle = (low + high) / 2 if not about.is_log else math.exp((low + high) / 2)
+    assert not judge(about, str(round(middle) if about.is_whole else middle)).foreseen
