@@ -40,7 +40,7 @@ def cross_entropy_comparison(
     if closed is not None:
         _draw_gap(axes, cross_entropy, names, closed)
     _frame(axes, cross_entropy, names)
-    values = ", ".join(f"{LOOKS[name].label} {cross_entropy[name]:.3f}" for name in names)
+    values = "; ".join(f"{LOOKS[name].label} {cross_entropy[name]:.3f}" for name in names)
     figure.alt = f"Cross-entropy on the test documents in nats per token, best first: {values}."
     if closed is not None:
         figure.alt += (

@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import json
 import re
 
+import default_run
 import pytest
 from contents import CHAPTERS
 from look import AXE
@@ -12,7 +14,6 @@ from website import assemble, example_report, landing, repository, result
 from kdlib.jobs.recipe_files import load_recipe
 from kdlib.plots import LOOKS
 from kdlib.reports.fields import MODELS, NGRAM, validate
-from kdlib.reports.page import terminal_table
 
 README = (CHAPTERS.parent / "README.md").read_text("utf-8")
 CONTRIBUTING = (CHAPTERS.parent / "CONTRIBUTING.md").read_text("utf-8")
@@ -22,23 +23,37 @@ ELSEWHERE = ("mybinder.org", "colab.research.google.com", "github.com")
 # ---------------------------------------------------------------- the result
 
 
-def test_the_readme_shows_what_the_stored_run_printed():
-    """All but its speed, which is the machine's."""
-    printed = terminal_table(example_report.report()).splitlines()
-    assert "\n".join(line.rstrip() for line in printed if not line.startswith("speed,")) in README
+def test_the_readme_quotes_the_stored_run():
+    """Its table, all but the speed, which is the machine's, and what its picture says."""
+    assert default_run.quoting(README, example_report.report()) == README
+
+
+def test_another_run_is_quoted_otherwise():
+    report = copy.deepcopy(example_report.report())
+    report["student"]["cross_entropy"] = 4.249
+    readme = default_run.quoting(README, report)
+    assert "cross-entropy, nats/token    3.570    4.249" in readme and "student 4.249;" in readme
+    assert "speed, tokens/s" not in readme
+
+
+@pytest.mark.parametrize("readme", [README.replace("Report: ", "Page: "), README + README])
+def test_a_readme_without_a_place_for_it_is_told(readme):
+    with pytest.raises(SystemExit, match="places for 'teacher"):
+        default_run.quoting(readme, example_report.report())
+
+
+def test_a_run_of_another_recipe_is_not_taken_over(tmp_path):
+    report = copy.deepcopy(example_report.report())
+    report["recipe"]["student"]["training"]["steps"] += 1
+    (tmp_path / "report.json").write_text(json.dumps(report), "utf-8")
+    with pytest.raises(SystemExit, match="no run of the recipe pocket as it is now"):
+        default_run.take_over(tmp_path)
 
 
 def test_the_stored_run_is_the_default_recipes_and_is_whole():
     report = example_report.report()
     validate(report)
     assert report["recipe"] == dataclasses.asdict(load_recipe("pocket"))
-
-
-def test_the_readme_says_of_its_picture_what_its_table_says():
-    report, alt = example_report.report(), re.search(r'<img [^>]*alt="([^"]+)"', README)[1]
-    losses = {f"{report[name]['cross_entropy']:.3f}" for name in (*MODELS, NGRAM) if name in report}
-    assert set(re.findall(r"\d\.\d{3}", alt)) == losses and len(losses) == 5
-    assert f"closes {100 * report['gap_closed']['value']:.0f} %" in alt
 
 
 def test_the_picture_says_its_numbers_and_has_the_ink_of_the_page():
