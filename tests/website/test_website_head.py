@@ -75,6 +75,7 @@ def test_a_chapter_is_sent_in_well_below_a_megabyte(website, look, pages):
         files = {unquote(urlsplit(url).path) for url in asked if url.startswith(root)}
         names = sorted(file.removeprefix(f"{website.resolve()}/") for file in files)
         assert page in names and len(names) > 10
+        assert not [name for name in names if name.endswith(".woff2")]  # icons are drawn
         assert sent(website, names) < 600_000, page
 
 
