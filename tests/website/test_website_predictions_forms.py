@@ -35,10 +35,11 @@ def said_of(form):
 def test_an_option_by_pointer(look):
     page = look(PAGE).page
     form = form_of(page, CHOICE)
-    assert not is_open(form)
+    assert not is_open(form) and form.locator(".is-right").count() == 0
     form.get_by_text(CHOICE.options[1].text).click()
     commit(form)
     assert is_open(form)
+    assert form.locator(".is-right").all_inner_texts() == [CHOICE.right]
     assert said_of(form) == judge(CHOICE, "b").words
     assert form.locator("output").get_attribute("data-outcome") == "no"
     assert (

@@ -19,7 +19,7 @@
 
   // ---------------------------------------------------------------- one of several
 
-  function choice({ id, options }) {
+  function choice({ id, options, right }) {
     const radios = options.map(({ letter }) => made("input", { type: "radio", name: id, value: letter }));
     const labels = options.map(({ text }, place) =>
       made("label", { class: "option" }, radios[place], made("span", {}, ...withCode(text))));
@@ -27,6 +27,8 @@
       nodes: labels,
       given: () => radios.find((radio) => radio.checked)?.value ?? "",
       fill: (said) => radios.forEach((radio) => (radio.checked = radio.value === said)),
+      // Which one it is, to be found among the others; the verdict says it, too.
+      reveal: () => options.forEach(({ letter }, place) => labels[place].classList.toggle("is-right", letter === right)),
     };
   }
 
