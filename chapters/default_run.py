@@ -7,11 +7,11 @@ Its report becomes the website's example, its table and the words of its picture
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,19 @@ PICTURE = CHAPTERS.parent / ".github" / "picture.png"
 TABLE = re.compile(r"(?<=\n```\n) +teacher .*?(?=\n\nReport: )", re.DOTALL)
 WORDS = re.compile(r'(?<=picture\.png" width="520" alt=")[^"]*')
 DOTS = 180  # per inch
+FILES = ("report.json", "metrics.jsonl")
 
 
 def take_over(run: Path) -> None:
     """Store the run's report, and write README.md and its picture by it."""
+    if missing := [name for name in FILES if not (run / name).is_file()]:
+        raise SystemExit(f"{run} has no {missing[0]}; give the folder of a finished run")
     report = json.loads((run / "report.json").read_text("utf-8"))
     validate(report)
     if report["recipe"] != dataclasses.asdict(load_recipe("pocket")):
         raise SystemExit(f"{run} is no run of the recipe pocket as it is now")
     readme = quoting(README.read_text("utf-8"), report)
-    for name in ("report.json", "metrics.jsonl"):
+    for name in FILES:
         shutil.copy(run / name, example_report.FOLDER)
     with in_style():
         figures.comparison(report).savefig(PICTURE, dpi=DOTS)
@@ -58,4 +61,8 @@ def quoting(readme: str, report: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    take_over(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="the run's folder")
+    take_over(parser.parse_args().run)

@@ -10,7 +10,7 @@ from docutils import nodes
 
 LENGTH = 160  # characters of a description that search engines show
 ICONS = re.compile(r"\s*<script[^>]*/fontawesome\.js[^>]*></script>")
-INDEX = re.compile(r"\s*<script[^>]*/?(?:searchtools|language_data|searchindex)\.js[^>]*></script>")
+INDEX = re.compile(r"\s*<script[^>]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>")
 
 
 def describe(app, page, template, context, doctree) -> None:

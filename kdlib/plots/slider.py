@@ -36,19 +36,20 @@ class Frames:
         alt: the alt texts of all pictures, one a line.
 
     Raises:
-        ValueError: for no pictures, and for a start that none of them has.
+        ValueError: for no pictures, for labels that read alike, and for a start that none of them has.
     """
 
     def __init__(self, pictures: Mapping[Any, Picture], name: str, start: Any = None) -> None:
         if not pictures:
             raise ValueError("pictures is empty; give at least one frame")
-        if start is not None and start not in pictures:
-            raise ValueError(
-                f"start is {start!r}; it must be one of {', '.join(map(str, pictures))}"
-            )
         self.name = name
         self.pictures = {f"{label}": picture for label, picture in pictures.items()}
-        self._start = 0 if start is None else list(pictures).index(start)
+        if len(self.pictures) < len(pictures):
+            raise ValueError(f"labels are {', '.join(map(repr, pictures))}; two of them read alike")
+        labels = [*self.pictures]
+        if start is not None and f"{start}" not in labels:
+            raise ValueError(f"start is {start!r}; it must be one of {', '.join(labels)}")
+        self._start = 0 if start is None else labels.index(f"{start}")
         rows = [f"{name} {label}: {picture.alt}" for label, picture in self.pictures.items()]
         self.alt = "\n".join(rows)
 
@@ -102,7 +103,7 @@ def frames(pictures: Mapping[Any, Picture], name: str, start: Any = None) -> Fra
         An object that a notebook displays, with the alt texts of all pictures.
 
     Raises:
-        ValueError: for no pictures, and for a start that none of them has.
+        ValueError: for no pictures, for labels that read alike, and for a start that none of them has.
     """
     axes = [picture.axes[0] for picture in pictures.values()]
     for each in axes:

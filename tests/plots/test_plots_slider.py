@@ -68,6 +68,16 @@ def test_a_start_that_is_no_frame_is_an_error():
         three(start="3")
 
 
+def test_a_start_may_be_a_number_and_labels_that_read_alike_are_an_error():
+    picture = plots.points({"a": ([1], [1])}, xlabel="x", ylabel="y", alt="A point.")
+    (slider,) = parsed(plots.frames({"0.5": picture, 1: picture}, name="x", start="1")).iter(
+        "input"
+    )
+    assert slider.get("value") == "1"
+    with pytest.raises(ValueError, match="labels are 1, '1'; two of them read alike"):
+        plots.frames({1: picture, "1": picture}, name="x")
+
+
 def test_without_scripts_all_pictures_stay_and_the_slider_is_away():
     root = parsed(three())
     assert root.find("label").get("style") == "display:none"

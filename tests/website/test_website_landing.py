@@ -45,7 +45,10 @@ def test_a_readme_without_a_place_for_it_is_told(readme):
 def test_a_run_of_another_recipe_is_not_taken_over(tmp_path):
     report = copy.deepcopy(example_report.report())
     report["recipe"]["student"]["training"]["steps"] += 1
+    with pytest.raises(SystemExit, match=r"has no report\.json; give the folder of a finished run"):
+        default_run.take_over(tmp_path)
     (tmp_path / "report.json").write_text(json.dumps(report), "utf-8")
+    (tmp_path / "metrics.jsonl").touch()
     with pytest.raises(SystemExit, match="no run of the recipe pocket as it is now"):
         default_run.take_over(tmp_path)
 
