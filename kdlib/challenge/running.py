@@ -36,6 +36,7 @@ from kdlib.jobs.phases import learn, train_student
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import differing_fields, recipe_of_run, recipe_to_toml
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
+from kdlib.jobs.threads import threads_of
 from kdlib.machine.devices import library_versions, processor_name
 from kdlib.models.folders import load_model
 from kdlib.reports.layout import layout_of
@@ -117,14 +118,15 @@ def train(attempt: Attempt) -> np.ndarray:
         Interrupted: after a signal, once a checkpoint is written.
     """
     classroom, folder = attempt.classroom, attempt.folder
-    _begin(attempt)
-    with locked(folder):
-        for learner in learners(attempt.recipe):
-            if not classroom.context.models.has(learner.name):
-                _train(classroom, learner)
-            check_spent(attempt.challenge, read_state(folder)["operations"], learner.name)
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-    return exam(attempt, classroom.validation)
+    with threads_of(folder if is_run(folder) else None, classroom.context.accelerator.device):
+        _begin(attempt)
+        with locked(folder):
+            for learner in learners(attempt.recipe):
+                if not classroom.context.models.has(learner.name):
+                    _train(classroom, learner)
+                check_spent(attempt.challenge, read_state(folder)["operations"], learner.name)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+        return exam(attempt, classroom.validation)
 
 
 def _begin(attempt: Attempt) -> None:

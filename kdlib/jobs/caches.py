@@ -13,6 +13,7 @@ from kdlib.jobs.classroom import Classroom, open_classroom
 from kdlib.jobs.context import open_context
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.targets import wanted_cache
+from kdlib.jobs.threads import threads_of
 from kdlib.machine.console import show
 from kdlib.teachers.cache_format import CacheContents, block_keys
 from kdlib.teachers.cache_from_logprobs import (
@@ -38,8 +39,11 @@ def cache_targets(recipe: Recipe, folder: Path) -> dict[str, Any]:
         UserError: as ``kdlib.jobs.pipeline.distill``, and for a folder that holds something else.
     """
     classroom, contents = _open(recipe, folder)
-    autocast = classroom.context.accelerator.autocast
-    return write_cache(folder, contents, classroom.teacher, classroom.blocks, autocast)
+    accelerator = classroom.context.accelerator
+    with threads_of(None, accelerator.device):
+        return write_cache(
+            folder, contents, classroom.teacher, classroom.blocks, accelerator.autocast
+        )
 
 
 def cache_from_logprobs(recipe: Recipe, folder: Path, file: Path) -> dict[str, Any]:

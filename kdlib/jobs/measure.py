@@ -37,6 +37,7 @@ from kdlib.jobs.record_answers import sample_answers
 from kdlib.jobs.samples import sample_documents
 from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
 from kdlib.jobs.text_guard import changed_splits, refuse_another_text
+from kdlib.jobs.threads import threads_of
 from kdlib.machine.devices import (
     describe_machine,
     library_versions,
@@ -139,7 +140,7 @@ def measure_again(folder: Path) -> dict[str, Any]:
     refuse_unfinished_run(context.models)
     refuse_another_text(context)
     refuse_other_models(context.models)
-    with locked(folder):
+    with locked(folder), threads_of(folder, context.accelerator.device):
         return measure_run(context)
 
 
@@ -172,7 +173,9 @@ def measure_on(folder: Path, text: str) -> dict[str, Any]:
     )
     exam = open_exam(models, source.documents)
     entrants = Entrants(models, _load(models), *_ngram(models))
-    measured = measured_models(entrants, exam, score_run(entrants, exam, accelerator), accelerator)
+    with threads_of(folder, accelerator.device):
+        scores = score_run(entrants, exam, accelerator)
+        measured = measured_models(entrants, exam, scores, accelerator)
     measured["data"] = {"test": {"documents": len(source.documents)}, "read": source.facts.lines()}
     return measured | {"verdict": verdict(measured | {"recipe": dataclasses.asdict(recipe)})}
 

@@ -38,6 +38,7 @@ from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
+from kdlib.jobs.threads import threads_of
 from kdlib.machine.console import show
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
 from kdlib.machine.sharding import is_sharding
@@ -83,21 +84,15 @@ def distill(
     if not resume and not dry_run:
         check_free(folder, overwrite=overwrite)  # at once, before the teacher is loaded
     context, classroom = _open(recipe, folder, resume=resume)
-    if is_main() and (dry_run or not resume):
-        show("\n".join([*preview(context, classroom), *advice(recipe)]))
-    if dry_run:
-        return None
-    if not resume:
-        name, toml = name or folder.resolve().name, recipe_to_toml(recipe)
-        checksums = {
-            "text": text_checksums(context.text),
-            "models": model_checksums(context.models),
-        }
-        run_on_main(
-            partial(prepare_run, folder, name, toml, overwrite=overwrite, checksums=checksums)
-        )
-    with hold_on_main(locked(folder)):
-        return _run(context, classroom)
+    with threads_of(folder if resume else None, context.accelerator.device):
+        if is_main() and (dry_run or not resume):
+            show("\n".join([*preview(context, classroom), *advice(recipe)]))
+        if dry_run:
+            return None
+        if not resume:
+            _begin(context, name or folder.resolve().name, overwrite=overwrite)
+        with hold_on_main(locked(folder)):
+            return _run(context, classroom)
 
 
 def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Classroom | None]:
@@ -112,6 +107,15 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Cl
         refuse_other_models(context.models)
     check_shares(context)
     return context, None if recipe.teacher.source == "train" else open_classroom(context)
+
+
+def _begin(context: RunContext, name: str, *, overwrite: bool) -> None:
+    """Create the run's folder."""
+    toml = recipe_to_toml(context.recipe)
+    checksums = {"text": text_checksums(context.text), "models": model_checksums(context.models)}
+    run_on_main(
+        partial(prepare_run, context.folder, name, toml, overwrite=overwrite, checksums=checksums)
+    )
 
 
 def _run(context: RunContext, classroom: Classroom | None) -> dict[str, Any] | None:

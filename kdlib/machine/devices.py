@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from kdlib.errors import UserError
+from kdlib.machine.distributed import world_size
 from kdlib.machine.sharding import enable_cpu_sharding, fsdp_plugin
 
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
@@ -80,7 +80,7 @@ def make_accelerator(device: str, precision: str, sharding: str = "none") -> Acc
         precision: "bf16" or "fp32".
         sharding: "full" shards the weights if there are several ranks; "none" keeps a copy on each.
     """
-    shards = sharding == "full" and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    shards = sharding == "full" and world_size() > 1
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="bf16" if precision == "bf16" else "no",

@@ -44,6 +44,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def world_size() -> int:
+    """How many ranks were started; 1 if this process is alone."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def is_distributed() -> bool:
     """Whether the world size is above 1."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1

@@ -32,7 +32,8 @@ def read_state(folder: Path) -> dict[str, Any]:
     Returns:
         The run's "name"; "seconds" and "operations" by phase; "training", the steps and tokens of
         each training phase; "text" and "models", checksums of what it reads from elsewhere;
-        "loss_pass", once a student has begun; and "targets", if there is a cache of them.
+        "threads", with how many the run began; "loss_pass", once a student has begun; and
+        "targets", if there is a cache of them.
 
     Raises:
         UserError: if the file is missing or damaged.
@@ -102,6 +103,9 @@ def _checked_state(state: Any) -> dict[str, Any]:
     counts = [count for training in state["training"].values() for count in training.values()]
     if state.get("loss_pass", "eager") not in ("compiled", "eager"):
         raise ValueError("its loss_pass is neither compiled nor eager")
+    threads = state.get("threads", 1)
+    if not are_all([threads], int) or threads < 1:
+        raise ValueError("its threads are no number of threads")
     targets = state.get("targets", {"bytes_per_token": 0, "readings_saved": 0})
     if not are_all(counts, int) or not isinstance(targets, dict):
         raise ValueError("its counts are not whole numbers")
