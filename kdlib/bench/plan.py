@@ -31,7 +31,7 @@ class Plan(NamedTuple):
         hours: from the first step to the last, with the teacher's pass before it if there is one.
         waiting: the share of these in which the GPUs wait for the network.
         price: of the GPUs' hours and of the storage, in the currency of the assumptions.
-        gpu_bytes: weights, gradients and optimiser state on one GPU, at the most.
+        gpu_bytes: weights, gradients and optimiser state on one GPU, at most.
     """
 
     stored_bytes: float
@@ -49,8 +49,10 @@ def plan(a: Assumptions, name: str, sharded: bool = False) -> Plan:
     Args:
         a: what is assumed; ``gpus`` of them share the work.
         name: how the teacher's targets are supplied: "teacher beside", or one of ``CACHES``, which
-            the teacher fills before, each GPU by itself.
-        sharded: whether models are spread over the GPUs (FSDP2) or whole on each (DDP).
+            the teacher fills before, whole on each GPU: where its weights do not fit, the plan does not
+            hold.
+        sharded: whether what trains is spread over the GPUs (FSDP2), with the teacher beside, or
+            whole on each (DDP).
 
     Raises:
         ValueError: for another name.
@@ -82,6 +84,6 @@ def _hours(a: Assumptions, bill: Bill, name: str, sharded: bool) -> float:
 
 
 def _gpu_bytes(a: Assumptions, name: str, sharded: bool) -> float:
-    """Both models at once, or first the one and then the other."""
-    held = state_bytes(a, a.gpus if sharded else 1).values()
-    return sum(held) if name == BESIDE else max(held)
+    """Both models at once, or first the whole teacher, which fills the cache, and then the student."""
+    held = state_bytes(a, a.gpus if sharded else 1)
+    return sum(held.values()) if name == BESIDE else max(held["student"], state_bytes(a)["teacher"])

@@ -36,7 +36,7 @@ from kdlib.jobs.phases import learn, train_student
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import differing_fields, recipe_of_run, recipe_to_toml
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
-from kdlib.jobs.threads import threads_of
+from kdlib.jobs.threads import note_threads, threads_of
 from kdlib.machine.devices import library_versions, processor_name
 from kdlib.models.folders import load_model
 from kdlib.reports.layout import layout_of
@@ -118,9 +118,11 @@ def train(attempt: Attempt) -> np.ndarray:
         Interrupted: after a signal, once a checkpoint is written.
     """
     classroom, folder = attempt.classroom, attempt.folder
-    with threads_of(folder if is_run(folder) else None, classroom.context.accelerator.device):
+    device = classroom.context.accelerator.device
+    with threads_of(folder if is_run(folder) else None, device) as threads:
         _begin(attempt)
         with locked(folder):
+            note_threads(folder, threads)
             for learner in learners(attempt.recipe):
                 if not classroom.context.models.has(learner.name):
                     _train(classroom, learner)
@@ -167,10 +169,11 @@ def exam(attempt: Attempt, blocks: Blocks) -> np.ndarray:
     """
     context, layout = attempt.classroom.context, layout_of(blocks)
     rows = []
-    for learner in learners(attempt.recipe):
-        model = load_model(context.folder / learner.name)
-        losses = score_text(learner.name, model, blocks, context.accelerator)
-        rows.append(layout.by_unit(losses))
+    with threads_of(context.folder, context.accelerator.device):
+        for learner in learners(attempt.recipe):
+            model = load_model(context.folder / learner.name)
+            losses = score_text(learner.name, model, blocks, context.accelerator)
+            rows.append(layout.by_unit(losses))
     return np.stack(rows)
 
 

@@ -37,7 +37,7 @@ from kdlib.jobs.record_answers import sample_answers
 from kdlib.jobs.samples import sample_documents
 from kdlib.jobs.scoring import Entrants, Exam, count_ngrams, open_exam, score_run
 from kdlib.jobs.text_guard import changed_splits, refuse_another_text
-from kdlib.jobs.threads import threads_of
+from kdlib.jobs.threads import THREADS, threads_of
 from kdlib.machine.devices import (
     describe_machine,
     library_versions,
@@ -99,7 +99,7 @@ def measure_run(context: RunContext, teacher: nn.Module | None = None) -> dict[s
         "seed": context.recipe.seed,
         "versions": library_versions(),
         "machine": describe_machine(context.accelerator, context.precision)
-        | ({PASS: state[PASS]} if PASS in state else {}),
+        | {name: state[name] for name in (PASS, THREADS) if name in state},
         "data": _data_facts(context, load_tokenizer(models.tokenizer)),
         **measured,
         **closer,

@@ -38,7 +38,7 @@ from kdlib.jobs.provenance import write_provenance
 from kdlib.jobs.recipe import Recipe
 from kdlib.jobs.recipe_files import load_recipe, recipe_of_run, recipe_to_toml
 from kdlib.jobs.text_guard import refuse_another_text, text_checksums
-from kdlib.jobs.threads import threads_of
+from kdlib.jobs.threads import note_threads, threads_of
 from kdlib.machine.console import show
 from kdlib.machine.distributed import hold_on_main, is_main, run_on_main
 from kdlib.machine.sharding import is_sharding
@@ -84,7 +84,7 @@ def distill(
     if not resume and not dry_run:
         check_free(folder, overwrite=overwrite)  # at once, before the teacher is loaded
     context, classroom = _open(recipe, folder, resume=resume)
-    with threads_of(folder if resume else None, context.accelerator.device):
+    with threads_of(folder if resume else None, context.accelerator.device) as threads:
         if is_main() and (dry_run or not resume):
             show("\n".join([*preview(context, classroom), *advice(recipe)]))
         if dry_run:
@@ -92,6 +92,7 @@ def distill(
         if not resume:
             _begin(context, name or folder.resolve().name, overwrite=overwrite)
         with hold_on_main(locked(folder)):
+            run_on_main(partial(note_threads, folder, threads))
             return _run(context, classroom)
 
 

@@ -15,11 +15,13 @@ import torch
 
 from kdlib.machine.distributed import is_main
 from kdlib.machine.spare_threads import spare_threads
-from kdlib.training.run_state import read_state
+from kdlib.training.run_state import read_state, write_state
+
+THREADS = "threads"
 
 
 @contextlib.contextmanager
-def threads_of(run: Path | None, device: torch.device) -> Iterator[None]:
+def threads_of(run: Path | None, device: torch.device) -> Iterator[int]:
     """Compute with the threads of a run; without one, with those that the machine can spare.
 
     It never takes more than torch would: on a smaller machine, or with a smaller ``OMP_NUM_THREADS``,
@@ -29,23 +31,33 @@ def threads_of(run: Path | None, device: torch.device) -> Iterator[None]:
         run: folder of the run that is gone on with or measured; None for a new one.
         device: where the models are. Beside a GPU the processor has little to do, and takes what
             torch takes.
+
+    Yields:
+        Their number.
     """
     most = torch.get_num_threads()
-    begun = None if run is None else read_state(run).get("threads")
-    if begun is None:
-        count = spare_threads() if device.type == "cpu" else most
-    else:
+    begun = None if run is None else read_state(run).get(THREADS)
+    if begun is not None:
         count = min(begun, most)
+    else:  # a run of an older version has taken what torch takes
+        count = spare_threads() if run is None and device.type == "cpu" else most
     if is_main() and (said := _said(count, most, begun)):
         print(f"{'Threads':10}{said}", file=sys.stderr)  # standard output may be JSON
     if count == most:  # torch is not told what it knows: in a fork, it can fail at being told
-        yield
+        yield count
         return
     torch.set_num_threads(count)
     try:
-        yield
+        yield count
     finally:
         torch.set_num_threads(most)
+
+
+def note_threads(run: Path, count: int) -> None:
+    """Note in the state of a run with how many threads it goes on; a report names the fewest."""
+    state = read_state(run)
+    if count < state.get(THREADS, count + 1):
+        write_state(run, state | {THREADS: count})
 
 
 def _said(count: int, most: int, begun: int | None) -> str:

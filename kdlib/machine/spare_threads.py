@@ -8,6 +8,8 @@ threads, each on a core of its own, are then faster than more.
 from __future__ import annotations
 
 import os
+import re
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -24,22 +26,39 @@ def spare_threads() -> int:
     """As many threads as cores are idle, and never more than torch has now.
 
     Returns:
-        At least 1. Torch's own number where the user has chosen it (``OMP_NUM_THREADS``), where
-        several ranks share the machine, and where the system does not tell what its cores do.
+        At least 1. Torch's own number where nothing else is going on; where the user has chosen it
+        (``OMP_NUM_THREADS``); where several ranks share the machine; and where the system does not
+        tell what the cores do.
     """
     most = torch.get_num_threads()
-    if most == 1 or any(name in os.environ for name in CHOSEN_BY_USER) or world_size() > 1:
+    if most == 1 or _user_has_chosen() or world_size() > 1:
         return most
     try:
-        idle = max(_idle_cores() for _ in range(PARTS))
-    except (OSError, psutil.Error):
+        cores = max((_idle_and_busy() for _ in range(PARTS)), key=lambda part: part.idle)
+    except (OSError, LookupError, psutil.Error):
         return most
-    return max(1, min(most, round(idle)))
+    return most if round(cores.busy) == 0 else max(1, min(most, round(cores.idle)))
 
 
-def _idle_cores() -> float:
-    """How many of the cores that this process may use were idle, on average over ``SECONDS``."""
+def _user_has_chosen() -> bool:
+    """Whether the environment says how many; what is no number, OpenMP does not heed, either."""
+    return any(re.match(r"\s*[1-9]", os.environ.get(name, "")) for name in CHOSEN_BY_USER)
+
+
+class _Cores(NamedTuple):
+    """How many of the cores that this process may use did nothing, on average, and how many did."""
+
+    idle: float
+    busy: float
+
+
+def _idle_and_busy() -> _Cores:
+    """What the cores do for ``SECONDS``. LookupError where that is told of other cores than ours."""
     busy = dict(enumerate(psutil.cpu_percent(SECONDS, percpu=True)))
     # Not every system binds a process to cores (macOS does not): then it may use them all.
-    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else busy.keys()
-    return sum(1 - busy[core] / 100 for core in busy.keys() & ours)
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(busy)
+    # In some containers, and where cores are switched off, one counts from 0 and one does not.
+    if not ours or not ours <= busy.keys():
+        raise LookupError(f"of cores {sorted(ours)}, the system tells {sorted(busy)}")
+    taken = sum(busy[core] for core in ours) / 100
+    return _Cores(len(ours) - taken, taken)

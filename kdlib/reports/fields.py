@@ -65,7 +65,7 @@ FIELDS = {
     "versions.*": Field("text", "software that made the run"),
     "machine.device": Field("text", "where the models ran: cpu, cuda or mps"),
     "machine.processor": Field("text", "the processor's name"),
-    "machine.threads": Field("threads", "processor threads used"),
+    "machine.threads": Field("threads", "processor threads of the training, the fewest if it was resumed with fewer"),
     "machine.precision": Field("text", "number format of the matrix products"),
     "machine.loss_pass": Field("text", "form of the loss's element-wise pass: compiled or eager", True),
     "machine.accelerator.name": Field("text", "the GPU's name", True),

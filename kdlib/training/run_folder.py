@@ -23,8 +23,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from kdlib.errors import UserError
 from kdlib.files import atomic_folder, locked, write_atomically
 from kdlib.training.run_state import STATE, read_state, write_state
@@ -90,7 +88,7 @@ def prepare_run(
     check_free(folder, overwrite=overwrite)
     # With the first write: a run that is killed at once must not come to life without its text.
     state: dict[str, Any] = {"name": name, **(checksums or {"text": {}})}
-    state |= {"seconds": {}, "operations": {}, "training": {}, "threads": torch.get_num_threads()}
+    state |= {"seconds": {}, "operations": {}, "training": {}}
     state["recipe"] = _checksum(recipe)
     # A folder that is not there is in nobody's use, and where nothing can be written no lock can be.
     in_use = locked(folder) if folder.exists() else contextlib.nullcontext()

@@ -53,6 +53,13 @@ def test_sharing_divides_the_memory_and_a_cache_needs_one_model_at_a_time():
     assert plan(RUN, "top-k").gpu_bytes == 16 * LLAMA_3_1B.parameters
 
 
+@pytest.mark.parametrize("name", CACHES)
+def test_who_fills_a_cache_without_a_network_has_the_teacher_whole(name):
+    """Its pass is planned without any traffic, so nothing of it can be collected from others."""
+    made = plan(replace(RUN, link=math.inf), name, sharded=True)
+    assert made.gpu_bytes == 2 * LLAMA_3_8B.parameters
+
+
 def test_another_way_is_refused_by_name():
     with pytest.raises(ValueError, match="name is 'no teacher'; it must be one of teacher beside"):
         plan(RUN, "no teacher")

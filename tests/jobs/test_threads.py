@@ -9,9 +9,10 @@ from little_runs import little, run
 from kdlib.errors import UserError
 from kdlib.jobs import threads
 from kdlib.jobs.measure import measure_again
-from kdlib.jobs.threads import threads_of
+from kdlib.jobs.threads import note_threads, threads_of
+from kdlib.training import loop
 from kdlib.training.run_folder import prepare_run
-from kdlib.training.run_state import read_state, write_state
+from kdlib.training.run_state import read_state
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -37,9 +38,8 @@ def begun(tmp_path):
     def with_threads(count):
         folder = tmp_path / "run"
         prepare_run(folder, "run", "", overwrite=False)
-        state = read_state(folder)
-        del state["threads"]
-        write_state(folder, state if count is None else state | {"threads": count})
+        if count is not None:
+            note_threads(folder, count)
         return folder
 
     return with_threads
@@ -82,9 +82,16 @@ def test_a_run_goes_on_with_its_own(machine, begun, capsys, began, most, count, 
     assert bool(err) == bool(said) and said in err
 
 
-def test_a_run_of_an_older_version_takes_what_the_machine_can_spare(machine, begun):
-    machine(2, 1)
-    assert used(begun(None)) == 1
+def test_a_run_of_an_older_version_goes_on_with_what_torch_takes(machine, begun):
+    machine(2)
+    assert used(begun(None)) == 2
+
+
+@pytest.mark.parametrize(("began", "went_on", "noted"), [(None, 2, 2), (1, 2, 1), (2, 1, 1)])
+def test_the_fewest_are_noted(begun, began, went_on, noted):
+    folder = begun(began)
+    note_threads(folder, went_on)
+    assert read_state(folder)["threads"] == noted
 
 
 def test_torch_has_its_own_threads_again_after_an_error(machine):
@@ -104,13 +111,24 @@ def test_a_state_with_another_kind_of_number_is_damaged(begun, number):
 
 
 @pytest.mark.slow
-def test_from_the_first_step_to_a_second_measurement(workplace, machine, tmp_path):
-    """The report names the threads that were in use when it was made."""
-    machine(2, 1)
+def test_from_the_first_step_to_a_second_measurement(workplace, machine, monkeypatch, tmp_path):
+    """Stopped and gone on with on a machine that has become quiet, and measured on a smaller one."""
+    steps, real = [], loop.take_step
+
+    def take_step(*given):
+        steps.append(torch.get_num_threads())
+        if len(steps) == 5:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(loop, "take_step", take_step)
     folder, recipe = tmp_path / "new", little("book.txt")
-    assert run(recipe, folder)["machine"]["threads"] == 1
-    assert read_state(folder)["threads"] == 1
-    machine(2)
-    assert run(recipe, folder, resume=True)["machine"]["threads"] == 1
-    assert measure_again(folder)["machine"]["threads"] == 1
-    assert torch.get_num_threads() == 2
+    machine(3, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, folder)
+    machine(3)
+    assert run(recipe, folder, resume=True)["machine"]["threads"] == 2
+    assert len(steps) > 10 and set(steps) == {2}
+    machine(1)
+    assert measure_again(folder)["machine"]["threads"] == 2, "of the training"
+    assert torch.get_num_threads() == 1

@@ -42,6 +42,8 @@ def machine(free, monkeypatch):
         (8, [50] * 8, 4),
         (4, [100] * 3 + [0] * 5, 4),  # there is room for all
         (64, [100] * 64, 1),
+        (4, [0, 0], 4),  # more than cores, as a caller has set it
+        (4, [0, 100], 1),
     ],
 )
 def test_as_many_as_cores_are_idle(machine, threads, loads, spare):
@@ -69,12 +71,35 @@ def test_where_processes_are_not_bound_to_cores_all_count(machine, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OMP_NUM_THREADS", "2"), ("MKL_NUM_THREADS", "2"), ("WORLD_SIZE", "2")]
+    ("name", "value"),
+    [
+        ("OMP_NUM_THREADS", "2"),
+        ("OMP_NUM_THREADS", "2,1"),
+        ("MKL_NUM_THREADS", "2"),
+        ("WORLD_SIZE", "2"),
+    ],
 )
 def test_a_number_that_is_settled_stays(machine, monkeypatch, name, value):
     machine(2, [100, 100])
     monkeypatch.setenv(name, value)
     assert spare_threads() == 2
+
+
+@pytest.mark.parametrize("value", ["", "abc", "0", "-1"])
+def test_what_openmp_does_not_heed_is_no_choice(machine, monkeypatch, value):
+    machine(2, [100, 100])
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert spare_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [({0, 2, 4, 6}, [0] * 4), ({8, 9, 10, 11}, [0] * 4), ({0, 1}, [])],
+    ids=["every other core is off", "a container counts from 0", "nothing told"],
+)
+def test_what_is_told_of_other_cores_changes_nothing(machine, ours, told):
+    machine(4, told, ours=ours)
+    assert spare_threads() == 4
 
 
 @pytest.mark.parametrize("error", [PermissionError, psutil.AccessDenied])
