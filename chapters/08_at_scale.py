@@ -1621,10 +1621,10 @@ assert bills(plan)["top-k"].dollars < spread.price
 # - Kept or drawn words are small change.
 # - With one pass nothing beats the teacher beside, on the bill's terms. Its
 #   real cost is hidden in two assumptions: that both models fit, and that
-#   nobody waits. Spread over all GPUs, as in Appendix A, this teacher lets
-#   them wait for the network in every step. Then drawn and kept words win even
-#   with one pass, if at least who fills the cache need not wait: a teacher that
-#   is shared inside one box, where the links are faster.
+#   nobody waits. Spread over all GPUs, as in Appendix A, this teacher keeps
+#   them waiting for the network in every step, and a cache of kept or drawn
+#   words that was filled without waiting is cheaper even with one pass. Shared
+#   inside one box, where the links are faster, it need not wait in either role.
 #
 # **Predict**: a team trains its student four times, for four learning rates.
 # From how many passes on is each cache cheaper than the teacher beside? And
@@ -1750,8 +1750,9 @@ assert spared > 2 * asked
 
 # %% [markdown]
 # Four students pay for the cache: three readings of the teacher are spared, and
-# the disks cost little of that. But who says that they must come one after the
-# other?
+# the disks cost little of that. Spreading (FSDP2) buys memory that is not needed
+# here, and the network is then the slower of the two, if only just: a tie of our
+# assumptions. But who says that the students must come one after the other?
 #
 # **Predict**: four students side by side, in step, and one teacher that reads
 # each batch once for all of them. Is that cheaper than the cache, or dearer?
@@ -1764,14 +1765,17 @@ print(f"side by side: {together:,.0f} €; the cache:"
       f" {plan_for(four, 'sampled').price:,.0f} €")
 print(f"memory of all five: {held / 1e9:.1f} GB whole,"
       f" {held / 64 / 1e9:.1f} GB shared by 64")
+sent = traffic_bytes(job, 64, sharded=True)
+network = (4 * sent["student"] + sent["teacher"]) / job.link
+working = job.step_tokens * (4 * student_seconds(job) + teacher_seconds(job))
+print(f"a step so shared: arithmetic {working:.2f} s, network {network:.2f} s")
 
 # %% [markdown]
 # Cheaper, by exactly the cache's disks. Whole, the five models do not fit in a
-# GPU; spread over all, they do. Then the network must keep up, and in the table
-# above it is already the slower of the two, if only just: a tie of our
-# assumptions. So a cache is for the students that you do not know of yet. (All
-# of these are hours per token. What a student *learns* from a token of either
-# kind is section 8.6's question.)
+# GPU; spread over all of them they do, and the network keeps up. So a cache is
+# for the students that you do not know of yet. (All of this counts hours per
+# token. What a student *learns* from a token of either kind is section 8.6's
+# question.)
 #
 # What carries such a job needs no new engine, though nobody has run it with
 # `kdlib`, whose path for GPUs has so far been tested on an imitation of one.
