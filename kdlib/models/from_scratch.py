@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from kdlib.errors import UserError
+
+RANDOM_STATE = threading.Lock()  # torch's, of which all threads have the same one
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def new_model(
 ) -> nn.Module:
     """A freshly initialised Llama with tied embeddings, in float32.
 
-    The same seed gives the same weights; torch's own random state is left as it was.
+    The same seed gives the same weights, in several threads, too; torch's own random state is left
+    as it was.
 
     Args:
         size: width, blocks and heads.
@@ -67,8 +71,9 @@ def new_model(
     Returns:
         A ``LlamaForCausalLM`` of transformers, on the CPU.
     """
-    # The first import of transformers reseeds torch, so it belongs inside too.
-    with torch.random.fork_rng(devices=[]):
+    # Two models that are made at once would take each other's draws. The first import of
+    # transformers reseeds torch, so it belongs inside too.
+    with RANDOM_STATE, torch.random.fork_rng(devices=[]):
         from transformers import LlamaConfig, LlamaForCausalLM
 
         torch.manual_seed(seed)
