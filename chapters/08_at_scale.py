@@ -1772,10 +1772,10 @@ print(f"a step so shared: arithmetic {working:.2f} s, network {network:.2f} s")
 
 # %% [markdown]
 # Cheaper, by exactly the cache's disks. Whole, the five models do not fit in a
-# GPU; spread over all of them they do, and the network keeps up. So a cache is
-# for the students that you do not know of yet. (All of this counts hours per
-# token. What a student *learns* from a token of either kind is section 8.6's
-# question.)
+# GPU; spread over all of them they do, and the network keeps up. So, where there
+# is memory for all of them, a cache is for the students that you do not know of
+# yet. (All of this counts hours per token. What a student *learns* from a token
+# of either kind is section 8.6's question.)
 #
 # What carries such a job needs no new engine, though nobody has run it with
 # `kdlib`, whose path for GPUs has so far been tested on an imitation of one.

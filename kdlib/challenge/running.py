@@ -31,17 +31,17 @@ from kdlib.jobs.classroom import Classroom, open_classroom
 from kdlib.jobs.context import RunModels, open_context
 from kdlib.jobs.controls import WITHOUT_TEACHER
 from kdlib.jobs.learners import Learner, learners
-from kdlib.jobs.model_guard import model_checksums
 from kdlib.jobs.phases import learn, train_student
+from kdlib.jobs.pipeline import begin_run
 from kdlib.jobs.recipe import Recipe
-from kdlib.jobs.recipe_files import differing_fields, recipe_of_run, recipe_to_toml
-from kdlib.jobs.text_guard import refuse_another_text, text_checksums
+from kdlib.jobs.recipe_files import differing_fields, recipe_of_run
+from kdlib.jobs.text_guard import refuse_another_text
 from kdlib.jobs.threads import note_threads, threads_of
 from kdlib.machine.devices import library_versions, processor_name
 from kdlib.models.folders import load_model
 from kdlib.reports.layout import layout_of
 from kdlib.reports.scores import score_text
-from kdlib.training.run_folder import CHECKPOINT, is_run, prepare_run
+from kdlib.training.run_folder import CHECKPOINT, is_run
 from kdlib.training.run_state import read_state
 
 
@@ -142,9 +142,7 @@ def _begin(attempt: Attempt) -> None:
             )
         refuse_another_text(context)
         return
-    checksums = {"text": text_checksums(context.text), "models": model_checksums(context.models)}
-    toml = recipe_to_toml(attempt.recipe)
-    prepare_run(folder, attempt.name, toml, overwrite=False, checksums=checksums)
+    begin_run(context, attempt.name)
 
 
 def _train(classroom: Classroom, learner: Learner) -> None:

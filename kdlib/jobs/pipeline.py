@@ -90,7 +90,7 @@ def distill(
         if dry_run:
             return None
         if not resume:
-            _begin(context, name or folder.resolve().name, overwrite=overwrite)
+            begin_run(context, name or folder.resolve().name, overwrite=overwrite)
         with hold_on_main(locked(folder)):
             run_on_main(partial(note_threads, folder, threads))
             return _run(context, classroom)
@@ -110,8 +110,17 @@ def _open(recipe: Recipe, folder: Path, *, resume: bool) -> tuple[RunContext, Cl
     return context, None if recipe.teacher.source == "train" else open_classroom(context)
 
 
-def _begin(context: RunContext, name: str, *, overwrite: bool) -> None:
-    """Create the run's folder."""
+def begin_run(context: RunContext, name: str, *, overwrite: bool = False) -> None:
+    """Create the run's folder, which knows its recipe, text and models from now on.
+
+    Args:
+        context: the run.
+        name: what its report calls it.
+        overwrite: delete the run in the folder first.
+
+    Raises:
+        UserError: as `prepare_run`.
+    """
     toml = recipe_to_toml(context.recipe)
     checksums = {"text": text_checksums(context.text), "models": model_checksums(context.models)}
     run_on_main(

@@ -1,8 +1,8 @@
 """How many of a processor's cores are there for torch's products, beside what else the machine does.
 
 The threads of a product wait for one another at its end. Where other work has taken a core, each
-product waits until the thread on that core gets its turn again, thousands of times a second: fewer
-threads, each on a core of its own, are then faster than more.
+product waits until the thread on that core gets its turn again: fewer threads, each on a core of its
+own, are then faster than more.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     Returns:
         The run's "name"; "seconds" and "operations" by phase; "training", the steps and tokens of
         each training phase; "text" and "models", checksums of what it reads from elsewhere;
-        "threads", with how many the run began; "loss_pass", once a student has begun; and
+        "threads", the fewest that it was computed with; "loss_pass", once a student has begun; and
         "targets", if there is a cache of them.
 
     Raises:
